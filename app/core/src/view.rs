@@ -1,0 +1,155 @@
+//! What a screen, or any other front, shows of the terminal: made anew after every step, never edited.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use meguri_proto::pickup::{Contradiction, State, Statement};
+use meguri_proto::{ItemResult, Listed, PickupId, Reason};
+
+/// All that a front needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// The working day by trusted time, in Japan.
+    pub today: Date,
+    /// The list of `today`; none where none has arrived yet.
+    pub list: Option<ListView>,
+    /// The line to the office.
+    pub link: Link,
+    /// Facts written on this terminal that the office does not hold yet.
+    pub waiting: u64,
+    /// When the office was last heard, by trusted time.
+    pub heard_at: Option<Timestamp>,
+    /// Whether the clock can't be trusted yet.
+    pub clock_in_doubt: bool,
+    /// What keeps the terminal from recording.
+    pub trouble: Option<String>,
+}
+
+/// A day list with the terminal's own later facts laid over it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListView {
+    /// The day.
+    pub date: Date,
+    /// The list's version.
+    pub version: u64,
+    /// The contractor's name.
+    pub contractor: String,
+    /// The vehicle's name.
+    pub vehicle: String,
+    /// The round's name.
+    pub round: String,
+    /// The stops in their order.
+    pub stops: Vec<Stop>,
+    /// How many are in which state.
+    pub counts: Counts,
+}
+
+/// One stop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stop {
+    /// As the office listed it.
+    pub listed: Arc<Listed>,
+    /// Its state, the terminal's own later facts included.
+    pub state: State,
+    /// What contradicts.
+    pub contradictions: Vec<Contradiction>,
+    /// What this terminal says of it; present means that it can be undone here.
+    pub own: Option<Statement>,
+    /// Whether this terminal's word about it has yet to reach the office.
+    pub waiting: bool,
+}
+
+impl Stop {
+    /// The pickup's id.
+    #[must_use]
+    pub fn id(&self) -> PickupId {
+        self.listed.id
+    }
+}
+
+/// How many stops are in which state: `done + partly + not_collected + left + cancelled == total`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Collected.
+    pub done: u32,
+    /// Partly collected.
+    pub partly: u32,
+    /// Not collected, to be visited again, or not reported.
+    pub not_collected: u32,
+    /// Open.
+    pub left: u32,
+    /// Cancelled.
+    pub cancelled: u32,
+    /// All of them.
+    pub total: u32,
+}
+
+/// The line to the office, in the words a crew needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// Connected and answered.
+    Up,
+    /// Connecting, or connected and waiting for the office's answer.
+    Joining,
+    /// No line; it tries again by itself.
+    Down,
+    /// The broker refuses this terminal: somebody must look.
+    Refused(String),
+}
+
+/// What a person wants recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intent {
+    /// All of it was collected.
+    Collect {
+        /// Which pickup.
+        pickup: PickupId,
+    },
+    /// A part was collected.
+    Partly {
+        /// Which pickup.
+        pickup: PickupId,
+        /// One element for every item of the pickup.
+        items: Vec<ItemResult>,
+        /// What the crew wrote, where a reason demands it.
+        note: Option<String>,
+    },
+    /// Nothing was collected.
+    Refuse {
+        /// Which pickup.
+        pickup: PickupId,
+        /// Why.
+        reason: Reason,
+        /// What the crew wrote, where the reason demands it.
+        note: Option<String>,
+    },
+    /// Takes back what this terminal said of a pickup.
+    Undo {
+        /// Which pickup.
+        pickup: PickupId,
+    },
+}
+
+/// Why an intent was not recorded. Nothing of it was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotRecorded {
+    /// The pickup is not on today's list.
+    #[error("the pickup is not on today's list")]
+    NotListed,
+    /// There is nothing of this terminal to take back.
+    #[error("there is nothing to take back")]
+    NothingToUndo,
+    /// The same was recorded already.
+    #[error("this is recorded already")]
+    Already,
+    /// The reason demands a note.
+    #[error("this reason needs a note")]
+    NoteMissing,
+    /// The note is too long, or the items do not fit the pickup.
+    #[error("this can't be recorded: {0}")]
+    Misfit(String),
+    /// The store could not write.
+    #[error("this terminal can't write: {0}")]
+    Store(String),
+}

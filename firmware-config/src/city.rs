@@ -1,0 +1,187 @@
+//! The city's plan (`city.toml`): who collects what with which vehicle.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use jiff::civil::Date;
+use meguri_proto::{CityId, ContractId, ContractorId, VehicleId, limits};
+use serde::{Deserialize, Serialize};
+
+use crate::read::{ConfigError, Wrong, parse, read};
+
+/// A city's plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct City {
+    /// The city's word in every topic, like `hiroshima`.
+    pub id: CityId,
+    /// Its name on screens, like 広島市.
+    pub name: String,
+    /// The division that works with the page, like 家庭ごみ減量課.
+    pub division: String,
+    /// Wards (区) in the order of the page.
+    pub wards: Vec<String>,
+    /// Contractors (収集業者).
+    pub contractor: Vec<Contractor>,
+    /// Contracts (委託契約).
+    pub contract: Vec<Contract>,
+    /// Vehicles (号車).
+    pub vehicle: Vec<Vehicle>,
+    /// Districts (収集地区) and the vehicle that serves each.
+    pub district: Vec<District>,
+}
+
+/// A contractor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contractor {
+    /// Its id.
+    pub id: ContractorId,
+    /// Its name on screens.
+    pub name: String,
+}
+
+/// A contract: a contractor and a period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    /// Its id, which topics and facts carry.
+    pub id: ContractId,
+    /// Whose it is.
+    pub contractor: ContractorId,
+    /// First day.
+    pub from: Date,
+    /// Last day.
+    pub until: Date,
+}
+
+/// A vehicle under a contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vehicle {
+    /// Its id, unique in the city.
+    pub id: VehicleId,
+    /// The contract it works for.
+    pub contract: ContractId,
+    /// Its name on screens, like 3号車.
+    pub name: String,
+    /// The round's name (コース), like 中区A.
+    pub round: String,
+}
+
+/// A district and who serves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct District {
+    /// The name that request files use.
+    pub name: String,
+    /// The ward it lies in.
+    pub ward: String,
+    /// The vehicle that serves it.
+    pub vehicle: VehicleId,
+}
+
+impl City {
+    /// Reads and checks a plan.
+    ///
+    /// # Errors
+    /// When the file can't be read, has an unknown field, or names something that does not exist.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        read(path, Self::check)
+    }
+
+    /// Reads a plan from text; `path` is for errors.
+    ///
+    /// # Errors
+    /// As [`City::read`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        parse(path, text, Self::check)
+    }
+
+    /// The contract with this id.
+    #[must_use]
+    pub fn contract(&self, id: &ContractId) -> Option<&Contract> {
+        self.contract.iter().find(|contract| contract.id == *id)
+    }
+
+    /// The contractor with this id.
+    #[must_use]
+    pub fn contractor(&self, id: &ContractorId) -> Option<&Contractor> {
+        self.contractor.iter().find(|contractor| contractor.id == *id)
+    }
+
+    /// The vehicle with this id.
+    #[must_use]
+    pub fn vehicle(&self, id: &VehicleId) -> Option<&Vehicle> {
+        self.vehicle.iter().find(|vehicle| vehicle.id == *id)
+    }
+
+    /// The district with this name.
+    #[must_use]
+    pub fn district(&self, name: &str) -> Option<&District> {
+        self.district.iter().find(|district| district.name == name)
+    }
+
+    fn check(&self) -> Result<(), Wrong> {
+        once("contractor", self.contractor.iter().map(|c| c.id.as_str()))?;
+        once("contract", self.contract.iter().map(|c| c.id.as_str()))?;
+        once("vehicle", self.vehicle.iter().map(|v| v.id.as_str()))?;
+        once("district", self.district.iter().map(|d| d.name.as_str()))?;
+        once("wards", self.wards.iter().map(String::as_str))?;
+        for contract in &self.contract {
+            if self.contractor(&contract.contractor).is_none() {
+                return Err(unknown("contract", &contract.id, "contractor", &contract.contractor));
+            }
+            if contract.until < contract.from {
+                let problem = format!("ends on {} before it starts on {}", contract.until, contract.from);
+                return Err(Wrong::new(format!("contract {}", contract.id), problem));
+            }
+        }
+        for vehicle in &self.vehicle {
+            if self.contract(&vehicle.contract).is_none() {
+                return Err(unknown("vehicle", &vehicle.id, "contract", &vehicle.contract));
+            }
+            short(&format!("vehicle {} name", vehicle.id), &vehicle.name)?;
+            short(&format!("vehicle {} round", vehicle.id), &vehicle.round)?;
+        }
+        for contractor in &self.contractor {
+            short(&format!("contractor {} name", contractor.id), &contractor.name)?;
+        }
+        for district in &self.district {
+            if self.vehicle(&district.vehicle).is_none() {
+                return Err(unknown("district", &district.name, "vehicle", &district.vehicle));
+            }
+            if !self.wards.contains(&district.ward) {
+                return Err(unknown("district", &district.name, "ward", &district.ward));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn once<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Wrong> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if name.is_empty() {
+            return Err(Wrong::new(what, "has an empty name"));
+        }
+        if !seen.insert(name) {
+            return Err(Wrong::new(what, format!("{name} is there twice")));
+        }
+    }
+    Ok(())
+}
+
+fn unknown(what: &str, id: &impl ToString, refers: &str, to: &impl ToString) -> Wrong {
+    let problem = format!("names the {refers} {}, which is not in the file", to.to_string());
+    Wrong::new(format!("{what} {}", id.to_string()), problem)
+}
+
+pub(crate) fn short(field: &str, text: &str) -> Result<(), Wrong> {
+    let length = text.chars().count();
+    if length == 0 || length > limits::SHORT_TEXT || text.chars().any(char::is_control) {
+        let problem = format!("expected 1 to {} printable characters, found {length}", limits::SHORT_TEXT);
+        return Err(Wrong::new(field, problem));
+    }
+    Ok(())
+}

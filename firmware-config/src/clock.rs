@@ -1,0 +1,90 @@
+//! The clock a program runs by: the system's, or a rehearsal's that all programs of it share.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::Timestamp;
+use meguri_proto::clock::Rehearsal;
+
+use crate::read::{ConfigError, Wrong, read};
+
+/// How often a rehearsal's file is looked at for another speed.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Tells the time. Cheap to clone; clones agree.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    rehearsal: Option<Arc<Mutex<File>>>,
+}
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    looked: Instant,
+    modified: Option<SystemTime>,
+    mapping: Rehearsal,
+}
+
+impl Clock {
+    /// The system's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// The clock of a rehearsal: a TOML file with `real`, `from` and `speed`, which may be replaced while programs run.
+    ///
+    /// # Errors
+    /// When the file can't be read or has no speed above 0.
+    pub fn rehearsal(path: &Path) -> Result<Self, ConfigError> {
+        let file = File {
+            path: path.to_owned(),
+            looked: Instant::now(),
+            modified: modified(path),
+            mapping: read_mapping(path)?,
+        };
+        Ok(Self { rehearsal: Some(Arc::new(Mutex::new(file))) })
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let real = Timestamp::now();
+        self.mapping().map_or(real, |mapping| mapping.at(real))
+    }
+
+    /// How many of this clock's seconds pass in a real one.
+    #[must_use]
+    pub fn speed(&self) -> f64 {
+        self.mapping().map_or(1.0, |mapping| mapping.speed)
+    }
+
+    fn mapping(&self) -> Option<Rehearsal> {
+        let mut file = self.rehearsal.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.looked.elapsed() >= LOOK_AGAIN {
+            file.looked = Instant::now();
+            let modified = modified(&file.path);
+            // A file that is being replaced or is gone leaves the last mapping in force.
+            if modified != file.modified
+                && let Ok(mapping) = read_mapping(&file.path)
+            {
+                (file.modified, file.mapping) = (modified, mapping);
+            }
+        }
+        Some(file.mapping)
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|data| data.modified()).ok()
+}
+
+fn read_mapping(path: &Path) -> Result<Rehearsal, ConfigError> {
+    read(path, |mapping: &Rehearsal| {
+        if mapping.speed.is_finite() && mapping.speed > 0.0 {
+            return Ok(());
+        }
+        Err(Wrong::new("speed", format!("is {}, expected a number above 0", mapping.speed)))
+    })
+}

@@ -1,0 +1,15 @@
+//! Configurations people write and review: a city's plan of contractors, contracts, vehicles and
+//! districts, and each terminal's own settings.
+//!
+//! Both are TOML. A field that is not known is refused with its file, line and column; so is a
+//! value outside its bounds and a reference to something that does not exist.
+
+pub mod city;
+pub mod clock;
+mod read;
+pub mod terminal;
+
+pub use city::City;
+pub use clock::Clock;
+pub use read::ConfigError;
+pub use terminal::Terminal;

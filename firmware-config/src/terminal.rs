@@ -1,0 +1,236 @@
+//! A terminal's settings (`terminal.toml`). Until configurations arrive signed, a local file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use meguri_proto::{CityId, ContractId, ContractorId, Reason, TerminalId, VehicleId};
+use serde::{Deserialize, Serialize};
+
+use crate::city::short;
+use crate::read::{ConfigError, Wrong, parse, read};
+
+/// A terminal's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terminal {
+    /// Version of these settings; facts name it.
+    pub version: u64,
+    /// The city.
+    pub city: CityId,
+    /// The terminal's name for life.
+    pub terminal: TerminalId,
+    /// Whose terminal it is now.
+    pub contractor: ContractorId,
+    /// The contract it works under.
+    pub contract: ContractId,
+    /// The vehicle it rides in.
+    pub vehicle: VehicleId,
+    /// Where the office is.
+    pub broker: Broker,
+    /// What the screen looks like.
+    #[serde(default)]
+    pub screen: Screen,
+    /// The reasons offered, in order.
+    #[serde(default = "all_reasons")]
+    pub reason: Vec<ReasonSetting>,
+    /// How long things are kept.
+    #[serde(default)]
+    pub retention: Retention,
+    /// How often and how long.
+    #[serde(default)]
+    pub timers: Timers,
+}
+
+/// The MQTT 5 broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Broker {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// File that holds the terminal's secret, relative to the settings' folder. The user name is the terminal's name.
+    pub secret_file: PathBuf,
+}
+
+/// The screen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Screen {
+    /// The language.
+    pub language: Language,
+    /// Light or dark.
+    pub theme: Theme,
+    /// Whether the window fills the display.
+    pub fullscreen: bool,
+}
+
+/// A screen's language.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// 日本語.
+    #[default]
+    Ja,
+    /// English.
+    En,
+}
+
+/// A screen's colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Theme {
+    /// For daylight.
+    #[default]
+    Day,
+    /// For the dark.
+    Night,
+}
+
+/// A reason offered to the crew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReasonSetting {
+    /// Which.
+    pub code: Reason,
+    /// Whether a note is demanded with it. `other` always demands one.
+    #[serde(default)]
+    pub note: bool,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Days that acknowledged entries are kept, so that an office restored from a backup gets them again.
+    pub acked_days: u32,
+    /// Days that a day list is kept after its date.
+    pub list_days: u32,
+}
+
+/// Every timer of the terminal, in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timers {
+    /// Between hellos while connected; up to a tenth of jitter is added or taken.
+    pub hello: f64,
+    /// Silence on unacknowledged entries after which a hello asks, and the wait for a hello's own answer.
+    pub silence: f64,
+    /// The longest that backing off may stretch `silence`.
+    pub silence_most: f64,
+    /// First wait before connecting again.
+    pub reconnect: f64,
+    /// The longest wait between tries, at most 30.
+    pub reconnect_most: f64,
+    /// Between health samples; 0 takes none.
+    pub health: f64,
+    /// MQTT keep alive.
+    pub keep_alive: f64,
+}
+
+impl Eq for Timers {}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self { language: Language::Ja, theme: Theme::Day, fullscreen: false }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { acked_days: 14, list_days: 7 }
+    }
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            hello: 300.0,
+            silence: 30.0,
+            silence_most: 300.0,
+            reconnect: 1.0,
+            reconnect_most: 30.0,
+            health: 900.0,
+            keep_alive: 30.0,
+        }
+    }
+}
+
+fn all_reasons() -> Vec<ReasonSetting> {
+    Reason::ALL.iter().map(|&code| ReasonSetting { code, note: code == Reason::Other }).collect()
+}
+
+impl Terminal {
+    /// Reads and checks settings; a relative `secret_file` becomes one beside the settings.
+    ///
+    /// # Errors
+    /// When the file can't be read, has an unknown field or a value outside its bounds.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let mut terminal: Self = read(path, Self::check)?;
+        if let Some(folder) = path.parent() {
+            terminal.broker.secret_file = folder.join(&terminal.broker.secret_file);
+        }
+        Ok(terminal)
+    }
+
+    /// Reads settings from text; `path` is for errors.
+    ///
+    /// # Errors
+    /// As [`Terminal::read`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        parse(path, text, Self::check)
+    }
+
+    /// The secret, read from its file.
+    ///
+    /// # Errors
+    /// When the file can't be read or is empty.
+    pub fn secret(&self) -> Result<String, ConfigError> {
+        let path = &self.broker.secret_file;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let secret = text.trim();
+        if secret.is_empty() {
+            let (field, problem) = ("secret".into(), "the file is empty; make the terminal anew".into());
+            return Err(ConfigError::Value { path: path.clone(), field, problem });
+        }
+        Ok(secret.to_owned())
+    }
+
+    fn check(&self) -> Result<(), Wrong> {
+        short("broker.host", &self.broker.host)?;
+        if self.broker.port == 0 {
+            return Err(Wrong::new("broker.port", "is 0, expected 1 to 65535"));
+        }
+        if self.reason.is_empty() {
+            return Err(Wrong::new("reason", "is empty, expected at least one"));
+        }
+        for (index, setting) in self.reason.iter().enumerate() {
+            if self.reason[..index].iter().any(|other| other.code == setting.code) {
+                return Err(Wrong::new("reason", format!("{} is there twice", setting.code)));
+            }
+        }
+        let timers = &self.timers;
+        for (name, value, least, most) in [
+            ("hello", timers.hello, 0.01, 86_400.0),
+            ("silence", timers.silence, 0.01, 86_400.0),
+            ("silence_most", timers.silence_most, timers.silence, 86_400.0),
+            ("reconnect", timers.reconnect, 0.01, 30.0),
+            ("reconnect_most", timers.reconnect_most, timers.reconnect, 30.0),
+            ("health", timers.health, 0.0, 86_400.0),
+            ("keep_alive", timers.keep_alive, 1.0, 3_600.0),
+        ] {
+            if !(least..=most).contains(&value) {
+                let problem = format!("is {value}, expected {least} to {most} seconds");
+                return Err(Wrong::new(format!("timers.{name}"), problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Seconds of a timer as a duration; the bounds of [`Terminal::read`] keep it in range.
+#[must_use]
+pub fn seconds(timer: f64) -> Duration {
+    Duration::try_from_secs_f64(timer).unwrap_or_default()
+}

@@ -1,0 +1,200 @@
+//! The bodies of log entries: what happened in the field.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::wire::{Check, Message, WireError};
+use crate::{ContractId, Digest, FactId, PickupId, Reason};
+
+/// The body of an entry on the `fact` log. Names pickups by id and carries no resident's data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactBody {
+    /// Version of the body, 1.
+    pub v: u64,
+    /// The contract under which it happened, so that late facts of March stay March's.
+    pub contract: ContractId,
+    /// Version of the terminal's configuration.
+    pub config: u64,
+    /// When, by the terminal's clocks.
+    pub at: Stamps,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// When something happened, by each clock the terminal has. The office adds its own; none overwrites another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stamps {
+    /// The device's clock, right or wrong.
+    pub terminal: Timestamp,
+    /// GNSS time, where there was a fix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gnss: Option<Timestamp>,
+    /// The terminal's trusted time: the office's time at the last hello carried on by the boot clock. Absent while in doubt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<Timestamp>,
+}
+
+/// What happened in the field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// A crew said how a pickup went.
+    Outcome(Outcome),
+    /// A crew took back what it had said.
+    Undo(Undo),
+}
+
+impl Fact {
+    /// The pickup it speaks of.
+    #[must_use]
+    pub fn pickup(&self) -> PickupId {
+        match self {
+            Self::Outcome(outcome) => outcome.pickup,
+            Self::Undo(undo) => undo.pickup,
+        }
+    }
+}
+
+/// How a pickup went (収集結果).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The pickup.
+    pub pickup: PickupId,
+    /// The list that was on the screen.
+    pub list: ListRef,
+    /// The terminal's own earlier outcome that this one corrects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<FactId>,
+    /// The result.
+    pub result: crate::pickup::Result,
+}
+
+/// Takes back an earlier outcome of the same terminal: the pickup is open again as far as this terminal is concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    /// The pickup.
+    pub pickup: PickupId,
+    /// The outcome taken back.
+    pub of: FactId,
+}
+
+/// Names a version of a day list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListRef {
+    /// The list's date.
+    pub date: Date,
+    /// Its version.
+    pub version: u64,
+}
+
+/// How one line of items went, where only a part was collected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemResult {
+    /// Index of the item on the pickup, from 0.
+    pub item: u32,
+    /// How many were collected.
+    pub collected: u32,
+    /// Why the rest was not; absent where all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+impl Message for FactBody {
+    const NAME: &'static str = "fact body";
+    const MAX_BYTES: usize = limits::BODY_BYTES;
+
+    fn version(&self) -> u64 {
+        self.v
+    }
+
+    fn check(&self) -> Result<(), WireError> {
+        use crate::pickup::Result::{Collected, NotCollected, Partly};
+        let check = Check(Self::NAME);
+        let Fact::Outcome(outcome) = &self.fact else { return Ok(()) };
+        match &outcome.result {
+            Collected => Ok(()),
+            NotCollected { reason, note } => needs_note(&check, "result", Some(*reason), *note),
+            Partly { items, note } => {
+                check.count("result.items", items.len(), limits::PICKUP_ITEMS)?;
+                if items.is_empty() {
+                    return check.fail("result.items", "is empty");
+                }
+                for (index, item) in items.iter().enumerate() {
+                    let field = format!("result.items[{index}]");
+                    if item.collected > limits::ITEM_COUNT {
+                        return check.fail(field, format!("collected is {}", item.collected));
+                    }
+                    needs_note(&check, &field, item.reason, *note)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn needs_note(
+    check: &Check,
+    field: &str,
+    reason: Option<Reason>,
+    note: Option<Digest>,
+) -> Result<(), WireError> {
+    if reason == Some(Reason::Other) && note.is_none() {
+        return check.fail(field, "has the reason \"other\" without a note");
+    }
+    Ok(())
+}
+
+/// The body of an entry on the `track` log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrackBody {
+    /// Version of the body, 1.
+    pub v: u64,
+    /// When, by the terminal's clocks.
+    pub at: Stamps,
+    /// What was sampled.
+    pub track: TrackFact,
+}
+
+/// What the track log holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackFact {
+    /// How the terminal is.
+    Health(Health),
+}
+
+/// How a terminal is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// Version of the program.
+    pub app: String,
+    /// Facts not yet acknowledged.
+    pub waiting: u64,
+    /// Bytes free where the store lies; absent where the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_bytes: Option<u64>,
+}
+
+impl Message for TrackBody {
+    const NAME: &'static str = "track body";
+    const MAX_BYTES: usize = limits::BODY_BYTES;
+
+    fn version(&self) -> u64 {
+        self.v
+    }
+
+    fn check(&self) -> Result<(), WireError> {
+        let TrackFact::Health(health) = &self.track;
+        Check(Self::NAME).text("health.app", &health.app, limits::SHORT_TEXT)
+    }
+}
