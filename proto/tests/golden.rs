@@ -201,3 +201,22 @@ fn presence_and_position() {
     let at = "2026-04-01T00:12:30Z".parse().unwrap();
     golden("up-position.json", &Position { v: 1, at, lat: 34.3725, lng: 132.4331, speed_kmh: Some(18.5) });
 }
+
+/// `docs/wire.md` shows every message just as the golden files have it.
+#[test]
+fn the_book_shows_every_message() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let book = std::fs::read_to_string(root.join("../docs/wire.md")).unwrap();
+    for file in std::fs::read_dir(root.join("tests/golden")).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name == "down-list.json" {
+            continue; // The book shows its body, day-list.json.
+        }
+        let (_, after) = book.split_once(&format!("`{name}`:\n\n```json\n")).unwrap_or_else(|| panic!("{name} is missing"));
+        let (shown, _) = after.split_once("\n```").unwrap();
+        let shown: serde_json::Value = serde_json::from_str(shown).unwrap();
+        let golden: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(shown, golden, "{name}");
+    }
+}
