@@ -1,2 +1,2 @@
-//! P
+//! The office's program.
 fn main() {}

@@ -1,0 +1,21 @@
+//! What the pages need of the office: to read, to hear of changes, to know the time and the plan.
+
+use std::sync::Arc;
+
+use meguri_config::{City, Clock};
+
+use crate::changes::Changes;
+use crate::store::Readers;
+
+/// The office as pages see it.
+#[derive(Debug, Clone)]
+pub struct Office {
+    /// Reads the store.
+    pub readers: Readers,
+    /// Tells what was committed.
+    pub changes: Changes,
+    /// The office's time.
+    pub clock: Clock,
+    /// The city's plan.
+    pub city: Arc<City>,
+}

@@ -1,0 +1,387 @@
+//! The words of the pages: Japanese first, English second, in one table.
+
+use axum::http::{HeaderMap, header};
+
+/// A language of the pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) enum Lang {
+    /// 日本語.
+    #[default]
+    Ja,
+    /// English.
+    En,
+}
+
+impl Lang {
+    /// The language's tag, for `lang=` in pages, cookies and addresses.
+    pub(super) fn tag(self) -> &'static str {
+        match self {
+            Self::Ja => "ja",
+            Self::En => "en",
+        }
+    }
+
+    /// The language with this tag.
+    pub(super) fn of_tag(tag: &str) -> Option<Self> {
+        match tag {
+            "ja" => Some(Self::Ja),
+            "en" => Some(Self::En),
+            _ => None,
+        }
+    }
+
+    /// The other one.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Ja => Self::En,
+            Self::En => Self::Ja,
+        }
+    }
+
+    /// The language somebody asked for: by cookie, else by what the browser prefers, else Japanese.
+    pub(super) fn of_headers(headers: &HeaderMap) -> Self {
+        let texts = |name| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+        let cookie = texts(header::COOKIE)
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+            .find_map(Self::of_tag);
+        cookie.or_else(|| texts(header::ACCEPT_LANGUAGE).find_map(preferred)).unwrap_or_default()
+    }
+}
+
+/// The name of the cookie that keeps the language.
+pub(super) const COOKIE: &str = "lang";
+
+/// The best of ours in an `Accept-Language` value; between equals the one named first.
+fn preferred(value: &str) -> Option<Lang> {
+    let mut best: Option<(f32, Lang)> = None;
+    for part in value.split(',') {
+        let mut fields = part.split(';').map(str::trim);
+        let tag = fields.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = fields
+            .find_map(|field| field.strip_prefix("q="))
+            .map_or(1.0, |weight| weight.parse::<f32>().unwrap_or(0.0));
+        let lang = Lang::of_tag(tag.split('-').next().unwrap_or_default());
+        if let Some(lang) = lang
+            && weight > best.map_or(0.0, |(weight, _)| weight)
+        {
+            best = Some((weight, lang));
+        }
+    }
+    best.map(|(_, lang)| lang)
+}
+
+macro_rules! texts {
+    ($($name:ident $ja:literal $en:literal;)*) => {
+        /// A text of the pages. `{…}` is filled in by [`Lang::fill`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub(super) enum Text { $($name),* }
+
+        impl Text {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$name),*];
+
+            fn both(self) -> (&'static str, &'static str) {
+                match self { $(Self::$name => ($ja, $en)),* }
+            }
+        }
+    };
+}
+
+impl Lang {
+    /// The text in this language.
+    pub(super) fn say(self, text: Text) -> &'static str {
+        let (ja, en) = text.both();
+        match self {
+            Self::Ja => ja,
+            Self::En => en,
+        }
+    }
+
+    /// The text in this language with its `{names}` filled in.
+    pub(super) fn fill(self, text: Text, values: &[(&str, &dyn std::fmt::Display)]) -> String {
+        let mut out = String::new();
+        let mut rest = self.say(text);
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}').unwrap_or((after, ""));
+            out.push_str(before);
+            if let Some((_, value)) = values.iter().find(|(key, _)| *key == name) {
+                out.push_str(&value.to_string());
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+texts! {
+    // The frame of every page.
+    Product "大型ごみ収集" "Bulky waste collection";
+    Today "本日" "Today";
+    Search "検索" "Search";
+    SetAside "未処理データ" "Set aside";
+    OtherLanguage "English" "日本語";
+    SearchHint "受付番号で検索" "Reception number";
+    SkipToMain "本文へ" "Skip to the page";
+    MainMenu "メニュー" "Menu";
+    LiveOn "自動更新中" "Updating by itself";
+    LiveConnecting "接続中…" "Connecting…";
+    LiveLost "再接続中… 表示は少し前のものです" "Reconnecting… what you see is a little old";
+    LiveOff "自動更新なし" "Not updating by itself";
+
+    // A day.
+    PreviousDay "前日" "Previous day";
+    NextDay "翌日" "Next day";
+    ChooseDay "日付" "Date";
+    Show "表示" "Show";
+    AsOf "{time}現在" "as of {time}";
+    StatusLine "収集済{done}件、収集不可{not}件、残り{left}件、対応が必要{attention}件" "{done} collected, {not} not collected, {left} left, {attention} to look at";
+    Collected "収集済" "Collected";
+    Partly "一部収集" "Partly collected";
+    NotCollected "収集不可" "Not collected";
+    Left "残り" "Left";
+    Cancelled "取消" "Cancelled";
+    Open "予定" "Planned";
+    Revisit "再収集" "Another visit";
+    NotReported "未報告" "Not reported";
+    OfPlanned "予定 {total}件の {percent}%" "{percent}% of {total} planned";
+    AndPartly "一部収集 {count}件" "{count} partly";
+    AndCancelled "ほかに取消 {count}件" "{count} cancelled besides";
+    OtherReasons "ほか {count}" "others {count}";
+    NoneNotCollected "ありません" "none";
+    FinishAt "終了見込み {time}" "done by about {time}";
+    FinishAtExcept "終了見込み {time}（{count}台を除く）" "done by about {time} ({count} vehicles aside)";
+    FinishLater "本日中には終わらない見込み" "not done today at this pace";
+    AllDone "すべて終わりました" "all done";
+    DayOver "この日は終わりました" "the day is over";
+    DayToCome "これからの日です" "the day is to come";
+    NoPaceYet "終了見込みはまだ出せません" "too early to tell when it is done";
+    Terminals "端末" "Terminals";
+    TerminalsConnected "接続中の端末" "Terminals connected";
+    SilentTerminals "{count}台 {minutes}分以上連絡なし" "{count} silent for {minutes} minutes or more";
+    AllHeard "連絡の途絶えた端末はありません" "none has fallen silent";
+    NoTerminals "端末は登録されていません" "no terminal is registered";
+    Vehicles "号車" "Vehicles";
+    VehiclesOf "{count}業者" "{count} contractors";
+    Progress "進み" "Progress";
+    ProgressByWard "区ごとの進み" "Progress by ward";
+    ProgressByContractor "業者ごとの進み" "Progress by contractor";
+    ProgressByVehicle "号車ごとの進み" "Progress by vehicle";
+    ByWard "区" "Ward";
+    ByContractor "業者" "Contractor";
+    ByVehicle "号車" "Vehicle";
+    Contractor "業者" "Contractor";
+    RoundName "コース" "Round";
+    ShortDone "済" "Done";
+    ShortPartly "一部" "Part";
+    ShortNot "不可" "Not";
+    ShortPlan "予定" "Plan";
+    ShortFinish "見込み" "Est.";
+    LastConfirmed "最終" "Last";
+    Total "計" "Total";
+    BarLabel "予定{total}件のうち収集済{done}件、一部収集{partly}件、収集不可{not}件" "of {total} planned {done} collected, {partly} partly, {not} not collected";
+    NothingPlanned "この日の収集予定はありません" "Nothing is planned for this day";
+    NothingPlannedHint "申込データを取り込むと、ここに進みが出ます。" "Once requests are imported their progress appears here.";
+    NearestBefore "前の収集日 {day}" "Collection day before: {day}";
+    NearestAfter "次の収集日 {day}" "Collection day after: {day}";
+    Attention "対応が必要" "To look at";
+    AttentionNone "対応が必要なものはありません" "Nothing needs looking at";
+    AttentionAll "すべて見る（{count}件）" "See all {count}";
+    Count "{count}件" "{count}";
+    Latest "最新の確認" "Latest confirmations";
+    LatestNone "まだ確認がありません" "No confirmation yet";
+    Time "時刻" "Time";
+    Vehicle "号車" "Vehicle";
+    Town "町名" "Town";
+    Reception "受付番号" "Reception no.";
+    ResultWord "結果" "Result";
+    VehicleConnected "接続中" "connected";
+    VehicleAway "圏外" "no line";
+    VehicleNoTerminal "端末なし" "no terminal";
+    VehicleRound "{vehicle}（{round}コース）" "{vehicle} (round {round})";
+    Silent "連絡なし" "Silent";
+    SilentSince "最後の連絡 {time}・残り {left}件" "last heard {time}, {left} left";
+    SilentNever "まだ連絡がありません・残り {left}件" "not heard yet, {left} left";
+    Waiting "未送信 {count}件" "{count} not sent";
+    AsideWaiting "未処理データ {count}件" "{count} set aside";
+    AsideWaitingHint "受け取れなかった通信があります。内容を確認してください。" "Something arrived that could not be taken. Please look at it.";
+
+    // Notices.
+    NoticeFork "端末記録の食い違い" "Terminal's record differs";
+    NoticeForkHint "端末の記録が古い写しに戻ったようです。この端末の確認を見直してください。" "The terminal seems to have gone back to an old copy. Please review its confirmations.";
+    NoticeHole "欠けた記録" "Missing records";
+    NoticeHoleHint "端末にも事務所にも残っていない番号があります。この端末の収集結果を確かめてください。" "Some numbers are held by nobody any more. Please check this terminal's results.";
+    NoticeTwoDevices "同じ名前の端末が2台" "Two devices under one name";
+    NoticeTwoDevicesHint "1つの端末名を2台が使っています。片方を止めてください。" "Two devices use one terminal name. Please stop one of them.";
+    NoticeRestored "事務所データの復元" "Office store was restored";
+    NoticeRestoredHint "古い控えから復元されました。端末が足りない分を送り直します。" "It was restored from an older copy. Terminals send again what is missing.";
+    NoticeImportHeld "取込を保留中" "Import is held";
+    NoticeImportHeldHint "人の判断を待っています。meguri-gateway import release / drop で決めてください。" "It waits for a person: meguri-gateway import release or drop.";
+    NoticeOther "お知らせ" "Notice";
+
+    // Contradictions.
+    TerminalsDiffer "端末の報告が食い違い" "Terminals differ";
+    CollectedThoughCancelled "取消後に収集" "Collected though cancelled";
+    CollectedThoughRevisit "再収集予定だが収集" "Collected though another visit is planned";
+    CountedAs "いまの扱い：{state}" "counted as: {state}";
+
+    // Reasons.
+    ReasonNotOut "未排出" "Not out";
+    ReasonTicketShort "納付券不足・未貼付" "Ticket short or missing";
+    ReasonOtherItem "品目相違" "Other item";
+    ReasonOtherCount "数量相違" "Other count";
+    ReasonNotApplied "申込外品" "Not applied for";
+    ReasonPlaceNotFound "場所不明" "Place not found";
+    ReasonAccessBlocked "進入不可" "Access blocked";
+    ReasonUnsafe "重量・危険" "Too heavy or unsafe";
+    ReasonNotAccepted "収集不可品" "Not accepted";
+    ReasonNoRecyclingTicket "家電リサイクル券なし" "No recycling ticket";
+    ReasonBusiness "事業系" "Business waste";
+    ReasonOther "その他" "Other";
+
+    // Search.
+    SearchTitle "受付番号で検索" "Search by reception number";
+    SearchLabel "受付番号" "Reception number";
+    SearchDay "日付（なくても可）" "Date (optional)";
+    SearchDo "検索" "Search";
+    SearchPrompt "受付番号を入れてください。番号は日と地区が違えば重なるので、該当するものをすべて並べます。" "Enter a reception number. Numbers repeat across days and districts, so everything that matches is listed.";
+    SearchNone "受付番号 {number} は見つかりません。" "Reception number {number} was not found.";
+    SearchNoneDay "{day} に受付番号 {number} は見つかりません。" "Reception number {number} was not found on {day}.";
+    SearchMany "{count}件以上あります。新しい日から{count}件を並べました。日付で絞ってください。" "There are {count} or more; the newest {count} are listed. Narrow them down by date.";
+    Day "日" "Day";
+    District "地区" "District";
+    Ward "区" "Ward";
+    State "状態" "State";
+
+    // One pickup.
+    PickupTitle "受付番号 {number}" "Reception number {number}";
+    Address "住所" "Address";
+    Spot "排出場所" "Placing spot";
+    Notice "連絡事項" "Notes for the crew";
+    Round "号車・順番" "Vehicle and order";
+    StopNumber "{order}番目" "stop {order}";
+    Items "品目" "Items";
+    ItemName "品目" "Item";
+    ItemCount "点数" "Count";
+    ItemTickets "納付券" "Tickets";
+    RecyclingTicket "家電リサイクル券" "recycling ticket";
+    Payment "支払い" "Payment";
+    PaymentTickets "納付券" "Tickets";
+    PaymentCashless "キャッシュレス" "Cashless";
+    PaymentNumberTag "シール不要（番号札）" "No sticker (number tag)";
+    Position "位置" "Position";
+    History "経過" "History";
+    HistoryOffice "事務所" "Office";
+    HistoryAdded "申込を取り込み" "Request imported";
+    HistoryChanged "申込を変更" "Request changed";
+    HistoryCancelled "取消" "Cancelled";
+    HistoryReinstated "取消を撤回" "Reinstated";
+    HistoryUndo "報告を取り下げ" "Report taken back";
+    HistoryFile "ファイル {file}" "file {file}";
+    ClockTerminal "端末の時計" "Terminal's clock";
+    ClockGnss "GNSS時刻" "GNSS time";
+    ClockTrusted "端末の基準時刻" "Terminal's trusted time";
+    ClockOffice "事務所の受信" "Received at the office";
+    ItemLine "{name} {collected}／{count}点" "{name} {collected} of {count}";
+    NoteText "メモ" "Note";
+    NoteMissing "（本文は届いていないか、消去されました）" "(its text has not arrived or was erased)";
+    ReplacesEarlier "この端末の前の報告を訂正" "corrects this terminal's earlier report";
+    ListShown "画面の収集リスト 第{version}版" "list on the screen: version {version}";
+    Unreadable "この版では読めない記録です" "This version can't read the record";
+    FieldChange "{field}：{from} → {to}" "{field}: {from} → {to}";
+    FieldChanged "{field}を変更" "{field} changed";
+    Contract "委託契約" "Contract";
+    Erased "（住所などは消去済み）" "(address and notes were erased)";
+    StandsNow "いまの状態" "State now";
+    None "なし" "none";
+
+    // What was set aside.
+    AsideTitle "未処理データ" "Set aside";
+    AsideLead "届いたが受け取れなかった通信です。ほかの処理は止まっていません。原因を確かめて、更新のあとに処理し直すか、片付けてください。" "Messages that arrived but could not be taken. Everything else went on. Find out why, then process them again after an upgrade or put them away.";
+    AsideNone "未処理データはありません" "Nothing is set aside";
+    AsideOpen "未処理 {count}件" "{count} open";
+    AsideSettled "処理済み {count}件" "{count} settled";
+    AsideArrived "届いた時刻" "Arrived";
+    AsideTerminal "端末" "Terminal";
+    AsideTopic "トピック" "Topic";
+    AsideProblem "理由" "Problem";
+    AsideBytes "{bytes} バイト" "{bytes} bytes";
+    AsideEntry "記録番号 {seq}" "entry {seq}";
+    AsideCut "先頭だけを表示しています（全体 {bytes} バイト）" "only the beginning is shown (of {bytes} bytes)";
+    AsideWhole "内容を見る" "See its content";
+    AsideNumber "未処理データ {id}" "Set aside {id}";
+    AsideSettledAt "{time} に片付け済み（{how}）" "settled {time} ({how})";
+    AsideBack "一覧へ" "Back to the list";
+    Page "{page}ページ目" "page {page}";
+    PagePrevious "前のページ" "Previous page";
+    PageNext "次のページ" "Next page";
+
+    // When something is wrong.
+    ErrorBad "この指定では表示できません" "This can't be shown";
+    ErrorBadHint "アドレスの {field} に {found} とあります。{expected}" "The address says {found} for {field}. {expected}";
+    ErrorDate "2026-04-01 のような日付を指定してください。" "Expected a date like 2026-04-01.";
+    ErrorBy "ward、contractor、vehicle のどれかを指定してください。" "Expected ward, contractor or vehicle.";
+    ErrorNumber "40文字までの受付番号を指定してください。" "Expected a reception number of at most 40 characters.";
+    ErrorPage "1 からのページ番号を指定してください。" "Expected a page number from 1.";
+    ErrorId "一覧にある番号を指定してください。" "Expected an id as in the lists.";
+    ErrorUnknown "知らない項目です。" "This parameter is not known.";
+    ErrorLang "ja か en を指定してください。" "Expected ja or en.";
+    ErrorNotFound "見つかりません" "Not found";
+    ErrorNotFoundHint "アドレスを確かめるか、本日のページからお探しください。" "Check the address, or start from today's page.";
+    ErrorMethod "この操作はできません" "This can't be done here";
+    ErrorMethodHint "このページは見るためのものです。" "These pages are for looking only.";
+    ErrorStore "いまは表示できません" "This can't be shown right now";
+    ErrorStoreHint "事務所のデータを読めませんでした。少し待って、もう一度開いてください。続くときは記録（ログ）を確かめてください。" "The office's store could not be read. Wait a little and try again; if it goes on, look at the log.";
+    ErrorHost "この名前では開けません" "Not under this name";
+    ErrorHostHint "このページは、動いている計算機から localhost で開いてください。" "Open this page as localhost on the machine it runs on.";
+    ErrorBusy "開いている画面が多すぎます" "Too many pages are open";
+    ErrorBusyHint "自動更新できる画面の数に達しています。使っていない画面を閉じてください。" "The number of pages that update by themselves is reached. Close those not in use.";
+    BackToToday "本日のページへ" "To today's page";
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn names(text: &str) -> BTreeSet<&str> {
+        text.split('{').skip(1).map(|rest| rest.split_once('}').unwrap().0).collect()
+    }
+
+    #[test]
+    fn both_languages_fill_the_same_names() {
+        for text in Text::ALL {
+            let (ja, en) = text.both();
+            assert!(!ja.is_empty() && !en.is_empty(), "{text:?}");
+            assert_eq!(names(ja), names(en), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn filling_never_reads_a_value_as_a_name() {
+        let filled = Lang::En.fill(Text::SearchNone, &[("number", &"{number}")]);
+        assert_eq!(filled, "Reception number {number} was not found.");
+    }
+
+    #[test]
+    fn the_language_is_the_cookies_then_the_browsers_then_japanese() {
+        let lang = |cookie: &'static str, accept: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, HeaderValue::from_static(cookie));
+            headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static(accept));
+            Lang::of_headers(&headers)
+        };
+        assert_eq!(Lang::of_headers(&HeaderMap::new()), Lang::Ja);
+        assert_eq!(lang("", "en-GB,en;q=0.9,ja;q=0.8"), Lang::En);
+        assert_eq!(lang("", "fr, ja;q=0.8, en;q=0.5"), Lang::Ja);
+        assert_eq!(lang("", "de"), Lang::Ja);
+        assert_eq!(lang("", "en;q=0"), Lang::Ja);
+        assert_eq!(lang("a=b; lang=ja", "en"), Lang::Ja);
+        assert_eq!(lang("language=en; lang=xx", "ja"), Lang::Ja);
+    }
+}
