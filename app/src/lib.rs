@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The terminal's body: what [`meguri_core`] decides is done here. The store keeps it, the link
+//! carries it, and where a display is, screens show it.
+
+pub mod body;
