@@ -185,3 +185,39 @@ pub(crate) fn short(field: &str, text: &str) -> Result<(), Wrong> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const GOOD: &str = r#"
+id = "hiroshima"
+name = "広島市"
+division = "担当課"
+wards = ["中区"]
+contractor = [{ id = "daiichi", name = "第一収集" }]
+contract = [{ id = "daiichi-2026", contractor = "daiichi", from = "2026-04-01", until = "2027-03-31" }]
+vehicle = [{ id = "v-3", contract = "daiichi-2026", name = "3号車", round = "中区A" }]
+district = [{ name = "中区A", ward = "中区", vehicle = "v-3" }]
+"#;
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let read = |text: &str| City::parse(Path::new("city.toml"), text);
+        assert_eq!(read(GOOD).unwrap().district("中区A").unwrap().vehicle.as_str(), "v-3");
+        for (good, bad, named) in [
+            ("contractor = \"daiichi\"", "contractor = \"daisan\"", "contractor daisan"),
+            ("contract = \"daiichi-2026\"", "contract = \"x\"", "contract x"),
+            ("vehicle = \"v-3\" }", "vehicle = \"v-4\" }", "vehicle v-4"),
+            ("ward = \"中区\"", "ward = \"東区\"", "ward 東区"),
+            ("2027-03-31", "2026-03-31", "before it starts"),
+            ("[\"中区\"]", "[\"中区\", \"中区\"]", "twice"),
+            ("name = \"3号車\"", "name = \"\"", "1 to 100"),
+        ] {
+            assert!(GOOD.contains(good), "{good}");
+            let error = read(&GOOD.replacen(good, bad, 1)).unwrap_err().to_string();
+            assert!(error.starts_with("city.toml") && error.contains(named), "{error}");
+        }
+    }
+}

@@ -36,7 +36,8 @@ pub enum ConfigError {
 }
 
 /// A wrong value, before its file is known.
-pub(crate) struct Wrong {
+#[derive(Debug)]
+pub struct Wrong {
     pub(crate) field: String,
     pub(crate) problem: String,
 }
@@ -44,6 +45,12 @@ pub(crate) struct Wrong {
 impl Wrong {
     pub(crate) fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { field: field.into(), problem: problem.into() }
+    }
+
+    /// The error, now that the file is known.
+    #[must_use]
+    pub fn at(self, path: &Path) -> ConfigError {
+        ConfigError::Value { path: path.to_owned(), field: self.field, problem: self.problem }
     }
 }
 
@@ -64,10 +71,6 @@ pub(crate) fn parse<T: DeserializeOwned>(
 ) -> Result<T, ConfigError> {
     let value = toml::from_str(text)
         .map_err(|source| ConfigError::Shape { path: path.to_owned(), source: Box::new(source) })?;
-    check(&value).map_err(|wrong| ConfigError::Value {
-        path: path.to_owned(),
-        field: wrong.field,
-        problem: wrong.problem,
-    })?;
+    check(&value).map_err(|wrong| wrong.at(path))?;
     Ok(value)
 }

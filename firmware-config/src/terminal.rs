@@ -6,7 +6,7 @@ use std::time::Duration;
 use meguri_proto::{CityId, ContractId, ContractorId, Reason, TerminalId, VehicleId};
 use serde::{Deserialize, Serialize};
 
-use crate::city::short;
+use crate::city::{City, short};
 use crate::read::{ConfigError, Wrong, parse, read};
 
 /// A terminal's settings.
@@ -197,6 +197,32 @@ impl Terminal {
         Ok(secret.to_owned())
     }
 
+    /// Whether the city's plan knows this terminal's contractor, contract and vehicle, and they belong together.
+    ///
+    /// # Errors
+    /// Names the first field that does not fit.
+    pub fn fits(&self, city: &City) -> Result<(), Wrong> {
+        let wrong = |field: &str, problem: String| Err(Wrong::new(field, problem));
+        if self.city != city.id {
+            return wrong("city", format!("is {}, the plan is {}'s", self.city, city.id));
+        }
+        let Some(contract) = city.contract(&self.contract) else {
+            return wrong("contract", format!("{} is not in the city's plan", self.contract));
+        };
+        if contract.contractor != self.contractor {
+            let problem = format!("is {}, but {} is {}'s", self.contractor, contract.id, contract.contractor);
+            return wrong("contractor", problem);
+        }
+        match city.vehicle(&self.vehicle) {
+            None => wrong("vehicle", format!("{} is not in the city's plan", self.vehicle)),
+            Some(vehicle) if vehicle.contract != self.contract => wrong(
+                "vehicle",
+                format!("{} works under {}, not {}", vehicle.id, vehicle.contract, self.contract),
+            ),
+            Some(_) => Ok(()),
+        }
+    }
+
     fn check(&self) -> Result<(), Wrong> {
         short("broker.host", &self.broker.host)?;
         if self.broker.port == 0 {
@@ -233,4 +259,86 @@ impl Terminal {
 #[must_use]
 pub fn seconds(timer: f64) -> Duration {
     Duration::try_from_secs_f64(timer).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const GOOD: &str = r#"
+version = 1
+city = "hiroshima"
+terminal = "t-0001"
+contractor = "daiichi"
+contract = "daiichi-2026"
+vehicle = "v-3"
+
+[broker]
+host = "127.0.0.1"
+port = 18650
+secret_file = "secret"
+"#;
+
+    fn error(text: &str) -> String {
+        Terminal::parse(Path::new("terminal.toml"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_not_said_has_its_default() {
+        let terminal = Terminal::parse(Path::new("terminal.toml"), GOOD).unwrap();
+        assert_eq!(terminal.reason.len(), Reason::ALL.len());
+        assert!(terminal.reason.iter().all(|setting| setting.note == (setting.code == Reason::Other)));
+        assert_eq!(terminal.retention.acked_days, 14);
+        // What it prints reads back as the same.
+        let printed = toml::to_string(&terminal).unwrap();
+        assert_eq!(Terminal::parse(Path::new("printed"), &printed).unwrap(), terminal);
+    }
+
+    #[test]
+    fn faults_are_named_with_their_place() {
+        let unknown = error(&format!("colour = 1\n{GOOD}"));
+        assert!(
+            unknown.contains("terminal.toml") && unknown.contains("line 1") && unknown.contains("colour"),
+            "{unknown}"
+        );
+        let port = error(&GOOD.replace("18650", "0"));
+        assert!(port.contains("broker.port") && port.contains("1 to 65535"), "{port}");
+        let slow = error(&format!("{GOOD}\n[timers]\nreconnect_most = 31\n"));
+        assert!(slow.contains("timers.reconnect_most") && slow.contains("30"), "{slow}");
+        let twice = error(&format!("{GOOD}\n[[reason]]\ncode = \"other\"\n[[reason]]\ncode = \"other\"\n"));
+        assert!(twice.contains("other is there twice"), "{twice}");
+        let name = error(&GOOD.replace("t-0001", "端末"));
+        assert!(name.contains("line 4") && name.contains("a-z"), "{name}");
+    }
+
+    #[test]
+    fn settings_must_fit_the_citys_plan() {
+        let plan = r#"
+id = "hiroshima"
+name = "広島市"
+division = "担当課"
+wards = ["中区"]
+contractor = [{ id = "daiichi", name = "第一収集" }, { id = "daini", name = "第二収集" }]
+contract = [
+    { id = "daiichi-2026", contractor = "daiichi", from = "2026-04-01", until = "2027-03-31" },
+    { id = "daini-2026", contractor = "daini", from = "2026-04-01", until = "2027-03-31" },
+]
+vehicle = [
+    { id = "v-3", contract = "daiichi-2026", name = "3号車", round = "中区A" },
+    { id = "v-4", contract = "daini-2026", name = "4号車", round = "中区B" },
+]
+district = [{ name = "中区A", ward = "中区", vehicle = "v-3" }]
+"#;
+        let plan = City::parse(Path::new("city.toml"), plan).unwrap();
+        let fits = |text: &str| Terminal::parse(Path::new("terminal.toml"), text).unwrap().fits(&plan);
+        assert!(fits(GOOD).is_ok());
+        assert_eq!(fits(&GOOD.replace("v-3", "v-4")).unwrap_err().field, "vehicle");
+        assert_eq!(fits(&GOOD.replace("v-3", "v-9")).unwrap_err().field, "vehicle");
+        assert_eq!(
+            fits(&GOOD.replace("contract = \"daiichi", "contract = \"daini")).unwrap_err().field,
+            "contractor"
+        );
+        assert_eq!(fits(&GOOD.replace("\"hiroshima", "\"kure")).unwrap_err().field, "city");
+    }
 }
