@@ -4,6 +4,8 @@
 //! durable is acknowledged; readers stand beside it. See [`serve`] for how the parts are joined.
 
 pub mod changes;
+pub mod config;
+pub mod ingest;
 pub mod office;
 pub mod pickups;
 pub mod store;

@@ -1,0 +1,517 @@
+//! The gateway's settings: from defaults, a file (`gateway.toml`) and the environment, in this order.
+//!
+//! `MEGURI_GATEWAY__SECTION__KEY` in the environment sets `key` in `[section]`. A setting that is not
+//! known is refused wherever it comes from. [`FIELDS`] says what each one means, and is what
+//! `config print` prints.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use meguri_config::terminal::seconds;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// What the variables of the environment begin with.
+pub const ENVIRONMENT: &str = "MEGURI_GATEWAY__";
+
+/// Why settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file can't be read.
+    #[error("can't read the settings {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or not of the settings' shape.
+    #[error("{place}: {source}")]
+    Shape {
+        /// The file, or what else the settings came from.
+        place: String,
+        /// What the parser said, with line and column.
+        source: Box<toml::de::Error>,
+    },
+    /// A variable names no setting.
+    #[error("{name} in the environment names no setting; `meguri-gateway config print` shows them all")]
+    UnknownVariable {
+        /// The variable.
+        name: String,
+    },
+    /// A value that can't be.
+    #[error("{field}: {problem}")]
+    Value {
+        /// The setting.
+        field: &'static str,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
+}
+
+/// The gateway's settings. [`FIELDS`] explains each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one, and a test holds it to that")]
+pub struct Settings {
+    pub data: PathBuf,
+    pub city: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<PathBuf>,
+    pub web: Web,
+    pub mqtt: Mqtt,
+    pub ingest: Ingest,
+    pub lists: Lists,
+    pub timers: Timers,
+    pub log: Log,
+}
+
+/// The pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Web {
+    pub listen: SocketAddr,
+}
+
+/// The broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Mqtt {
+    pub listen: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
+}
+
+/// A broker that somebody else runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct External {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password_file: PathBuf,
+}
+
+/// The writer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Ingest {
+    pub batch: usize,
+    pub window: u16,
+    pub readers: usize,
+}
+
+/// The day lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Lists {
+    pub days_before: u8,
+    pub days_after: u8,
+}
+
+/// Every timer, in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Timers {
+    pub say_hello: f64,
+    pub reconnect: f64,
+    pub reconnect_most: f64,
+    pub keep_alive: f64,
+    pub day: f64,
+}
+
+/// The log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: String,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Every setting with what it means, in the order of `config print`.
+pub const FIELDS: &[(&str, &str)] = &[
+    ("data", "Folder of the store. One process holds it."),
+    ("city", "The city's plan; a relative path is one in the data folder."),
+    ("rehearsal", "A rehearsal's clock (TOML with real, from, speed). Without it the system's clock counts."),
+    (
+        "web.listen",
+        "Where the pages are served. Loopback only, until TLS and accounts exist. Port 0 takes a free one.",
+    ),
+    (
+        "mqtt.listen",
+        "Where the embedded broker listens for terminals. Loopback only. Port 0 takes a free one.",
+    ),
+    ("mqtt.external.host", "An external MQTT 5 broker instead of the embedded one. Loopback only."),
+    ("mqtt.external.port", "Its port."),
+    (
+        "mqtt.external.user",
+        "The gateway's user name there; may subscribe and publish below meguri/1/{city}/.",
+    ),
+    ("mqtt.external.password_file", "File with the password; a relative path is one in the data folder."),
+    ("ingest.batch", "Most messages in one transaction. One fsync acknowledges them all."),
+    ("ingest.window", "Most messages that may wait for their commit; the broker holds back what is more."),
+    ("ingest.readers", "Most queries that read the store at the same time."),
+    ("lists.days_before", "Day lists are kept up to date from this many days before today …"),
+    ("lists.days_after", "… to this many days after it."),
+    ("timers.say_hello", "Seconds between two requests for a hello to one terminal."),
+    ("timers.reconnect", "First wait before connecting to the broker again, in seconds."),
+    ("timers.reconnect_most", "Longest wait between tries, in seconds, at most 30."),
+    ("timers.keep_alive", "MQTT keep alive to the broker, in whole seconds."),
+    ("timers.day", "Seconds between looks at the calendar, so that the new day's lists go out."),
+    ("log.format", "\"text\" or \"json\"; the log goes to standard error and holds no residents' data."),
+    ("log.level", "error, warn, info, debug or trace."),
+];
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("data"),
+            city: PathBuf::from("city.toml"),
+            rehearsal: None,
+            web: Web::default(),
+            mqtt: Mqtt::default(),
+            ingest: Ingest::default(),
+            lists: Lists::default(),
+            timers: Timers::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8650)) }
+    }
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 18650)), external: None }
+    }
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self { batch: 256, window: 512, readers: 4 }
+    }
+}
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self { days_before: 1, days_after: 3 }
+    }
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { say_hello: 5.0, reconnect: 0.5, reconnect_most: 30.0, keep_alive: 30.0, day: 30.0 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".into() }
+    }
+}
+
+impl Settings {
+    /// Reads the settings: `file` over the defaults, `variables` over the file, `data` over all.
+    ///
+    /// # Errors
+    /// When the file can't be read, something is not known, or a value can't be.
+    pub fn read(
+        file: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+        data: Option<&Path>,
+    ) -> Result<Self, SettingsError> {
+        let mut table = Table::new();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+            // Read on its own first, so that errors name line and column.
+            let shape = |source| shape(path.display().to_string(), source);
+            toml::from_str::<Self>(&text).map_err(shape)?;
+            table = text.parse().map_err(shape)?;
+        }
+        for (name, value) in variables {
+            if let Some(path) = name.strip_prefix(ENVIRONMENT) {
+                set(&mut table, &name, &path.to_lowercase().replace("__", "."), value)?;
+            }
+        }
+        let mut settings: Self =
+            Value::Table(table).try_into().map_err(|source| shape("the settings".to_owned(), source))?;
+        if let Some(data) = data {
+            data.clone_into(&mut settings.data);
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The settings in force as TOML, every one explained.
+    #[must_use]
+    pub fn print(&self) -> String {
+        // Plain data of strings and numbers always becomes TOML.
+        let table = Table::try_from(self).unwrap_or_default();
+        let mut text = String::from("# Settings of meguri-gateway in force.\n");
+        let mut section = "";
+        for (path, meaning) in FIELDS {
+            let (in_section, key) = path.rsplit_once('.').unwrap_or(("", path));
+            let value = lookup(&table, path);
+            // A heading of a section that is not set would set it.
+            let set = in_section.is_empty() || lookup(&table, in_section).is_some();
+            if in_section != section {
+                section = in_section;
+                let _ = writeln!(text, "\n{}[{section}]", if set { "" } else { "# " });
+            }
+            let _ = writeln!(text, "# {meaning}");
+            let _ = match value {
+                Some(value) => writeln!(text, "{key} = {value}"),
+                None => writeln!(text, "# {key} ="),
+            };
+        }
+        text
+    }
+
+    /// The plan's file.
+    #[must_use]
+    pub fn city_file(&self) -> PathBuf {
+        self.data.join(&self.city)
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        loopback("web.listen", self.web.listen.ip())?;
+        if let Some(external) = &self.mqtt.external {
+            let ip = match external.host.as_str() {
+                "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
+                host => host.parse(),
+            };
+            let ip = ip.map_err(|_| SettingsError::Value {
+                field: "mqtt.external.host",
+                problem: format!("{:?} is no loopback address; {WHY_LOOPBACK}", external.host),
+            })?;
+            loopback("mqtt.external.host", ip)?;
+        } else {
+            loopback("mqtt.listen", self.mqtt.listen.ip())?;
+        }
+        let timers = &self.timers;
+        for (field, value, least, most) in [
+            ("timers.say_hello", timers.say_hello, 0.0, 3_600.0),
+            ("timers.reconnect", timers.reconnect, 0.01, 30.0),
+            ("timers.reconnect_most", timers.reconnect_most, timers.reconnect, 30.0),
+            ("timers.keep_alive", timers.keep_alive, 1.0, 3_600.0),
+            ("timers.day", timers.day, 0.05, 3_600.0),
+        ] {
+            if !(least..=most).contains(&value) {
+                let problem = format!("is {value}, expected {least} to {most} seconds");
+                return Err(SettingsError::Value { field, problem });
+            }
+        }
+        for (field, value, most) in [
+            ("ingest.batch", self.ingest.batch, 10_000),
+            ("ingest.window", self.ingest.window.into(), 10_000),
+            ("ingest.readers", self.ingest.readers, 64),
+        ] {
+            if !(1..=most).contains(&value) {
+                let problem = format!("is {value}, expected 1 to {most}");
+                return Err(SettingsError::Value { field, problem });
+            }
+        }
+        if !["error", "warn", "info", "debug", "trace"].contains(&self.log.level.as_str()) {
+            let problem = format!("is {:?}, expected error, warn, info, debug or trace", self.log.level);
+            return Err(SettingsError::Value { field: "log.level", problem });
+        }
+        Ok(())
+    }
+}
+
+impl Timers {
+    /// [`Timers::reconnect`] and [`Timers::reconnect_most`] as durations.
+    #[must_use]
+    pub fn reconnects(&self) -> (Duration, Duration) {
+        (seconds(self.reconnect), seconds(self.reconnect_most))
+    }
+}
+
+const WHY_LOOPBACK: &str = "nobody but this machine may reach the gateway until it has TLS and accounts: \
+    use 127.0.0.1 or ::1, and a tunnel where terminals are elsewhere";
+
+fn loopback(field: &'static str, ip: IpAddr) -> Result<(), SettingsError> {
+    if ip.is_loopback() {
+        return Ok(());
+    }
+    Err(SettingsError::Value { field, problem: format!("{ip} is no loopback address; {WHY_LOOPBACK}") })
+}
+
+fn shape(place: String, source: toml::de::Error) -> SettingsError {
+    SettingsError::Shape { place, source: Box::new(source) }
+}
+
+fn lookup<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    match (table.get(first)?, rest) {
+        (value, None) => Some(value),
+        (Value::Table(table), Some(rest)) => lookup(table, rest),
+        _ => None,
+    }
+}
+
+/// Sets one value by its path. Whether the text is a number is told by the setting, not by the text.
+fn set(table: &mut Table, name: &str, path: &str, text: String) -> Result<(), SettingsError> {
+    if !FIELDS.iter().any(|(field, _)| *field == path) {
+        return Err(SettingsError::UnknownVariable { name: name.to_owned() });
+    }
+    let external =
+        External { host: String::new(), port: 0, user: String::new(), password_file: PathBuf::new() };
+    let whole = Settings {
+        rehearsal: Some(PathBuf::new()),
+        mqtt: Mqtt { external: Some(external), ..Mqtt::default() },
+        ..Settings::default()
+    };
+    let kinds = Table::try_from(&whole).unwrap_or_default();
+    let bad = |expected: &str| SettingsError::Value {
+        field: "environment",
+        problem: format!("{name} is {text:?}, expected {expected}"),
+    };
+    let value = match lookup(&kinds, path) {
+        Some(Value::Integer(_)) => Value::Integer(text.parse().map_err(|_| bad("a whole number"))?),
+        Some(Value::Float(_)) => Value::Float(text.parse().map_err(|_| bad("a number"))?),
+        _ => Value::String(text),
+    };
+    let mut at = table;
+    let mut words = path.split('.').peekable();
+    while let Some(word) = words.next() {
+        if words.peek().is_none() {
+            at.insert(word.to_owned(), value);
+            break;
+        }
+        let inner = at.entry(word).or_insert_with(|| Value::Table(Table::new()));
+        let Value::Table(inner) = inner else { break };
+        at = inner;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    fn read(text: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("gateway.toml");
+        std::fs::write(&path, text).unwrap();
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::read(Some(&path), variables, None)
+    }
+
+    const ALL: &str = r#"
+        data = "/var/lib/meguri"
+        rehearsal = "clock.toml"
+        [mqtt.external]
+        host = "127.0.0.1"
+        port = 1883
+        user = "office"
+        password_file = "broker-password"
+    "#;
+
+    /// The printed defaults are what operators read: a change here is a change for them.
+    #[test]
+    fn prints_as_the_snapshot() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config-print.toml");
+        let printed = Settings::default().print();
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(&path, &printed).unwrap();
+        }
+        assert_eq!(printed, std::fs::read_to_string(&path).unwrap(), "UPDATE_SNAPSHOTS=1 writes it anew");
+    }
+
+    #[test]
+    fn what_is_printed_reads_back() {
+        for text in ["", ALL] {
+            let settings = read(text, &[]).unwrap();
+            assert_eq!(read(&settings.print(), &[]).unwrap(), settings);
+        }
+    }
+
+    #[test]
+    fn every_setting_is_explained_once() {
+        fn paths(prefix: &str, table: &Table, all: &mut Vec<String>) {
+            for (key, value) in table {
+                match value {
+                    Value::Table(table) => paths(&format!("{prefix}{key}."), table, all),
+                    _ => all.push(format!("{prefix}{key}")),
+                }
+            }
+        }
+        let mut all = Vec::new();
+        paths("", &Table::try_from(read(ALL, &[]).unwrap()).unwrap(), &mut all);
+        let mut explained: Vec<_> = FIELDS.iter().map(|(path, _)| (*path).to_owned()).collect();
+        all.sort();
+        explained.sort();
+        assert_eq!(all, explained);
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let variables = [
+            ("MEGURI_GATEWAY__WEB__LISTEN", "127.0.0.1:0"),
+            ("MEGURI_GATEWAY__TIMERS__SAY_HELLO", "0.5"),
+            ("MEGURI_GATEWAY__MQTT__EXTERNAL__USER", "123"),
+            ("MEGURI_OTHER", "x"),
+        ];
+        let settings = read(ALL, &variables).unwrap();
+        assert_eq!(settings.web.listen.port(), 0);
+        assert_eq!(settings.timers.say_hello.to_string(), "0.5");
+        assert_eq!(settings.mqtt.external.unwrap().user, "123");
+    }
+
+    #[test]
+    fn refuses_with_the_place() {
+        let message = |result: Result<Settings, SettingsError>| result.unwrap_err().to_string();
+        let error = message(read("[web]\nlistn = 1", &[]));
+        assert!(
+            error.contains("gateway.toml") && error.contains("line 2") && error.contains("listn"),
+            "{error}"
+        );
+        let error = message(read("", &[("MEGURI_GATEWAY__WEB__LISTN", "1")]));
+        assert!(error.contains("MEGURI_GATEWAY__WEB__LISTN"), "{error}");
+        let error = message(read("", &[("MEGURI_GATEWAY__INGEST__BATCH", "many")]));
+        assert!(error.contains("whole number"), "{error}");
+        let error = message(read("[timers]\nreconnect_most = 31", &[]));
+        assert!(error.contains("timers.reconnect_most"), "{error}");
+    }
+
+    #[test]
+    fn refuses_all_but_loopback() {
+        for text in [
+            "[web]\nlisten = \"0.0.0.0:8650\"",
+            "[mqtt]\nlisten = \"192.168.0.3:18650\"",
+            "[mqtt.external]\nhost = \"broker.example\"\nport = 1883\nuser = \"u\"\npassword_file = \"p\"",
+            "[mqtt.external]\nhost = \"10.0.0.1\"\nport = 1883\nuser = \"u\"\npassword_file = \"p\"",
+        ] {
+            let error = read(text, &[]).unwrap_err().to_string();
+            assert!(error.contains("TLS and accounts"), "{error}");
+        }
+        assert!(read("[web]\nlisten = \"[::1]:8650\"", &[]).is_ok());
+    }
+}

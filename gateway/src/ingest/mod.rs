@@ -1,0 +1,3 @@
+//! What terminals say: read, decided about, written.
+
+pub mod decide;
