@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The whole system at work: a demo day, simulated crews, and the tools by which tests break things on purpose.
+
+pub mod day;
