@@ -6,7 +6,10 @@
 pub mod changes;
 pub mod config;
 pub mod ingest;
+pub mod lists;
 pub mod office;
+pub mod outbox;
 pub mod pickups;
 pub mod store;
 pub mod touched;
+pub mod writer;

@@ -21,8 +21,12 @@ pub struct Round {
 pub struct Touched {
     /// Rounds whose lists may differ now: of a pickup that moved, both the old one and the new one.
     pub rounds: BTreeSet<Round>,
-    /// Terminals whose binding, state or presence changed.
+    /// Rounds of which only this terminal spoke: its own list stays as it is, since its own statements make no new version.
+    pub spoken: BTreeSet<(Round, TerminalId)>,
+    /// Terminals that were made, bound anew, blocked or let in again.
     pub terminals: BTreeSet<TerminalId>,
+    /// Whether a terminal came, went, moved or said how it is.
+    pub presence: bool,
     /// Whether rows were added to `history`.
     pub history: bool,
     /// Whether `aside` changed.
@@ -36,5 +40,16 @@ impl Touched {
     pub fn pickup(&mut self, round: Round) {
         self.rounds.insert(round);
         self.history = true;
+    }
+
+    /// Adds what another write has touched.
+    pub fn merge(&mut self, mut other: Self) {
+        self.rounds.append(&mut other.rounds);
+        self.spoken.append(&mut other.spoken);
+        self.terminals.append(&mut other.terminals);
+        self.presence |= other.presence;
+        self.history |= other.history;
+        self.aside |= other.aside;
+        self.notice |= other.notice;
     }
 }

@@ -1,3 +1,141 @@
-//! What terminals say: read, decided about, written.
+//! What terminals say: read, decided about ([`decide`]), written ([`apply`]).
 
+pub mod apply;
+pub mod aside;
 pub mod decide;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use jiff::Timestamp;
+use meguri_proto::{BootId, CityId, Epoch, Hello, Incarnation, LogKind, Nonce, SeqHeld, TerminalId};
+
+use crate::touched::Touched;
+use decide::Held;
+
+/// A message as it came from the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// Its topic, as text.
+    pub topic: String,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+}
+
+/// What is known while messages are applied.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The office's time.
+    pub now: Timestamp,
+    /// The city.
+    pub city: &'a CityId,
+    /// This life of the store.
+    pub incarnation: Incarnation,
+    /// What a running office remembers between messages.
+    pub memory: &'a mut Memory,
+}
+
+/// What a running office remembers between messages without keeping it.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// The last boots that each terminal's hellos named, newest last, no two neighbours alike.
+    boots: HashMap<TerminalId, VecDeque<BootId>>,
+    /// Digests of messages set aside last, so that one that is sent again and again is set aside once.
+    aside: VecDeque<meguri_proto::Digest>,
+}
+
+/// How many messages set aside are remembered.
+const REMEMBERED_ASIDE: usize = 1_024;
+
+impl Memory {
+    /// Notes a boot; says whether two devices alternate (A, B, A).
+    fn alternates(&mut self, terminal: &TerminalId, boot: BootId) -> bool {
+        let boots = self.boots.entry(terminal.clone()).or_default();
+        if boots.back() == Some(&boot) {
+            return false;
+        }
+        boots.push_back(boot);
+        if boots.len() > 3 {
+            boots.pop_front();
+        }
+        boots.len() == 3 && boots.front() == Some(&boot)
+    }
+
+    /// Whether the same was set aside lately; notes it.
+    fn set_aside_before(&mut self, topic: &str, payload: &[u8]) -> bool {
+        let digest = meguri_proto::Digest::of(topic.as_bytes()).then(payload);
+        if self.aside.contains(&digest) {
+            return true;
+        }
+        self.aside.push_back(digest);
+        if self.aside.len() > REMEMBERED_ASIDE {
+            self.aside.pop_front();
+        }
+        false
+    }
+}
+
+/// What must follow once a transaction is committed. Nothing of it is true before.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// What is to be acknowledged.
+    pub acks: BTreeMap<TerminalId, BTreeMap<(LogKind, Epoch), Held>>,
+    /// Hellos to be answered, in order.
+    pub answers: Vec<Answer>,
+    /// Terminals to be asked for a hello.
+    pub ask: BTreeSet<TerminalId>,
+    /// Hellos whose documents are to be compared.
+    pub hellos: Vec<(TerminalId, Hello)>,
+    /// Terminals that were heard.
+    pub heard: BTreeSet<TerminalId>,
+    /// A terminal was told more than the store holds: it is a copy put back.
+    pub lost: bool,
+    /// What lists and listeners must know.
+    pub touched: Touched,
+}
+
+/// The answer to one hello.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Who said it.
+    pub terminal: TerminalId,
+    /// Its nonce.
+    pub nonce: Nonce,
+    /// Every epoch it named.
+    pub held: Vec<SeqHeld>,
+}
+
+impl Effects {
+    /// Adds what another message asks for.
+    pub fn merge(&mut self, other: Self) {
+        for (terminal, held) in other.acks {
+            self.acks.entry(terminal).or_default().extend(held);
+        }
+        self.answers.extend(other.answers);
+        self.ask.extend(other.ask);
+        self.hellos.extend(other.hellos);
+        self.heard.extend(other.heard);
+        self.lost |= other.lost;
+        self.touched.merge(other.touched);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn only_boots_that_alternate_are_two_devices() {
+        let terminal: TerminalId = "t-1".parse().unwrap();
+        let boot = |n| BootId(Uuid::from_u128(n));
+        let run = |boots: &[u128]| {
+            let mut memory = Memory::default();
+            boots.iter().any(|n| memory.alternates(&terminal, boot(*n)))
+        };
+        assert!(!run(&[1, 1, 2, 2, 3, 4]), "restarts");
+        assert!(run(&[1, 2, 1]), "two devices");
+        assert!(run(&[9, 1, 1, 2, 2, 1]), "two devices after a restart");
+    }
+}

@@ -82,6 +82,16 @@ pub fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Resu
     serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| wrong(column, error))
 }
 
+/// A column that holds a bare word of the wire (`tickets`), or the same as JSON (`"tickets"`).
+///
+/// # Errors
+/// When the word is not one of those.
+pub fn word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    let text = text.trim_matches('"');
+    serde_json::from_value(serde_json::Value::from(text)).map_err(|error| wrong(column, error))
+}
+
 /// Tells people something, once: a notice of the same kind, terminal and detail that nobody has settled is not repeated.
 /// The detail holds ids and numbers only, never residents' data. Says whether it is new.
 ///

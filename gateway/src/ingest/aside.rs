@@ -1,0 +1,206 @@
+//! What the office could not take: kept raw until a person has looked.
+
+use meguri_proto::{LogKind, Message as _, TerminalId, Topic, Way, WireError, limits};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
+
+use super::apply::{self, EntryPlace, Taken};
+use super::{Context, Effects, Incoming};
+use crate::store::sql;
+
+/// Where something set aside belongs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place<'a> {
+    /// Whose it is, where that is known.
+    pub terminal: Option<&'a TerminalId>,
+    /// The entry, where it is one.
+    pub entry: Option<EntryPlace>,
+}
+
+/// Sets a message or an entry aside. `problem` holds none of the content.
+///
+/// # Errors
+/// When the store can't be written.
+pub fn set_aside(
+    conn: &Connection,
+    ctx: &mut Context<'_>,
+    fx: &mut Effects,
+    topic: &str,
+    raw: &[u8],
+    place: Place<'_>,
+    problem: &str,
+) -> rusqlite::Result<()> {
+    // An entry comes here once, since it counts as taken; a message may be sent for ever.
+    if place.entry.is_none() && ctx.memory.set_aside_before(topic, raw) {
+        return Ok(());
+    }
+    let insert = "INSERT INTO aside (at, topic, terminal, log, seq, entry_id, problem, raw, bytes)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let cut = &raw[..raw.len().min(limits::MESSAGE_BYTES)];
+    conn.prepare_cached(insert)?.execute(params![
+        sql::ms(ctx.now),
+        topic,
+        place.terminal.map(TerminalId::as_str),
+        place.entry.map(|entry| entry.log),
+        place.entry.map(|entry| sql::number(entry.seq)),
+        place.entry.map(|entry| entry.id.0.as_bytes().to_vec()),
+        problem,
+        cut,
+        i64::try_from(raw.len()).unwrap_or(i64::MAX),
+    ])?;
+    fx.touched.aside = true;
+    Ok(())
+}
+
+/// Why bytes are not a message, in words that hold none of them.
+#[must_use]
+pub fn problem(error: &WireError) -> String {
+    match error {
+        // The parser's own text may quote what it found.
+        WireError::Malformed { what, source } => {
+            format!("{what} can't be read: wrong at line {} column {}", source.line(), source.column())
+        }
+        WireError::OutOfBounds { what, field, .. } => format!("{what}: {field} is outside its limits"),
+        WireError::TooLarge { .. } | WireError::UnknownVersion { .. } => error.to_string(),
+    }
+}
+
+/// One thing set aside, for lists on the command line.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// Its number.
+    pub id: i64,
+    /// When.
+    pub at: jiff::Timestamp,
+    /// On which topic.
+    pub topic: String,
+    /// What is wrong.
+    pub problem: String,
+    /// How long it is.
+    pub bytes: i64,
+}
+
+/// What nobody has settled yet, oldest first.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn open_rows(conn: &Connection) -> rusqlite::Result<Vec<Row>> {
+    let select =
+        "SELECT id, at, topic, problem, bytes FROM aside WHERE settled_at IS NULL ORDER BY id LIMIT 1000";
+    let mut statement = conn.prepare(select)?;
+    let rows = statement.query_map([], |row| {
+        Ok(Row {
+            id: row.get(0)?,
+            at: sql::instant(row.get(1)?),
+            topic: row.get(2)?,
+            problem: row.get(3)?,
+            bytes: row.get(4)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// What came of trying again, or of putting away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// It is settled now.
+    Done,
+    /// There is no such row, or it is settled already.
+    NotOpen,
+    /// It still can't be taken.
+    Still(String),
+}
+
+/// Puts one away: a person has looked.
+///
+/// # Errors
+/// When the store can't be written.
+pub fn settle(
+    conn: &Connection,
+    ctx: &Context<'_>,
+    fx: &mut Effects,
+    id: i64,
+    how: &str,
+) -> rusqlite::Result<Settled> {
+    let update = "UPDATE aside SET settled_at = ?2, settled_how = ?3 WHERE id = ?1 AND settled_at IS NULL";
+    if conn.execute(update, params![id, sql::ms(ctx.now), how])? == 0 {
+        return Ok(Settled::NotOpen);
+    }
+    fx.touched.aside = true;
+    Ok(Settled::Done)
+}
+
+/// Tries to take one again, for instance after an upgrade.
+///
+/// # Errors
+/// When the store can't be read or written.
+pub fn retry(
+    conn: &Connection,
+    ctx: &mut Context<'_>,
+    fx: &mut Effects,
+    id: i64,
+) -> rusqlite::Result<Settled> {
+    let select =
+        "SELECT aside.topic, aside.raw, aside.bytes, aside.seq, entry.id, log.id, log.terminal, log.kind
+        FROM aside LEFT JOIN log ON log.id = aside.log
+        LEFT JOIN entry ON entry.log = aside.log AND entry.seq = aside.seq
+        WHERE aside.id = ?1 AND aside.settled_at IS NULL";
+    let found = conn
+        .query_row(select, [id], |row| {
+            let entry = match row.get::<_, Option<i64>>(5)? {
+                Some(log) => {
+                    let place = EntryPlace {
+                        log,
+                        seq: sql::seq(row, 3)?,
+                        id: meguri_proto::FactId(sql::uuid(row, 4)?),
+                    };
+                    let terminal: TerminalId = sql::parsed(row, 6)?;
+                    Some((place, terminal, row.get_ref(7)?.as_str()? == LogKind::Fact.as_str()))
+                }
+                None => None,
+            };
+            Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?, entry))
+        })
+        .optional()?;
+    let Some((topic, raw, bytes, entry)) = found else { return Ok(Settled::NotOpen) };
+    let problem = match entry {
+        Some((place, terminal, is_fact)) => {
+            let kind = if is_fact { LogKind::Fact } else { LogKind::Track };
+            match apply::body(conn, ctx, fx, &terminal, kind, place, &raw)? {
+                Taken::Yes => None,
+                Taken::No(problem) => Some(problem),
+            }
+        }
+        None if i64::try_from(raw.len()) != Ok(bytes) => Some("only its beginning is kept".to_owned()),
+        None => message_again(conn, ctx, fx, Incoming { topic, payload: raw })?,
+    };
+    match problem {
+        Some(problem) => Ok(Settled::Still(problem)),
+        None => settle(conn, ctx, fx, id, "processed"),
+    }
+}
+
+/// Applies a whole message again where it can be read by now; else says why not.
+fn message_again(
+    conn: &Connection,
+    ctx: &mut Context<'_>,
+    fx: &mut Effects,
+    message: Incoming,
+) -> rusqlite::Result<Option<String>> {
+    let Ok(Topic { way: Way::Up(up), .. }) = message.topic.parse() else {
+        return Ok(Some("unknown topic".to_owned()));
+    };
+    // Only a log holds what would be lost; the rest was of the moment.
+    let (meguri_proto::UpTopic::Fact | meguri_proto::UpTopic::Track) = up else {
+        return Ok(Some("it was of the moment and says nothing any more; settle it".to_owned()));
+    };
+    if let Err(error) = meguri_proto::LogPublish::decode(&message.payload) {
+        return Ok(Some(problem(&error)));
+    }
+    let before = fx.touched.aside;
+    fx.touched.aside = false;
+    apply::message(conn, ctx, fx, &message)?;
+    let aside_again = fx.touched.aside;
+    fx.touched.aside |= before;
+    Ok(aside_again.then(|| "it was set aside anew".to_owned()))
+}

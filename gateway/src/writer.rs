@@ -1,0 +1,209 @@
+//! The one writer: a thread of its own with the one connection that writes.
+//!
+//! It takes whatever messages are there into one transaction, commits (one fsync for all of them),
+//! and only then acknowledges, makes lists anew and tells listeners. Lists are made in small steps
+//! between batches, so that acknowledgements never wait behind them.
+
+mod engine;
+
+use std::thread::JoinHandle;
+
+use meguri_config::Clock;
+use meguri_proto::CityId;
+use rusqlite::Transaction;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::changes::Changes;
+use crate::config::Settings;
+use crate::ingest::{Context, Effects, Incoming};
+use crate::outbox::{Outbox, Receipt};
+use crate::store::{Store, StoreError};
+use crate::touched::Touched;
+use engine::Engine;
+
+/// What the writer is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The store.
+    pub store: Store,
+    /// Whose it is.
+    pub city: CityId,
+    /// The office's time.
+    pub clock: Clock,
+    /// Who listens.
+    pub changes: Changes,
+    /// Where messages to terminals go.
+    pub outbox: Outbox,
+    /// Sizes and timers.
+    pub settings: Settings,
+}
+
+/// Something for the writer to do.
+enum Work {
+    /// A message, and what to tell the broker once it is done with.
+    Message(Incoming, Option<Receipt>),
+    /// Something to run.
+    Job(Box<dyn FnOnce(&mut Engine) + Send>),
+    /// The broker is connected: nobody knows what was lost meanwhile.
+    Connected,
+    /// Looks at the calendar.
+    Day,
+    /// Ends once everything before it is done.
+    Stop,
+}
+
+/// Where work for the writer goes. Cheap to clone.
+#[derive(Clone)]
+pub struct Writer {
+    work: mpsc::Sender<Work>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
+/// The writer's thread.
+#[derive(Debug)]
+pub struct Running {
+    thread: JoinHandle<Result<(), StoreError>>,
+}
+
+impl Running {
+    /// Waits until the writer has ended and its store is closed.
+    ///
+    /// # Errors
+    /// When the store could not be closed.
+    pub async fn ended(self) -> Result<(), StoreError> {
+        let joined = tokio::task::spawn_blocking(|| self.thread.join()).await;
+        match joined {
+            Ok(Ok(closed)) => closed,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => Err(StoreError::Stopping),
+        }
+    }
+}
+
+impl Writer {
+    /// Starts the writer's thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(parts: Parts) -> std::io::Result<(Self, Running)> {
+        let room = usize::from(parts.settings.ingest.window) + parts.settings.ingest.batch;
+        let (work, inbox) = mpsc::channel(room);
+        let engine = Engine::new(parts);
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || run(engine, inbox))?;
+        Ok((Self { work }, Running { thread }))
+    }
+
+    /// Hands a message over; gives it back where there is no room. Never waits, so that a link goes on.
+    ///
+    /// # Errors
+    /// The message, where there is no room.
+    pub fn take(&self, message: Incoming, receipt: Option<Receipt>) -> Result<(), Incoming> {
+        self.work.try_send(Work::Message(message, receipt)).map_err(|error| match error.into_inner() {
+            Work::Message(message, _) => message,
+            // It was a message that could not be sent.
+            _ => Incoming { topic: String::new(), payload: Vec::new() },
+        })
+    }
+
+    /// Says that the broker is connected and subscribed to.
+    pub async fn connected(&self) {
+        // A writer that has ended needs no word.
+        let _ = self.work.send(Work::Connected).await;
+    }
+
+    /// Has the writer look at the calendar.
+    pub async fn day(&self) {
+        let _ = self.work.send(Work::Day).await;
+    }
+
+    /// Has the writer end once everything handed over is done.
+    pub async fn stop(&self) {
+        let _ = self.work.send(Work::Stop).await;
+    }
+
+    /// Runs `f` in a transaction of its own: committed where it returns `Ok`, undone where it returns `Err`.
+    /// What it notes in [`Touched`] makes lists anew and is told to listeners after the commit.
+    ///
+    /// # Errors
+    /// When the transaction can't begin or be committed, or the office is stopping.
+    pub async fn run_job<T, E, F>(&self, f: F) -> Result<Result<T, E>, StoreError>
+    where
+        F: FnOnce(&mut Transaction<'_>, &mut Touched) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.run(|tx, _, fx| f(tx, &mut fx.touched)).await
+    }
+
+    /// As [`Writer::run_job`], with all that messages are applied with.
+    ///
+    /// # Errors
+    /// As [`Writer::run_job`].
+    pub async fn run<T, E, F>(&self, f: F) -> Result<Result<T, E>, StoreError>
+    where
+        F: FnOnce(&mut Transaction<'_>, &mut Context<'_>, &mut Effects) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(move |engine: &mut Engine| {
+            // Whoever asked may have gone; the work is done all the same.
+            let _ = reply.send(engine.transact(f));
+        });
+        self.work.send(Work::Job(job)).await.map_err(|_| StoreError::Stopping)?;
+        answer.await.map_err(|_| StoreError::Stopping)?
+    }
+}
+
+fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreError> {
+    let most = engine.batch();
+    let mut next = None;
+    loop {
+        let work = match next.take() {
+            Some(work) => work,
+            // With lists to make, only what is there already; else wait.
+            None if engine.has_pending() => match inbox.try_recv() {
+                Ok(work) => work,
+                Err(_) => {
+                    engine.step();
+                    continue;
+                }
+            },
+            None => match inbox.blocking_recv() {
+                Some(work) => work,
+                None => break,
+            },
+        };
+        match work {
+            Work::Message(message, receipt) => {
+                let mut batch = vec![(message, receipt)];
+                while batch.len() < most {
+                    match inbox.try_recv() {
+                        Ok(Work::Message(message, receipt)) => batch.push((message, receipt)),
+                        Ok(other) => {
+                            next = Some(other);
+                            break;
+                        }
+                        Err(_) => break,
+                    }
+                }
+                engine.messages(&batch);
+            }
+            Work::Job(job) => job(&mut engine),
+            Work::Connected => engine.say_hello_to_all(),
+            Work::Day => engine.look_at_the_day(),
+            Work::Stop => break,
+        }
+        // However many messages come, lists get their turn.
+        engine.step();
+    }
+    while engine.has_pending() {
+        engine.step();
+    }
+    engine.close()
+}

@@ -1,0 +1,392 @@
+//! What the writer's thread does: transactions, what follows their commit, and lists in small steps.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use meguri_proto::{Ack, DownTopic, Hello, Incarnation, Message as _, SeqHeld, TerminalId};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use uuid::Uuid;
+
+use super::Parts;
+use crate::changes::Change;
+use crate::ingest::aside::{Place, set_aside};
+use crate::ingest::{Answer, Context, Effects, Incoming, Memory, apply};
+use crate::lists::{self, Issued, ListError, Window};
+use crate::outbox::Receipt;
+use crate::store::{Store, StoreError, sql};
+use crate::touched::Touched;
+
+/// How long one step of list making may take before acknowledgements get their turn.
+const STEP: Duration = Duration::from_millis(20);
+/// Days after which issued lists are emptied.
+const LISTS_KEPT: i64 = 30;
+
+pub(super) struct Engine {
+    parts: Parts,
+    memory: Memory,
+    /// When each terminal was last asked for a hello.
+    asked: HashMap<TerminalId, Timestamp>,
+    /// The days whose lists were last looked after.
+    window: Option<Window>,
+    /// Hellos whose documents are still to be compared.
+    hellos: VecDeque<(TerminalId, Hello)>,
+    /// Terminals whose lists of other contracts are still to lapse.
+    lapses: BTreeSet<TerminalId>,
+    /// Lists that may have to be made anew.
+    lists: BTreeSet<(TerminalId, Date)>,
+}
+
+impl Engine {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            memory: Memory::default(),
+            asked: HashMap::new(),
+            window: None,
+            hellos: VecDeque::new(),
+            lapses: BTreeSet::new(),
+            lists: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn batch(&self) -> usize {
+        self.parts.settings.ingest.batch
+    }
+
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        self.parts.store.close()
+    }
+
+    /// Applies messages in one transaction; each fails alone.
+    pub(super) fn messages(&mut self, batch: &[(Incoming, Option<Receipt>)]) {
+        let done = self.transact(|tx, ctx, fx| {
+            for (message, _) in batch {
+                one(tx, ctx, fx, message)?;
+            }
+            Ok::<_, rusqlite::Error>(())
+        });
+        let failed = match done {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(StoreError::Sql { doing: "take messages", source: error }),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = failed {
+            // Nothing was acknowledged, so terminals keep what they sent and send it again.
+            tracing::error!(messages = batch.len(), error = %plain(&error), "messages could not be written");
+        }
+        for receipt in batch.iter().filter_map(|(_, receipt)| *receipt) {
+            self.parts.outbox.receipt(receipt);
+        }
+    }
+
+    /// Runs `f` in a transaction, and after its commit whatever it asks for.
+    pub(super) fn transact<T, E>(
+        &mut self,
+        f: impl FnOnce(&mut Transaction<'_>, &mut Context<'_>, &mut Effects) -> Result<T, E>,
+    ) -> Result<Result<T, E>, StoreError> {
+        let now = self.parts.clock.now();
+        let Parts { store, city, .. } = &mut self.parts;
+        let mut tx = store
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(StoreError::sql("begin"))?;
+        let mut fx = Effects::default();
+        let mut ctx = Context { now, city, incarnation: store.incarnation, memory: &mut self.memory };
+        let value = match f(&mut tx, &mut ctx, &mut fx) {
+            Ok(value) => value,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (drawn, history) = finish(&tx, now, &mut fx).map_err(StoreError::sql("finish"))?;
+        tx.commit().map_err(StoreError::sql("commit"))?;
+        if let Some(drawn) = drawn {
+            tracing::warn!(incarnation = %drawn, "a terminal was told more than this store holds: it is a copy put back");
+            if let Err(error) = self.parts.store.renamed(drawn) {
+                tracing::error!(%error, "the store's new incarnation could not be written beside it");
+            }
+        }
+        self.follow(fx, history, drawn.is_some());
+        Ok(Ok(value))
+    }
+
+    /// What a commit makes true.
+    fn follow(&mut self, fx: Effects, history: Option<i64>, restored: bool) {
+        let now = self.parts.clock.now();
+        for Answer { terminal, nonce, held } in fx.answers {
+            self.ack(now, &terminal, Ack { nonce: Some(nonce), ..self.empty_ack(now) }, held);
+        }
+        let mut acks = fx.acks;
+        if restored {
+            // Everybody else holds numbers of a life that is over.
+            self.say_hello_to_all();
+        }
+        for terminal in fx.ask {
+            if self.may_ask(&terminal, now) {
+                let held = seq_held(acks.remove(&terminal).unwrap_or_default());
+                self.ack(now, &terminal, Ack { say_hello: true, ..self.empty_ack(now) }, held);
+            }
+        }
+        for (terminal, held) in acks {
+            self.ack(now, &terminal, self.empty_ack(now), seq_held(held));
+        }
+        self.hellos.extend(fx.hellos);
+        self.touched(fx.touched, history);
+    }
+
+    fn touched(&mut self, touched: Touched, history: Option<i64>) {
+        let Touched { rounds, spoken, terminals, presence, history: in_history, aside, notice } = touched;
+        let window = self.window_now();
+        let rounds = rounds.iter().map(|round| (round, None));
+        let spoken = spoken.iter().map(|(round, by)| (round, Some(by)));
+        for (round, by) in rounds.chain(spoken).filter(|(round, _)| window.holds(round.date)) {
+            match lists::carriers(&self.parts.store.conn, round) {
+                Ok(carriers) => self.lists.extend(
+                    carriers
+                        .into_iter()
+                        .filter(|carrier| Some(carrier) != by)
+                        .map(|carrier| (carrier, round.date)),
+                ),
+                Err(error) => tracing::error!(error = %code(&error), "who carries a round could not be read"),
+            }
+        }
+        for terminal in &terminals {
+            self.lapses.insert(terminal.clone());
+            self.lists.extend(window.days().map(|day| (terminal.clone(), day)));
+        }
+        let changes = &self.parts.changes;
+        if let (true, Some(upto)) = (in_history, history) {
+            changes.tell(Change::History(upto));
+        }
+        if aside {
+            changes.tell(Change::Aside);
+        }
+        if notice {
+            changes.tell(Change::Notice);
+        }
+        if presence || !terminals.is_empty() {
+            changes.tell(Change::Terminal);
+        }
+    }
+
+    fn empty_ack(&self, now: Timestamp) -> Ack {
+        let incarnation = self.parts.store.incarnation;
+        Ack { v: 1, incarnation, time: now, nonce: None, say_hello: false, held: Vec::new() }
+    }
+
+    fn ack(&self, now: Timestamp, terminal: &TerminalId, ack: Ack, held: Vec<SeqHeld>) {
+        match (Ack { held, time: now, ..ack }).encode() {
+            Ok(payload) => self.parts.outbox.send(terminal, DownTopic::Ack, payload),
+            Err(error) => tracing::error!(%terminal, %error, "an ack could not be made"),
+        }
+    }
+
+    /// At most one request for a hello in a while, and notes that this is one.
+    fn may_ask(&mut self, terminal: &TerminalId, now: Timestamp) -> bool {
+        let wait =
+            SignedDuration::try_from_secs_f64(self.parts.settings.timers.say_hello).unwrap_or_default();
+        let recent = |at: &Timestamp| {
+            let passed = now.duration_since(*at);
+            // A clock that was set back must not silence the office.
+            !passed.is_negative() && passed < wait
+        };
+        if self.asked.get(terminal).is_some_and(recent) {
+            return false;
+        }
+        self.asked.insert(terminal.clone(), now);
+        true
+    }
+
+    /// Asks every terminal for a hello.
+    pub(super) fn say_hello_to_all(&mut self) {
+        let now = self.parts.clock.now();
+        match terminals(&self.parts.store.conn) {
+            Ok(all) => {
+                for terminal in all {
+                    self.asked.insert(terminal.clone(), now);
+                    self.ack(now, &terminal, Ack { say_hello: true, ..self.empty_ack(now) }, Vec::new());
+                }
+            }
+            Err(error) => tracing::error!(error = %code(&error), "the terminals could not be read"),
+        }
+    }
+
+    fn window_now(&self) -> Window {
+        let lists = &self.parts.settings.lists;
+        Window::around(sql::business_date(self.parts.clock.now()), lists.days_before, lists.days_after)
+    }
+
+    /// Where the day has turned, every list of the new window is looked after.
+    pub(super) fn look_at_the_day(&mut self) {
+        let window = self.window_now();
+        if self.window == Some(window) {
+            return;
+        }
+        self.window = Some(window);
+        let forgotten = window.from.saturating_sub(jiff::Span::new().days(LISTS_KEPT));
+        let conn = &self.parts.store.conn;
+        match terminals(conn).and_then(|all| lists::forget(conn, forgotten).map(|_| all)) {
+            Ok(all) => {
+                tracing::info!(from = %window.from, to = %window.to, terminals = all.len(), "lists are kept for these days");
+                for terminal in all {
+                    self.lists.extend(window.days().map(|day| (terminal.clone(), day)));
+                }
+            }
+            Err(error) => tracing::error!(error = %code(&error), "the day's lists could not be looked after"),
+        }
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        !(self.hellos.is_empty() && self.lapses.is_empty() && self.lists.is_empty())
+    }
+
+    /// Makes lists for a short while: first those that a hello asks for.
+    pub(super) fn step(&mut self) {
+        if !self.has_pending() {
+            return;
+        }
+        let started = Instant::now();
+        let window = self.window_now();
+        let mut issued = Vec::new();
+        let done = (|| {
+            let tx = self.parts.store.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            while started.elapsed() < STEP {
+                let made = if let Some((terminal, hello)) = self.hellos.pop_front() {
+                    lists::answer(&tx, &terminal, &hello, window)
+                } else if let Some(terminal) = self.lapses.pop_first() {
+                    lists::lapse(&tx, &terminal, window)
+                } else if let Some((terminal, date)) = self.lists.pop_first() {
+                    lists::refresh(&tx, &terminal, date).map(Vec::from_iter)
+                } else {
+                    break;
+                };
+                match made {
+                    Ok(made) => issued.extend(made),
+                    Err(error @ ListError::Wire { .. }) => tracing::error!(%error, "a list can't be sent"),
+                    Err(ListError::Sql(error)) => return Err(error),
+                }
+            }
+            tx.commit()
+        })();
+        match done {
+            Ok(()) => issued.into_iter().for_each(|issued| self.send(issued)),
+            // The next hello of each terminal has its lists compared again.
+            Err(error) => tracing::error!(error = %code(&error), "lists could not be made"),
+        }
+    }
+
+    fn send(&self, issued: Issued) {
+        let Issued { terminal, name, document } = issued;
+        match document.encode() {
+            Ok(payload) => {
+                tracing::debug!(%terminal, %name, version = document.version, "issued");
+                self.parts.outbox.send(&terminal, DownTopic::Document(name), payload);
+            }
+            Err(error) => tracing::error!(%terminal, %name, %error, "a document could not be made"),
+        }
+    }
+}
+
+fn seq_held(
+    held: BTreeMap<(meguri_proto::LogKind, meguri_proto::Epoch), crate::ingest::decide::Held>,
+) -> Vec<SeqHeld> {
+    held.into_iter()
+        .map(|((log, epoch), held)| SeqHeld { log, epoch, seq: held.seq, digest: held.digest })
+        .collect()
+}
+
+fn terminals(conn: &Connection) -> rusqlite::Result<Vec<TerminalId>> {
+    let mut statement = conn.prepare_cached("SELECT id FROM terminal WHERE blocked_at IS NULL")?;
+    let rows = statement.query_map([], |row| sql::parsed(row, 0))?;
+    rows.collect()
+}
+
+/// Applies one message under a savepoint. Where the store refuses it, it alone is set aside.
+fn one(
+    tx: &mut Transaction<'_>,
+    ctx: &mut Context<'_>,
+    fx: &mut Effects,
+    message: &Incoming,
+) -> rusqlite::Result<()> {
+    let mut own = Effects::default();
+    let savepoint = tx.savepoint()?;
+    match apply::message(&savepoint, ctx, &mut own, message) {
+        Ok(()) => {
+            savepoint.commit()?;
+            fx.merge(own);
+            Ok(())
+        }
+        // A full disk is nobody's message's fault.
+        Err(error) if is_systemic(&error) => Err(error),
+        Err(error) => {
+            drop(savepoint);
+            tracing::error!(topic = %message.topic, error = %code(&error), "the store refused a message; it is set aside");
+            let Incoming { topic, payload } = message;
+            set_aside(tx, ctx, fx, topic, payload, Place::default(), "the store refused it")
+        }
+    }
+}
+
+fn is_systemic(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, OutOfMemory,
+        ReadOnly, SystemIoFailure,
+    };
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            CannotOpen
+                | DatabaseBusy
+                | DatabaseCorrupt
+                | DatabaseLocked
+                | DiskFull
+                | NotADatabase
+                | OutOfMemory
+                | ReadOnly
+                | SystemIoFailure
+        )
+    )
+}
+
+/// An error for the log: a text of SQLite or of a parser may quote what it found.
+fn code(error: &rusqlite::Error) -> String {
+    match error.sqlite_error() {
+        Some(error) => format!("SQLite {:?} ({})", error.code, error.extended_code),
+        None => "a value in the store can't be read".to_owned(),
+    }
+}
+
+fn plain(error: &StoreError) -> String {
+    match error {
+        StoreError::Sql { doing, source } => format!("the store can't {doing}: {}", code(source)),
+        other => other.to_string(),
+    }
+}
+
+/// The last writes of a transaction: who was heard, and whether this store turned out to be a copy.
+/// Says which incarnation was drawn, and the last history row.
+fn finish(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    fx: &mut Effects,
+) -> rusqlite::Result<(Option<Incarnation>, Option<i64>)> {
+    for terminal in &fx.heard {
+        tx.prepare_cached("UPDATE terminal SET last_heard_at = ?2 WHERE id = ?1")?
+            .execute(rusqlite::params![terminal.as_str(), sql::ms(now)])?;
+    }
+    let drawn = if fx.lost {
+        let drawn = Incarnation(Uuid::new_v4());
+        Store::draw_incarnation(tx, drawn)?;
+        let detail = serde_json::json!({ "by": "acked", "incarnation": drawn });
+        fx.touched.notice |= sql::notice(tx, now, "restored", None, &detail)?;
+        Some(drawn)
+    } else {
+        None
+    };
+    let history = if fx.touched.history {
+        Some(tx.query_row("SELECT coalesce(max(id), 0) FROM history", [], |row| row.get(0))?)
+    } else {
+        None
+    };
+    Ok((drawn, history))
+}
