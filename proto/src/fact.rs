@@ -111,7 +111,7 @@ impl Message for FactBody {
     const NAME: &'static str = "fact body";
     const MAX_BYTES: usize = limits::BODY_BYTES;
 
-    fn version(&self) -> u64 {
+    fn v(&self) -> u64 {
         self.v
     }
 
@@ -189,7 +189,7 @@ impl Message for TrackBody {
     const NAME: &'static str = "track body";
     const MAX_BYTES: usize = limits::BODY_BYTES;
 
-    fn version(&self) -> u64 {
+    fn v(&self) -> u64 {
         self.v
     }
 

@@ -85,7 +85,7 @@ pub struct DocumentHeld {
 impl Message for Hello {
     const NAME: &'static str = "hello";
 
-    fn version(&self) -> u64 {
+    fn v(&self) -> u64 {
         self.v
     }
 
@@ -161,7 +161,7 @@ pub struct SeqHeld {
 impl Message for Ack {
     const NAME: &'static str = "ack";
 
-    fn version(&self) -> u64 {
+    fn v(&self) -> u64 {
         self.v
     }
 

@@ -35,7 +35,7 @@ impl Message for Document {
     const NAME: &'static str = "document";
     const MAX_BYTES: usize = limits::LIST_BYTES;
 
-    fn version(&self) -> u64 {
+    fn v(&self) -> u64 {
         self.v
     }
 
@@ -176,7 +176,7 @@ impl Message for DayList {
     const NAME: &'static str = "day list";
     const MAX_BYTES: usize = limits::LIST_BYTES;
 
-    fn version(&self) -> u64 {
+    fn v(&self) -> u64 {
         self.v
     }
 

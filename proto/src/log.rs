@@ -149,7 +149,7 @@ pub struct LogPublish {
 impl Message for LogPublish {
     const NAME: &'static str = "log publish";
 
-    fn version(&self) -> u64 {
+    fn v(&self) -> u64 {
         self.v
     }
 

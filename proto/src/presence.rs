@@ -23,7 +23,7 @@ pub struct Presence {
 impl Message for Presence {
     const NAME: &'static str = "presence";
 
-    fn version(&self) -> u64 {
+    fn v(&self) -> u64 {
         self.v
     }
 
@@ -52,7 +52,7 @@ pub struct Position {
 impl Message for Position {
     const NAME: &'static str = "position";
 
-    fn version(&self) -> u64 {
+    fn v(&self) -> u64 {
         self.v
     }
 

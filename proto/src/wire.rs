@@ -59,7 +59,7 @@ pub trait Message: Serialize + DeserializeOwned {
     const MAX_BYTES: usize = limits::MESSAGE_BYTES;
 
     /// The version this value carries.
-    fn version(&self) -> u64;
+    fn v(&self) -> u64;
 
     /// Checks every count and text length.
     ///
@@ -95,7 +95,7 @@ pub trait Message: Serialize + DeserializeOwned {
                 return Err(malformed(source));
             }
         };
-        known_version::<Self>(message.version())?;
+        known_version::<Self>(message.v())?;
         message.check()?;
         Ok(message)
     }
