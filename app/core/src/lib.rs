@@ -1,3 +1,29 @@
 //! The terminal's mind: events in, effects out. No I/O, no clock, no randomness of its own.
+//!
+//! [`Core::step`] takes an [`Event`] at a [`Moment`] and says what is to be done. What it keeps over a
+//! restart changes only through [`Effect::Commit`], and only once the body reports it on the disk:
+//! so what the [`View`](view::View) shows as recorded is recorded, and nothing is sent that could be lost.
+//!
+//! What is where: `kept` what outlives a restart; `work` events and timers; `line` the session and its
+//! windows; `answer` fork or not; `documents` which version wins; `overlay` the list with own facts;
+//! `record` which facts may be written; `time` trusted time; `retry` backing off.
 
+mod answer;
+mod core;
+mod documents;
+mod event;
+pub mod kept;
+mod line;
+mod moment;
+mod overlay;
+mod record;
+mod retry;
+pub mod status;
+mod time;
 pub mod view;
+mod work;
+
+pub use crate::core::{Core, Settings};
+pub use documents::read as read_list;
+pub use event::{Effect, Event, Recorded, Telling, Why};
+pub use moment::Moment;

@@ -1,0 +1,275 @@
+//! One step of a terminal: an event comes in, state changes, effects go out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use meguri_config::Terminal;
+use meguri_config::terminal::seconds;
+use meguri_proto::{BootId, DayList, DocumentName, Epoch, FactId, LogKind, Message, Presence};
+
+use crate::event::{Effect, Event, Recorded, Telling};
+use crate::kept::{Kept, Log, Op, Rechained};
+use crate::line::Line;
+use crate::moment::{Moment, Now};
+use crate::overlay;
+use crate::retry::Retry;
+use crate::status::{LogStatus, Status};
+use crate::time::TrustedTime;
+use crate::view::{Link, NotRecorded, View};
+
+/// Who this terminal is.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Its settings.
+    pub terminal: Terminal,
+    /// Version of the program.
+    pub app: String,
+}
+
+/// What a commit under way is for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// An intent's fact, with its number.
+    Record(u64, FactId, u64),
+    /// What a hello's answer said.
+    Answer,
+    /// Anything else.
+    Other,
+}
+
+/// The terminal's mind.
+#[derive(Debug)]
+pub struct Core {
+    pub(crate) settings: Settings,
+    pub(crate) boot: BootId,
+    pub(crate) kept: Kept,
+    pub(crate) time: TrustedTime,
+    pub(crate) line: Line,
+    pub(crate) retry: Retry,
+    pub(crate) refused: Option<String>,
+    pub(crate) heard_at: Option<Timestamp>,
+    /// The commit under way, and what came while it was.
+    pub(crate) commit: Option<(Vec<Op>, Purpose)>,
+    pub(crate) later: VecDeque<Event>,
+    pub(crate) trouble: Option<String>,
+    pub(crate) unreadable: [Option<String>; 2],
+    pub(crate) next_health: Option<Duration>,
+    pub(crate) sampling: bool,
+    pub(crate) next_housekeeping: Duration,
+    /// The boot clock at the last step, by which a view tells the time.
+    pub(crate) now: Duration,
+    pub(crate) changed: bool,
+}
+
+impl Core {
+    /// The mind of a terminal that keeps `kept`, with the first things to do.
+    #[must_use]
+    pub fn new(settings: Settings, kept: Kept, moment: Moment) -> (Self, Vec<Effect>) {
+        let mut now = Now::new(moment);
+        let contract = settings.terminal.contract.clone();
+        let time = TrustedTime::start(kept.time, now.device, now.boot, |date| {
+            let name = DocumentName::List { contract: contract.clone(), date };
+            kept.documents.get(&name).is_some_and(|held| held.list.is_some())
+        });
+        let timers = &settings.terminal.timers;
+        let health = seconds(timers.health);
+        let mut core = Self {
+            boot: BootId(now.uuid()),
+            time,
+            line: Line::Down { retry_at: now.boot },
+            retry: Retry::new(seconds(timers.reconnect), seconds(timers.reconnect_most)),
+            refused: None,
+            heard_at: None,
+            commit: None,
+            later: VecDeque::new(),
+            trouble: None,
+            unreadable: [None, None],
+            next_health: (!health.is_zero()).then(|| now.boot + health),
+            sampling: false,
+            next_housekeeping: now.boot,
+            now: now.boot,
+            changed: true,
+            settings,
+            kept,
+        };
+        let mut out = Vec::new();
+        if LogKind::ALL.iter().any(|log| core.kept.log(*log).is_none()) {
+            core.begin(Vec::new(), Purpose::Other, &mut now, &mut out);
+        }
+        core.work(&mut now, &mut out);
+        (core, out)
+    }
+
+    /// Takes an event at a moment.
+    pub fn step(&mut self, event: Event, moment: Moment) -> Vec<Effect> {
+        let mut now = Now::new(moment);
+        let mut out = Vec::new();
+        if self.time.today(now.boot) != self.time.today(self.now) {
+            self.changed = true;
+        }
+        self.now = now.boot;
+        match event {
+            Event::Committed(rechained) => self.committed(Ok(rechained), &now, &mut out),
+            Event::CommitFailed(why) => self.committed(Err(why), &now, &mut out),
+            event if self.commit.is_some() => self.later.push_back(event),
+            event => self.take(event, &mut now, &mut out),
+        }
+        while self.commit.is_none()
+            && let Some(event) = self.later.pop_front()
+        {
+            self.take(event, &mut now, &mut out);
+        }
+        self.work(&mut now, &mut out);
+        out
+    }
+
+    /// Whether the view has changed since this was last asked.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// What a front shows.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let terminal = &self.settings.terminal.terminal;
+        let list = self
+            .todays_list()
+            .map(|(version, list)| overlay::lay_over(list, version, self.kept.fact.as_ref(), terminal));
+        View {
+            today: self.time.today(self.now),
+            list,
+            link: self.link(),
+            waiting: self.kept.fact.as_ref().map_or(0, Log::waiting),
+            heard_at: self.heard_at,
+            clock_in_doubt: self.time.sure(self.now).is_none(),
+            trouble: self.view_trouble(),
+        }
+    }
+
+    /// What those who look after terminals, and tests, ask.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let logs = LogKind::ALL.into_iter().filter_map(|kind| Some((kind, self.kept.log(kind)?)));
+        Status {
+            boot: self.boot,
+            link: self.link().into(),
+            office: self.kept.office,
+            today: self.time.today(self.now),
+            clock_in_doubt: self.time.sure(self.now).is_none(),
+            waiting: self.kept.fact.as_ref().map_or(0, Log::waiting),
+            logs: logs.map(|(kind, log)| LogStatus::new(kind, log)).collect(),
+            documents: self.kept.documents_held(),
+            trouble: self.view_trouble(),
+        }
+    }
+
+    /// The retained presence message; `online: false` is the last will.
+    #[must_use]
+    pub fn presence(&self, online: bool) -> Vec<u8> {
+        let app = self.settings.app.clone();
+        // It holds nothing that could pass a limit but the program's own version.
+        Presence { v: Presence::VERSION, online, boot: self.boot, app }.encode().unwrap_or_default()
+    }
+
+    fn view_trouble(&self) -> Option<String> {
+        self.trouble.clone().or_else(|| self.unreadable.iter().flatten().next().cloned())
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        match &self.line {
+            Line::Open(session) if session.answered && session.unanswered < 2 => Link::Up,
+            Line::Open(_) => Link::Joining,
+            _ if self.refused.is_some() => Link::Refused(self.refused.clone().unwrap_or_default()),
+            Line::Connecting => Link::Joining,
+            Line::Down { .. } => Link::Down,
+        }
+    }
+
+    pub(crate) fn todays_list(&self) -> Option<(u64, &Arc<DayList>)> {
+        let (contract, date) = (self.settings.terminal.contract.clone(), self.time.today(self.now));
+        let held = self.kept.documents.get(&DocumentName::List { contract, date })?;
+        Some((held.version, held.list.as_ref()?))
+    }
+
+    /// Starts a commit. A log that is not there yet is made with whatever is written first.
+    pub(crate) fn begin(&mut self, mut ops: Vec<Op>, purpose: Purpose, now: &mut Now, out: &mut Vec<Effect>) {
+        for log in LogKind::ALL {
+            if self.kept.log(log).is_none() {
+                ops.insert(0, Op::Open { log, epoch: Epoch(now.uuid()) });
+            }
+        }
+        out.push(Effect::Commit(ops.clone()));
+        self.commit = Some((ops, purpose));
+    }
+
+    fn committed(&mut self, result: Result<Rechained, String>, now: &Now, out: &mut Vec<Effect>) {
+        let Some((ops, purpose)) = self.commit.take() else { return };
+        self.changed = true;
+        let before =
+            LogKind::ALL.map(|log| self.kept.log(log).map_or((0, 0), |log| (log.acked, log.waiting())));
+        let mut unforked = Vec::new();
+        match result {
+            Ok(mut rechained) => {
+                self.trouble = None;
+                for op in ops {
+                    self.tell_of(&op, out);
+                    self.kept.apply(op, &mut rechained);
+                }
+                if let (Purpose::Record(intent, fact, seq), Some(log)) = (&purpose, &self.kept.fact) {
+                    let recorded = Recorded { fact: *fact, epoch: log.epoch, seq: *seq };
+                    out.push(Effect::Answer(*intent, Ok(recorded)));
+                }
+            }
+            Err(why) => {
+                out.push(Effect::Tell(Telling::Store(why.clone())));
+                for op in ops {
+                    match op {
+                        // Knowledge of the office's, which a restart may lose without harm: sending must
+                        // go on while the disk is full.
+                        Op::Acked { .. } | Op::Office(_) => self.kept.apply(op, &mut Vec::new()),
+                        Op::Fork { log, .. } => unforked.push(log),
+                        _ => {}
+                    }
+                }
+                if let Purpose::Record(intent, ..) = purpose {
+                    out.push(Effect::Answer(intent, Err(NotRecorded::Store(why.clone()))));
+                }
+                self.trouble = Some(why);
+            }
+        }
+        for (log, (acked, waiting)) in LogKind::ALL.into_iter().zip(before) {
+            let (Line::Open(session), Some(kept)) = (&mut self.line, self.kept.log(log)) else { continue };
+            let timers = &self.settings.terminal.timers;
+            if matches!(purpose, Purpose::Answer) {
+                session.restart(log, kept.acked, now.boot);
+            }
+            if kept.acked > acked {
+                session.acked(log, kept.acked, timers, now.boot);
+                self.unreadable[usize::from(log == LogKind::Track)] = None;
+            } else if waiting == 0 && kept.waiting() > 0 {
+                session.wrote(log, now.boot);
+            }
+            if unforked.contains(&log) {
+                session.mute(log);
+            }
+        }
+    }
+
+    /// Tells of a change before it is made.
+    fn tell_of(&self, op: &Op, out: &mut Vec<Effect>) {
+        match op {
+            Op::Fork { log, epoch } => {
+                let Some(kept) = self.kept.log(*log) else { return };
+                let (from, entries) = (kept.epoch, kept.entries.len() as u64);
+                out.push(Effect::Tell(Telling::Forked { log: *log, from, to: *epoch, entries }));
+            }
+            Op::Acked { log, seq, .. } => {
+                let Some(kept) = self.kept.log(*log).filter(|kept| *seq < kept.acked) else { return };
+                out.push(Effect::Tell(Telling::WentBack { log: *log, from: kept.acked, to: *seq }));
+            }
+            _ => {}
+        }
+    }
+}

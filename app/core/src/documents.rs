@@ -1,0 +1,55 @@
+//! Judges a document that came down: the newest version wins, and nothing unread replaces what is held.
+
+use std::sync::Arc;
+
+use meguri_proto::{DayList, Document, DocumentName, Message, WireError, limits};
+
+use crate::kept::{Held, Kept, Op};
+
+/// The change that a document makes; none where it is not newer.
+///
+/// # Errors
+/// Why it can't be taken, in words without residents' data.
+pub(crate) fn judge(kept: &Kept, name: &DocumentName, payload: &[u8]) -> Result<Option<Op>, String> {
+    let document = Document::decode(payload).map_err(|error| safe(&error))?;
+    let held = kept.documents.get(name);
+    if held.is_some_and(|held| held.version >= document.version) {
+        return Ok(None);
+    }
+    if held.is_none() && kept.documents.len() >= limits::HELLO_DOCUMENTS {
+        return Err(format!("{} documents are held already", limits::HELLO_DOCUMENTS));
+    }
+    let (version, digest) = (document.version, document.digest);
+    if document.lapsed() {
+        // The version stays on record, so that a belated older one does not come back to life.
+        let held = Held { version, digest, list: None };
+        return Ok(Some(Op::Document { name: name.clone(), held, body: None }));
+    }
+    let list = read(name, document.body.get())?;
+    let held = Held { version, digest, list: Some(Arc::new(list)) };
+    Ok(Some(Op::Document { name: name.clone(), held, body: Some(document.body.get().to_owned()) }))
+}
+
+/// Reads a list's body and checks that it is the one its name says.
+///
+/// # Errors
+/// Why not, in words without residents' data.
+pub fn read(name: &DocumentName, body: &str) -> Result<DayList, String> {
+    let DocumentName::List { contract, date } = name;
+    let list = DayList::decode(body.as_bytes()).map_err(|error| safe(&error))?;
+    if list.contract != *contract || list.date != *date {
+        return Err("its body is for another contract or date".to_owned());
+    }
+    Ok(list)
+}
+
+/// An error without the values that a parser quotes: they may be residents' data.
+pub(crate) fn safe(error: &WireError) -> String {
+    match error {
+        WireError::Malformed { what, source } => {
+            let (line, column) = (source.line(), source.column());
+            format!("{what} can't be read: {:?} at line {line} column {column}", source.classify())
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,353 @@
+//! What a terminal keeps over a restart, and the only ways in which it changes.
+//!
+//! The store on disk and the [`Kept`] in memory go through the same [`Op`]s: first the store, in one
+//! transaction, then memory. So memory never shows what the disk does not hold.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use meguri_proto::{
+    DayList, Digest, DocumentHeld, DocumentName, Epoch, EpochHeld, Fact, FactBody, FactId, Incarnation,
+    LogKind, Message, PickupId,
+};
+
+pub use crate::time::KeptTime;
+
+/// All that a terminal keeps, without the entries' bodies.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// The fact log.
+    pub fact: Option<Log>,
+    /// The track log.
+    pub track: Option<Log>,
+    /// Every document held, lapsed ones too, which are held without a body.
+    pub documents: BTreeMap<DocumentName, Held>,
+    /// The office that last answered.
+    pub office: Option<Incarnation>,
+    /// Trusted time.
+    pub time: Option<KeptTime>,
+}
+
+/// A document held.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Its version.
+    pub version: u64,
+    /// Its body's digest.
+    pub digest: Digest,
+    /// The list; none where it lapsed.
+    pub list: Option<Arc<DayList>>,
+}
+
+/// The kept end of one log: the entries `first..=head` of its epoch.
+///
+/// A log has one epoch at a time: a fork moves everything kept into a new one.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Number of the first kept entry.
+    pub first: u64,
+    /// Digest of the entry before it.
+    pub before: Digest,
+    /// The kept entries.
+    pub entries: VecDeque<Meta>,
+    /// Up to where the office holds it.
+    pub acked: u64,
+    /// The numbers of the entries that speak of a pickup.
+    pub about: HashMap<PickupId, VecDeque<u64>>,
+}
+
+/// An entry without its body.
+#[derive(Debug, Clone)]
+pub struct Meta {
+    /// The fact's id.
+    pub id: FactId,
+    /// Its digest in the chain.
+    pub digest: Digest,
+    /// About how many bytes it takes in a publish, its note included.
+    pub bytes: usize,
+    /// When the office was heard to hold it, by trusted time.
+    pub acked_at: Option<Timestamp>,
+    /// What it says of a pickup; none on the track log, or where the body can't be read.
+    pub own: Option<Own>,
+}
+
+/// What an entry says of a pickup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// When, by the terminal's best clock.
+    pub at: Timestamp,
+    /// What was said.
+    pub fact: Fact,
+}
+
+/// One change of what is kept.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// Makes a log.
+    Open {
+        /// Which log.
+        log: LogKind,
+        /// Drawn for it.
+        epoch: Epoch,
+    },
+    /// Appends an entry.
+    Append {
+        /// To which log.
+        log: LogKind,
+        /// The entry.
+        entry: NewEntry,
+    },
+    /// The office holds all up to `seq`, which may be less than it did.
+    Acked {
+        /// Of which log.
+        log: LogKind,
+        /// The number.
+        seq: u64,
+        /// By trusted time.
+        at: Timestamp,
+    },
+    /// Deletes the entries up to `upto`.
+    Prune {
+        /// Of which log.
+        log: LogKind,
+        /// The last one to go.
+        upto: u64,
+    },
+    /// Moves every kept entry into a new epoch, numbered from 1 and chained anew, ids unchanged.
+    Fork {
+        /// Of which log.
+        log: LogKind,
+        /// The new epoch.
+        epoch: Epoch,
+    },
+    /// The office that answers now.
+    Office(Incarnation),
+    /// Trusted time so far.
+    Time(KeptTime),
+    /// Keeps a document in place of an older version.
+    Document {
+        /// Which.
+        name: DocumentName,
+        /// Its version and contents.
+        held: Held,
+        /// The body's bytes; none where it lapsed.
+        body: Option<String>,
+    },
+    /// Forgets a document.
+    DropDocument(DocumentName),
+}
+
+/// An entry to be written.
+#[derive(Debug, Clone)]
+pub struct NewEntry {
+    /// Its number.
+    pub seq: u64,
+    /// Its id.
+    pub id: FactId,
+    /// Its digest in the chain.
+    pub digest: Digest,
+    /// Its body as it will be sent.
+    pub body: String,
+    /// The text of the note it names, with its SHA-256.
+    pub note: Option<(Digest, String)>,
+}
+
+/// Digests of a log's entries after a fork, as the store computed them with [`rechain`].
+pub type Rechained = Vec<(LogKind, Vec<Digest>)>;
+
+/// The digests of an epoch with these bodies.
+pub fn rechain<'a>(bodies: impl IntoIterator<Item = &'a [u8]>) -> Vec<Digest> {
+    bodies
+        .into_iter()
+        .scan(Digest::ZERO, |last, body| {
+            *last = last.then(body);
+            Some(*last)
+        })
+        .collect()
+}
+
+impl Meta {
+    /// Of an entry with this body and note.
+    #[must_use]
+    pub fn new(log: LogKind, id: FactId, digest: Digest, body: &str, note: Option<&str>) -> Self {
+        // The envelope around a body, and a note with each character escaped.
+        let bytes = body.len() + 220 + note.map_or(0, |note| 2 * note.len() + 80);
+        let own = match log {
+            LogKind::Fact => FactBody::decode(body.as_bytes()).ok().map(|body| Own {
+                at: body.at.gnss.or(body.at.trusted).unwrap_or(body.at.terminal),
+                fact: body.fact,
+            }),
+            LogKind::Track => None,
+        };
+        Self { id, digest, bytes, acked_at: None, own }
+    }
+}
+
+impl Log {
+    /// A new, empty log.
+    #[must_use]
+    pub fn new(epoch: Epoch) -> Self {
+        let entries = VecDeque::new();
+        Self { epoch, first: 1, before: Digest::ZERO, entries, acked: 0, about: HashMap::new() }
+    }
+
+    /// Number of the last entry.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.first - 1 + self.entries.len() as u64
+    }
+
+    /// Digest of the last entry.
+    #[must_use]
+    pub fn head_digest(&self) -> Digest {
+        self.entries.back().map_or(self.before, |entry| entry.digest)
+    }
+
+    /// How many entries the office does not hold yet.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.head().saturating_sub(self.acked)
+    }
+
+    /// A kept entry.
+    #[must_use]
+    pub fn entry(&self, seq: u64) -> Option<&Meta> {
+        let index = usize::try_from(seq.checked_sub(self.first)?).ok()?;
+        self.entries.get(index)
+    }
+
+    /// The digest at `seq`, as far back as the one before the first kept entry.
+    #[must_use]
+    pub fn digest(&self, seq: u64) -> Option<Digest> {
+        if seq + 1 == self.first { Some(self.before) } else { self.entry(seq).map(|entry| entry.digest) }
+    }
+
+    /// What a hello says of it.
+    #[must_use]
+    pub fn held(&self) -> EpochHeld {
+        let (epoch, first, before) = (self.epoch, self.first, self.before);
+        EpochHeld { epoch, first, before, head: self.head(), digest: self.head_digest(), acked: self.acked }
+    }
+
+    /// Appends an entry, when it is made and when it is read from the store.
+    pub fn push(&mut self, entry: Meta) {
+        if let Some(own) = &entry.own {
+            let seq = self.head() + 1;
+            self.about.entry(own.fact.pickup()).or_default().push_back(seq);
+        }
+        self.entries.push_back(entry);
+    }
+
+    /// What this terminal said of a pickup, oldest first, with each entry's number.
+    pub fn said_of(&self, pickup: PickupId) -> impl Iterator<Item = (u64, FactId, &Own)> {
+        let numbers = self.about.get(&pickup).into_iter().flatten();
+        numbers.filter_map(|&seq| {
+            let entry = self.entry(seq)?;
+            Some((seq, entry.id, entry.own.as_ref()?))
+        })
+    }
+
+    fn ack(&mut self, seq: u64, at: Timestamp) {
+        let seq = seq.min(self.head());
+        let (low, high) = (self.acked.min(seq), self.acked.max(seq));
+        let acked_at = (seq > self.acked).then_some(at);
+        for number in low.max(self.first - 1) + 1..=high {
+            if let Some(entry) =
+                usize::try_from(number - self.first).ok().and_then(|i| self.entries.get_mut(i))
+            {
+                entry.acked_at = acked_at;
+            }
+        }
+        self.acked = seq;
+    }
+
+    fn prune(&mut self, upto: u64) {
+        while self.first <= upto {
+            let Some(gone) = self.entries.pop_front() else { return };
+            if let Some(own) = &gone.own
+                && let Some(numbers) = self.about.get_mut(&own.fact.pickup())
+            {
+                numbers.pop_front();
+                if numbers.is_empty() {
+                    self.about.remove(&own.fact.pickup());
+                }
+            }
+            self.before = gone.digest;
+            self.first += 1;
+        }
+    }
+
+    fn fork(&mut self, epoch: Epoch, digests: Vec<Digest>) {
+        let old = std::mem::replace(self, Self::new(epoch));
+        for (entry, digest) in old.entries.into_iter().zip(digests) {
+            self.push(Meta { digest, acked_at: None, ..entry });
+        }
+    }
+}
+
+impl Kept {
+    /// One of the logs.
+    #[must_use]
+    pub fn log(&self, log: LogKind) -> Option<&Log> {
+        match log {
+            LogKind::Fact => self.fact.as_ref(),
+            LogKind::Track => self.track.as_ref(),
+        }
+    }
+
+    fn slot(&mut self, log: LogKind) -> &mut Option<Log> {
+        match log {
+            LogKind::Fact => &mut self.fact,
+            LogKind::Track => &mut self.track,
+        }
+    }
+
+    /// The documents as a hello names them.
+    #[must_use]
+    pub fn documents_held(&self) -> Vec<DocumentHeld> {
+        let named = |(name, held): (&DocumentName, &Held)| DocumentHeld {
+            name: name.clone(),
+            version: held.version,
+            digest: held.digest,
+        };
+        self.documents.iter().map(named).collect()
+    }
+
+    /// Does to memory what the store has done on disk.
+    pub fn apply(&mut self, op: Op, rechained: &mut Rechained) {
+        match op {
+            Op::Open { log, epoch } => *self.slot(log) = Some(Log::new(epoch)),
+            Op::Append { log, entry } => {
+                let note = entry.note.as_ref().map(|(_, text)| text.as_str());
+                let meta = Meta::new(log, entry.id, entry.digest, &entry.body, note);
+                if let Some(log) = self.slot(log) {
+                    log.push(meta);
+                }
+            }
+            Op::Acked { log, seq, at } => {
+                if let Some(log) = self.slot(log) {
+                    log.ack(seq, at);
+                }
+            }
+            Op::Prune { log, upto } => {
+                if let Some(log) = self.slot(log) {
+                    log.prune(upto);
+                }
+            }
+            Op::Fork { log: kind, epoch } => {
+                let of = rechained.iter().position(|(log, _)| *log == kind);
+                let digests = of.map(|index| rechained.swap_remove(index).1).unwrap_or_default();
+                if let Some(log) = self.slot(kind) {
+                    log.fork(epoch, digests);
+                }
+            }
+            Op::Office(incarnation) => self.office = Some(incarnation),
+            Op::Time(time) => self.time = Some(time),
+            Op::Document { name, held, body: _ } => drop(self.documents.insert(name, held)),
+            Op::DropDocument(name) => drop(self.documents.remove(&name)),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Lays what this terminal said over what the office listed.
+//!
+//! The list carries, for each pickup, the office's word, other terminals' standing statements and
+//! this terminal's own as far as the office had `seen` its log. Later facts of this terminal correct
+//! its own statements by citing them, just as the office will do when it gets them; then both sides
+//! ask the same function, [`decide`], for the state.
+
+use std::sync::Arc;
+
+use meguri_proto::pickup::{State, Statement, decide};
+use meguri_proto::{DayList, Fact, FactId, Listed, TerminalId};
+
+use crate::kept::{Log, Own};
+use crate::view::{Counts, ListView, Stop};
+
+/// The list as the screen shows it.
+pub(crate) fn lay_over(list: &DayList, version: u64, log: Option<&Log>, terminal: &TerminalId) -> ListView {
+    let stops: Vec<Stop> = list.pickups.iter().map(|listed| stop(list, listed, log, terminal)).collect();
+    ListView {
+        date: list.date,
+        version,
+        contractor: list.contractor.clone(),
+        vehicle: list.vehicle.clone(),
+        round: list.round.clone(),
+        counts: count(&stops),
+        stops,
+    }
+}
+
+/// One stop as the screen shows it.
+pub(crate) fn stop(list: &DayList, listed: &Listed, log: Option<&Log>, terminal: &TerminalId) -> Stop {
+    let seen = log.and_then(|log| list.seen.iter().find(|seen| seen.epoch == log.epoch));
+    let seen = seen.map_or(0, |seen| seen.seq);
+    let said = || log.into_iter().flat_map(|log| log.said_of(listed.id));
+    let later = said().filter(|(seq, ..)| *seq > seen).map(|(_, id, own)| (id, own));
+    let (own, statements) = own_word(listed, later, terminal);
+    let verdict = decide(listed.office, &statements);
+    let acked = log.map_or(0, |log| log.acked);
+    Stop {
+        listed: Arc::new(listed.clone()),
+        state: verdict.state,
+        contradictions: verdict.contradictions,
+        own,
+        waiting: said().any(|(seq, ..)| seq > acked),
+    }
+}
+
+/// What this terminal says now, and all that is said.
+fn own_word<'a>(
+    listed: &Listed,
+    later: impl Iterator<Item = (FactId, &'a Own)>,
+    terminal: &TerminalId,
+) -> (Option<Statement>, Vec<Statement>) {
+    // After a fork the office may name an own statement of a former epoch among the others.
+    let (mut own, mut all): (Vec<Statement>, Vec<Statement>) =
+        listed.others.iter().cloned().partition(|statement| statement.terminal == *terminal);
+    own.extend(listed.own.clone());
+    for (id, said) in later {
+        let (cites, result) = match &said.fact {
+            Fact::Outcome(outcome) => (outcome.replaces, Some(&outcome.result)),
+            Fact::Undo(undo) => (Some(undo.of), None),
+        };
+        own.retain(|statement| Some(statement.fact) != cites && statement.fact != id);
+        own.extend(result.map(|result| Statement {
+            fact: id,
+            terminal: terminal.clone(),
+            at: said.at,
+            result: result.clone(),
+        }));
+    }
+    all.extend(own.iter().cloned());
+    (own.pop(), all)
+}
+
+fn count(stops: &[Stop]) -> Counts {
+    let mut counts = Counts::default();
+    for stop in stops {
+        counts.total += 1;
+        let one = match stop.state {
+            State::Collected => &mut counts.done,
+            State::PartlyCollected => &mut counts.partly,
+            State::NotCollected(_) | State::Revisit(_) | State::NotReported => &mut counts.not_collected,
+            State::Open => &mut counts.left,
+            State::Cancelled => &mut counts.cancelled,
+        };
+        *one += 1;
+    }
+    counts
+}
