@@ -1,20 +1,21 @@
 //! How the pages write dates, times, numbers and what may not be shown as it came.
 
 use jiff::civil::{Date, Weekday};
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 use meguri_proto::Reason;
 
 use super::text::{Lang, Text};
+use crate::store::sql;
 
 /// An instant on Japan's clocks. Japan has had no other offset since 1951, so no zone data can be missing.
 pub(super) fn in_japan(at: Timestamp) -> Zoned {
-    at.to_zoned(TimeZone::fixed(jiff::tz::offset(9)))
+    at.to_zoned(TimeZone::fixed(Offset::constant(9)))
 }
 
-/// An instant as the store keeps it: milliseconds since 1970.
-pub(super) fn instant(milliseconds: i64) -> Timestamp {
-    Timestamp::from_millisecond(milliseconds).unwrap_or_default()
+/// An instant of the store on Japan's clocks.
+pub(super) fn stored(ms: i64) -> Zoned {
+    in_japan(sql::instant(ms))
 }
 
 /// A number with thousands separators.
@@ -42,7 +43,8 @@ pub(super) fn day(lang: Lang, date: Date, year: i16) -> String {
         Lang::Ja if date.year() == year => format!("{month}月{number}日({weekday})"),
         Lang::Ja => format!("{}年{month}月{number}日({weekday})", date.year()),
         Lang::En => {
-            let month = MONTHS.get(usize::from(month.unsigned_abs()).saturating_sub(1)).copied().unwrap_or("");
+            let month =
+                MONTHS.get(usize::from(month.unsigned_abs()).saturating_sub(1)).copied().unwrap_or("");
             let year = if date.year() == year { String::new() } else { format!(" {}", date.year()) };
             format!("{weekday} {number} {month}{year}")
         }
@@ -76,7 +78,11 @@ pub(super) fn clock(at: &Zoned) -> String {
 
 /// A time in a table about `today`: with its day where that is another one.
 pub(super) fn clock_on(lang: Lang, at: &Zoned, today: Date) -> String {
-    if at.date() == today { clock(at) } else { format!("{} {}", day(lang, at.date(), today.year()), clock(at)) }
+    if at.date() == today {
+        clock(at)
+    } else {
+        format!("{} {}", day(lang, at.date(), today.year()), clock(at))
+    }
 }
 
 /// A moment to the second: 2026-04-01 12:06:09.
@@ -153,7 +159,9 @@ mod tests {
 
     #[test]
     fn numbers_have_separators() {
-        for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1234, "-1,234")] {
+        for (value, text) in
+            [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1234, "-1,234")]
+        {
             assert_eq!(number(value), text);
         }
     }

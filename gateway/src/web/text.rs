@@ -154,10 +154,11 @@ texts! {
     FinishAtExcept "終了見込み {time}（{count}台を除く）" "done by about {time} ({count} vehicles aside)";
     FinishLater "本日中には終わらない見込み" "not done today at this pace";
     AllDone "すべて終わりました" "all done";
+    AllDoneShort "完了" "done";
+    LaterShort "翌日以降" "later";
     DayOver "この日は終わりました" "the day is over";
     DayToCome "これからの日です" "the day is to come";
     NoPaceYet "終了見込みはまだ出せません" "too early to tell when it is done";
-    Terminals "端末" "Terminals";
     TerminalsConnected "接続中の端末" "Terminals connected";
     SilentTerminals "{count}台 {minutes}分以上連絡なし" "{count} silent for {minutes} minutes or more";
     AllHeard "連絡の途絶えた端末はありません" "none has fallen silent";

@@ -1,0 +1,87 @@
+// Keeps a page current: swaps the sections that the server says have changed, and says in plain words
+// whether it is connected. Without it the pages are complete, only not live.
+"use strict";
+
+(() => {
+  const address = document.body.dataset.events;
+  const words = document.body.dataset;
+  const live = document.getElementById("live");
+
+  // The date picker needs no button once it can act by itself.
+  const enhance = () => {
+    const choose = document.getElementById("choose");
+    if (!choose || choose.dataset.ready) return;
+    choose.dataset.ready = "yes";
+    choose.addEventListener("change", () => choose.value && choose.form.requestSubmit());
+  };
+  document.documentElement.classList.add("js");
+  enhance();
+  if (!address || !live || !window.EventSource) return;
+
+  const url = new URL(address, location.href);
+  let source = null;
+  let timer = 0;
+  let spoken = 0;
+
+  const tell = (state, text) => {
+    if (live.dataset.state === state) return;
+    live.dataset.state = state;
+    live.textContent = text;
+  };
+
+  // What has the focus keeps it when the section around it is replaced.
+  const swap = (id, html) => {
+    const place = document.getElementById(id);
+    if (!place) return;
+    if (id === "status") {
+      // Read aloud, so at most every 15 seconds.
+      if (Date.now() - spoken < 15000) return;
+      spoken = Date.now();
+      place.textContent = html;
+      return;
+    }
+    const focus = place.contains(document.activeElement) ? document.activeElement : null;
+    // A date that is being chosen must not be taken away.
+    if (focus && focus.matches("input")) return;
+    const href = focus && focus.getAttribute("href");
+    place.innerHTML = html;
+    if (href) {
+      const again = [...place.querySelectorAll("a")].find((a) => a.getAttribute("href") === href);
+      if (again) again.focus({ preventScroll: true });
+    }
+    enhance();
+  };
+
+  const connect = () => {
+    clearTimeout(timer);
+    if (source) source.close();
+    source = new EventSource(url);
+    source.addEventListener("open", () => tell("on", words.on));
+    source.addEventListener("sections", (event) => {
+      url.searchParams.set("since", event.lastEventId);
+      const { sections } = JSON.parse(event.data);
+      for (const [id, html] of Object.entries(sections)) swap(id, html);
+    });
+    source.addEventListener("error", () => {
+      tell("lost", words.lost);
+      // Browsers come back by themselves unless the server answered with an error.
+      if (source.readyState === EventSource.CLOSED) timer = setTimeout(connect, 3000);
+    });
+  };
+
+  // A page that nobody sees holds no stream: browsers allow few of them.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      clearTimeout(timer);
+      if (source) source.close();
+      source = null;
+    } else if (!source) {
+      connect();
+    }
+  });
+  window.addEventListener("pagehide", () => source && source.close());
+  window.addEventListener("pageshow", (event) => event.persisted && connect());
+
+  tell("connecting", words.connecting);
+  if (!document.hidden) connect();
+})();

@@ -1,0 +1,476 @@
+//! One day as the store has it: what the front page shows, read in one snapshot so that its numbers agree.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _};
+use meguri_proto::pickup::{Contradiction, Result as Outcome};
+use meguri_proto::{Fact, FactBody, Item};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use uuid::Uuid;
+
+use super::format;
+use super::names::Names;
+use super::state::{Counts, State};
+use crate::store::sql;
+
+/// How long a terminal may be silent before somebody should ask, in minutes. It says hello every five.
+pub(super) const SILENCE_MINUTES: i64 = 30;
+/// How many exceptions the front page shows; the rest is a page away.
+pub(super) const ATTENTION_SHOWN: u32 = 12;
+/// How many confirmations are shown.
+const LATEST_SHOWN: u32 = 15;
+/// How many notices are shown.
+const NOTICES_SHOWN: u32 = 10;
+/// The pace of a vehicle is that of its last hour.
+const PACE_MINUTES: i64 = 60;
+/// No pace is told from less than this …
+const PACE_LEAST_MINUTES: i64 = 20;
+/// … or from fewer confirmations.
+const PACE_LEAST_COUNT: u32 = 3;
+
+/// A day.
+#[derive(Debug, Clone)]
+pub(super) struct Board {
+    /// Which day.
+    pub(super) date: Date,
+    /// When it was read.
+    pub(super) now: Timestamp,
+    /// Up to which history row.
+    pub(super) history: i64,
+    /// The smallest slices of the plan.
+    pub(super) slices: Vec<Slice>,
+    /// Why pickups were not collected, the most frequent first.
+    pub(super) reasons: Vec<(Why, u32)>,
+    /// What needs looking at, the gravest first.
+    pub(super) attention: Vec<Attention>,
+    /// How many need looking at, those not in `attention` included.
+    pub(super) attention_count: u32,
+    /// The latest confirmations.
+    pub(super) latest: Vec<Line>,
+    /// Terminals in use.
+    pub(super) terminals: Vec<Terminal>,
+    /// What was set aside and is open.
+    pub(super) aside_open: u32,
+    /// When each vehicle is likely to be done.
+    pub(super) finish: HashMap<String, Timestamp>,
+    /// The nearest days with pickups.
+    pub(super) before: Option<Date>,
+    /// The nearest days with pickups.
+    pub(super) after: Option<Date>,
+    /// Names.
+    pub(super) names: Names,
+}
+
+/// The pickups of one ward on one vehicle.
+#[derive(Debug, Clone)]
+pub(super) struct Slice {
+    /// The ward.
+    pub(super) ward: String,
+    /// The contract.
+    pub(super) contract: String,
+    /// The vehicle.
+    pub(super) vehicle: String,
+    /// Their states.
+    pub(super) counts: Counts,
+    /// When the last one was confirmed.
+    pub(super) last: Option<i64>,
+}
+
+/// Why a pickup counts as not collected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The crew's reason, by its code.
+    Reason(String),
+    /// The state itself says it.
+    State(State),
+}
+
+/// A terminal in use.
+#[derive(Debug, Clone)]
+pub(super) struct Terminal {
+    /// Its id.
+    pub(super) id: String,
+    /// Its vehicle.
+    pub(super) vehicle: String,
+    /// Whether it is connected.
+    pub(super) online: bool,
+    /// When it was last heard.
+    pub(super) heard: Option<i64>,
+    /// What it had not sent when it was last heard.
+    pub(super) waiting: Option<u32>,
+    /// Whether it should have been heard since.
+    pub(super) silent: bool,
+}
+
+/// One pickup on a line.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// Its id.
+    pub(super) uid: Uuid,
+    /// Reception number.
+    pub(super) reception: String,
+    /// Town; none where it was erased.
+    pub(super) town: Option<String>,
+    /// Contract.
+    pub(super) contract: String,
+    /// Vehicle.
+    pub(super) vehicle: String,
+    /// State.
+    pub(super) state: State,
+    /// Reason's code.
+    pub(super) reason: Option<String>,
+    /// What contradicts.
+    pub(super) contradictions: Vec<Contradiction>,
+    /// When it happened, or when the office learnt of it.
+    pub(super) at: Option<i64>,
+    /// What the crew wrote.
+    pub(super) note: Option<String>,
+    /// What was collected of which item: name, collected, count.
+    pub(super) part: Vec<(String, u32, u32)>,
+}
+
+/// What needs looking at.
+#[derive(Debug, Clone)]
+pub(super) enum Attention {
+    /// A pickup.
+    Pickup(Line),
+    /// A terminal that should have been heard.
+    Silent {
+        /// The terminal.
+        terminal: Terminal,
+        /// How many pickups its vehicle has left.
+        left: u32,
+    },
+    /// A notice.
+    Notice {
+        /// Its kind.
+        kind: String,
+        /// Which terminal.
+        terminal: Option<String>,
+        /// When.
+        at: i64,
+    },
+    /// Something was set aside.
+    Aside {
+        /// How much of it is open.
+        count: u32,
+        /// When the last came.
+        at: i64,
+    },
+}
+
+impl Board {
+    /// Reads a day.
+    pub(super) fn read(conn: &Connection, date: Date, now: Timestamp) -> rusqlite::Result<Self> {
+        let today = sql::business_date(now) == date;
+        let names = Names::read(conn)?;
+        let slices = slices(conn, date)?;
+        let mut left: HashMap<String, u32> = HashMap::new();
+        for slice in &slices {
+            *left.entry(slice.vehicle.clone()).or_default() += slice.counts.left;
+        }
+        let paces = paces(conn, date, now)?;
+        let begun = paces.values().map(|pace| pace.first).min();
+        let terminals = terminals(conn, date, now, begun, &left)?;
+        let aside = aside_open(conn)?;
+        let finish = if today { finish(&left, &paces, now) } else { HashMap::new() };
+
+        let mut attention = Vec::new();
+        attention.extend(notices(conn, (!today).then_some(date))?);
+        if today {
+            attention.extend(terminals.iter().filter(|terminal| terminal.silent).map(|terminal| {
+                let left = left.get(&terminal.vehicle).copied().unwrap_or(0);
+                Attention::Silent { terminal: terminal.clone(), left }
+            }));
+            if let Some((count, at)) = aside {
+                attention.push(Attention::Aside { count, at });
+            }
+        }
+        let exceptions = count_exceptions(conn, date)?;
+        let attention_count = u32::try_from(attention.len()).unwrap_or(u32::MAX).saturating_add(exceptions);
+        let room = ATTENTION_SHOWN.saturating_sub(u32::try_from(attention.len()).unwrap_or(u32::MAX)).max(6);
+        let exceptions = self::exceptions(conn, date, room, 0)?;
+        // Where terminals contradict each other only a person can decide, so that stands first.
+        let (decide, rest): (Vec<_>, Vec<_>) =
+            exceptions.into_iter().partition(|line| !line.contradictions.is_empty());
+        attention.splice(0..0, decide.into_iter().map(Attention::Pickup));
+        attention.extend(rest.into_iter().map(Attention::Pickup));
+
+        let nearest = |select: &str| -> rusqlite::Result<Option<Date>> {
+            let found: Option<String> =
+                conn.prepare_cached(select)?.query_row([date.to_string()], |row| row.get(0))?;
+            Ok(found.and_then(|date| date.parse().ok()))
+        };
+        Ok(Self {
+            date,
+            now,
+            history: last_history(conn)?,
+            reasons: reasons(conn, date)?,
+            slices,
+            attention,
+            attention_count,
+            latest: latest(conn, date)?,
+            terminals,
+            aside_open: aside.map_or(0, |(count, _)| count),
+            finish,
+            before: nearest("SELECT max(date) FROM pickup WHERE date < ?1")?,
+            after: nearest("SELECT min(date) FROM pickup WHERE date > ?1")?,
+            names,
+        })
+    }
+
+    /// All of the day.
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.slices.iter().for_each(|slice| counts.add_all(slice.counts));
+        counts
+    }
+
+    /// Whether it is the day on which it was read.
+    pub(super) fn is_today(&self) -> bool {
+        self.today() == self.date
+    }
+
+    /// The day on which it was read.
+    pub(super) fn today(&self) -> Date {
+        sql::business_date(self.now)
+    }
+}
+
+/// Up to which row history is committed; the number of the live stream.
+pub(super) fn last_history(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("SELECT coalesce(max(id), 0) FROM history")?.query_row([], |row| row.get(0))
+}
+
+/// How much is set aside and open, and when the last came; none for nothing.
+pub(super) fn aside_open(conn: &Connection) -> rusqlite::Result<Option<(u32, i64)>> {
+    let select = "SELECT count(*), coalesce(max(at), 0) FROM aside WHERE settled_at IS NULL";
+    let (count, at): (u32, i64) =
+        conn.prepare_cached(select)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((count > 0).then_some((count, at)))
+}
+
+fn slices(conn: &Connection, date: Date) -> rusqlite::Result<Vec<Slice>> {
+    let select = "SELECT contract, vehicle, ward, state, count(*), max(min(coalesce(said_at, received_at), received_at))
+        FROM pickup WHERE date = ?1 GROUP BY contract, vehicle, ward, state ORDER BY contract, vehicle, ward";
+    let mut statement = conn.prepare_cached(select)?;
+    let mut rows = statement.query([date.to_string()])?;
+    let mut slices: Vec<Slice> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (contract, vehicle, ward): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (state, count, last): (State, u32, Option<i64>) =
+            (State::of_row(row, 3)?, row.get(4)?, row.get(5)?);
+        match slices.last_mut() {
+            Some(slice) if (&slice.contract, &slice.vehicle, &slice.ward) == (&contract, &vehicle, &ward) => {
+                slice.counts.add(state, count);
+                slice.last = slice.last.max(last);
+            }
+            _ => {
+                let mut counts = Counts::default();
+                counts.add(state, count);
+                slices.push(Slice { ward, contract, vehicle, counts, last });
+            }
+        }
+    }
+    Ok(slices)
+}
+
+fn reasons(conn: &Connection, date: Date) -> rusqlite::Result<Vec<(Why, u32)>> {
+    let select = "SELECT state, reason, count(*) FROM pickup
+        WHERE date = ?1 AND state IN ('not_collected', 'revisit', 'not_reported') GROUP BY state, reason ORDER BY 3 DESC, 2";
+    let mut statement = conn.prepare_cached(select)?;
+    let rows = statement.query_map([date.to_string()], |row| {
+        let state = State::of_row(row, 0)?;
+        let why = match row.get(1)? {
+            Some(reason) if state == State::NotCollected => Why::Reason(reason),
+            _ => Why::State(state),
+        };
+        Ok((why, row.get(2)?))
+    })?;
+    rows.collect()
+}
+
+struct Pace {
+    /// When the vehicle's first pickup of the day was confirmed.
+    first: i64,
+    /// How many were in the last hour.
+    count: u32,
+}
+
+fn paces(conn: &Connection, date: Date, now: Timestamp) -> rusqlite::Result<HashMap<String, Pace>> {
+    let select = "SELECT vehicle, min(at), count(*) FILTER (WHERE at > ?2) FROM
+        (SELECT vehicle, min(coalesce(said_at, received_at), received_at) AS at FROM pickup
+            WHERE date = ?1 AND received_at IS NOT NULL)
+        GROUP BY vehicle";
+    let hour_ago = now.checked_sub(PACE_MINUTES.minutes()).unwrap_or(Timestamp::MIN);
+    let mut statement = conn.prepare_cached(select)?;
+    let rows = statement.query_map(params![date.to_string(), sql::ms(hour_ago)], |row| {
+        Ok((row.get(0)?, Pace { first: row.get(1)?, count: row.get(2)? }))
+    })?;
+    rows.collect()
+}
+
+/// When each vehicle with pickups left is done if it keeps the pace of its last hour. Vehicles of which too
+/// little is known are not in it.
+fn finish(
+    left: &HashMap<String, u32>,
+    paces: &HashMap<String, Pace>,
+    now: Timestamp,
+) -> HashMap<String, Timestamp> {
+    let mut finish = HashMap::new();
+    for (vehicle, &left) in left.iter().filter(|(_, left)| **left > 0) {
+        let Some(pace) = paces.get(vehicle) else { continue };
+        let since_first = now.duration_since(sql::instant(pace.first)).as_secs();
+        if pace.count < PACE_LEAST_COUNT || since_first < PACE_LEAST_MINUTES * 60 {
+            continue;
+        }
+        let seconds = since_first.min(PACE_MINUTES * 60) * i64::from(left) / i64::from(pace.count);
+        if let Ok(at) = now.checked_add(seconds.seconds()) {
+            finish.insert(vehicle.clone(), at);
+        }
+    }
+    finish
+}
+
+fn terminals(
+    conn: &Connection,
+    date: Date,
+    now: Timestamp,
+    begun: Option<i64>,
+    left: &HashMap<String, u32>,
+) -> rusqlite::Result<Vec<Terminal>> {
+    let limit = sql::ms(now.checked_sub(SILENCE_MINUTES.minutes()).unwrap_or(Timestamp::MIN));
+    // In the morning nobody has been heard for hours; that means something only once the day has begun.
+    let day_begun = begun.is_some_and(|first| first <= limit);
+    let select = "SELECT id, vehicle, online, last_heard_at, waiting FROM terminal
+        WHERE blocked_at IS NULL ORDER BY vehicle, id";
+    let mut statement = conn.prepare_cached(select)?;
+    let rows = statement.query_map([], |row| {
+        let (id, vehicle, heard): (String, String, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        let heard_on_day = heard.is_some_and(|heard| sql::business_date(sql::instant(heard)) == date);
+        let silent = left.get(&vehicle).is_some_and(|left| *left > 0)
+            && heard.is_none_or(|heard| heard <= limit)
+            && (heard_on_day || day_begun);
+        Ok(Terminal { id, vehicle, online: row.get(2)?, heard, waiting: row.get(4)?, silent })
+    })?;
+    rows.collect()
+}
+
+/// Notices that nobody has settled: of one day, or all.
+fn notices(conn: &Connection, date: Option<Date>) -> rusqlite::Result<Vec<Attention>> {
+    let select = "SELECT kind, terminal, at FROM notice WHERE settled_at IS NULL ORDER BY id DESC";
+    let mut statement = conn.prepare_cached(select)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut notices = Vec::new();
+    for row in rows {
+        let (kind, terminal, at): (String, Option<String>, i64) = row?;
+        let on_day = date.is_none_or(|date| sql::business_date(sql::instant(at)) == date);
+        // The same about the same terminal stands once, with its latest time.
+        let repeated = notices.iter().any(|other| {
+            matches!(other, Attention::Notice { kind: k, terminal: t, .. } if *k == kind && *t == terminal)
+        });
+        if on_day && !repeated && notices.len() < NOTICES_SHOWN as usize {
+            notices.push(Attention::Notice { kind, terminal, at });
+        }
+    }
+    Ok(notices)
+}
+
+const EXCEPTION: &str =
+    "(p.state IN ('not_collected', 'partly', 'not_reported') OR p.contradictions IS NOT NULL)";
+
+/// How many pickups of a day need looking at.
+pub(super) fn count_exceptions(conn: &Connection, date: Date) -> rusqlite::Result<u32> {
+    let select = format!("SELECT count(*) FROM pickup p WHERE p.date = ?1 AND {EXCEPTION}");
+    conn.prepare_cached(&select)?.query_row([date.to_string()], |row| row.get(0))
+}
+
+/// Pickups of a day that need looking at: contradictions first, then the newest.
+pub(super) fn exceptions(conn: &Connection, date: Date, most: u32, skip: u32) -> rusqlite::Result<Vec<Line>> {
+    let select = format!(
+        "{LINE} WHERE p.date = ?1 AND {EXCEPTION}
+        ORDER BY p.contradictions IS NULL, p.received_at DESC, p.said_at DESC, p.id LIMIT ?2 OFFSET ?3"
+    );
+    let mut lines: Vec<Line> = conn
+        .prepare_cached(&select)?
+        .query_map(params![date.to_string(), most, skip], line)?
+        .collect::<Result<_, _>>()?;
+    for line in &mut lines {
+        say_more(conn, line)?;
+    }
+    Ok(lines)
+}
+
+fn latest(conn: &Connection, date: Date) -> rusqlite::Result<Vec<Line>> {
+    let select = format!(
+        "{LINE} WHERE p.date = ?1 AND p.received_at IS NOT NULL
+        ORDER BY p.received_at DESC, p.said_at DESC, p.id LIMIT ?2"
+    );
+    conn.prepare_cached(&select)?.query_map(params![date.to_string(), LATEST_SHOWN], line)?.collect()
+}
+
+const LINE: &str =
+    "SELECT p.uid, p.reception, r.town, p.contract, p.vehicle, p.state, p.reason, p.contradictions,
+        p.said_at, p.received_at
+    FROM pickup p LEFT JOIN resident r ON r.pickup = p.id AND r.rev = p.rev";
+
+fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
+    let (said_at, received_at): (Option<i64>, Option<i64>) = (row.get(8)?, row.get(9)?);
+    Ok(Line {
+        uid: sql::uuid(row, 0)?,
+        reception: row.get(1)?,
+        town: row.get(2)?,
+        contract: row.get(3)?,
+        vehicle: row.get(4)?,
+        state: State::of_row(row, 5)?,
+        reason: row.get(6)?,
+        contradictions: contradictions(row, 7)?,
+        at: received_at.map(|received_at| format::happened(said_at, received_at)),
+        note: None,
+        part: Vec::new(),
+    })
+}
+
+/// A column with contradictions; NULL for none.
+pub(super) fn contradictions(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Contradiction>> {
+    match row.get_ref(column)? {
+        rusqlite::types::ValueRef::Null => Ok(Vec::new()),
+        _ => sql::json(row, column),
+    }
+}
+
+/// Adds what the crew wrote, and what of it was collected.
+fn say_more(conn: &Connection, line: &mut Line) -> rusqlite::Result<()> {
+    let select = "SELECT f.body, p.items FROM pickup p JOIN fact f ON f.id = p.by_fact WHERE p.uid = ?1";
+    let found: Option<(FactBody, Vec<Item>)> = conn
+        .prepare_cached(select)?
+        .query_row([line.uid.as_bytes().as_slice()], |row| Ok((sql::json(row, 0)?, sql::json(row, 1)?)))
+        .optional()?;
+    let Some((FactBody { fact: Fact::Outcome(outcome), .. }, items)) = found else { return Ok(()) };
+    let note = match outcome.result {
+        Outcome::Collected => None,
+        Outcome::NotCollected { note, .. } => note,
+        Outcome::Partly { items: results, note } => {
+            line.part = results
+                .iter()
+                .filter_map(|result| {
+                    let item = items.get(usize::try_from(result.item).ok()?)?;
+                    Some((item.name.clone(), result.collected, item.count))
+                })
+                .collect();
+            note
+        }
+    };
+    if let Some(digest) = note {
+        line.note = note_text(conn, digest)?;
+    }
+    Ok(())
+}
+
+/// The text of a note; none where it has not arrived or was erased.
+pub(super) fn note_text(conn: &Connection, digest: meguri_proto::Digest) -> rusqlite::Result<Option<String>> {
+    conn.prepare_cached("SELECT text FROM note WHERE sha256 = ?1")?
+        .query_row([digest.0.as_slice()], |row| row.get(0))
+        .optional()
+}

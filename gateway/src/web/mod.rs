@@ -1,0 +1,304 @@
+//! The city's pages: a day against its plan, search, one pickup's history, and what was set aside.
+//!
+//! Rendered here and complete without a script; the script only swaps the sections that changed.
+//! Nothing is loaded from elsewhere, and nothing can be changed through these pages.
+
+mod aside;
+mod board;
+mod format;
+mod guard;
+mod live;
+mod names;
+mod page;
+mod pickup;
+mod request;
+mod search;
+mod state;
+mod text;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use maud::Markup;
+use meguri_proto::PickupId;
+use tokio::sync::Semaphore;
+
+use self::board::Board;
+use self::live::Boards;
+use self::page::problem::Problem;
+use self::page::{Frame, Tab};
+use self::pickup::Pickup;
+use self::request::{Address, Asked, By};
+use self::text::Lang;
+use crate::office::Office;
+
+/// How many pages may update by themselves at a time.
+const STREAMS: usize = 256;
+/// How many exceptions stand on a page of their own.
+const EXCEPTIONS_PAGE: u32 = 50;
+
+/// What the pages share.
+#[derive(Debug, Clone)]
+struct Web {
+    office: Office,
+    boards: Arc<Boards>,
+    streams: Arc<Semaphore>,
+}
+
+/// The city's pages.
+pub fn router(office: Office) -> Router {
+    let web = Web { office, boards: Arc::default(), streams: Arc::new(Semaphore::new(STREAMS)) };
+    Router::new()
+        .route("/", get(day))
+        .route("/attention", get(attention))
+        .route("/search", get(find))
+        .route("/pickup/{uid}", get(one_pickup))
+        .route("/aside", get(set_aside))
+        .route("/aside/{id}", get(one_aside))
+        .route("/events", get(events))
+        .route("/assets/page.css", get(async || asset("text/css; charset=utf-8", page::CSS)))
+        .route("/assets/page.js", get(async || asset("text/javascript; charset=utf-8", page::JS)))
+        .route("/assets/icon.svg", get(async || asset("image/svg+xml", page::ICON)))
+        .fallback(async |web: State<Web>, asked: Asked| web.answer(&asked, Err(Problem::NotFound)))
+        .method_not_allowed_fallback(async |web: State<Web>, asked: Asked| {
+            web.answer(&asked, Err(Problem::Method))
+        })
+        .layer(axum::middleware::from_fn(guard::guard))
+        .with_state(web)
+}
+
+/// A page before its frame.
+struct Shown {
+    title: String,
+    tab: Tab,
+    aside_open: u32,
+    events: Option<String>,
+    main: Markup,
+}
+
+impl Web {
+    fn answer(&self, asked: &Asked, shown: Result<Shown, Problem>) -> Response {
+        let lang = asked.lang;
+        let (status, shown) = match shown {
+            Ok(shown) => (axum::http::StatusCode::OK, shown),
+            Err(problem) => {
+                let (title, main) = (problem.title(lang).to_owned(), problem.page(lang));
+                (problem.status(), Shown { title, tab: Tab::Other, aside_open: 0, events: None, main })
+            }
+        };
+        let frame = Frame {
+            lang,
+            city: &self.office.city,
+            address: &asked.address,
+            title: shown.title,
+            tab: shown.tab,
+            aside_open: Some(shown.aside_open),
+            events: shown.events,
+        };
+        let mut response = (status, frame.around(&shown.main)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
+        if asked.remember {
+            let cookie =
+                format!("{}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly", text::COOKIE, lang.tag());
+            headers.extend(HeaderValue::try_from(cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
+        }
+        response
+    }
+}
+
+/// An answer without a frame, for those who may see none of it.
+fn refuse(problem: &Problem, lang: Lang) -> Response {
+    let text = problem.title(lang);
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (problem.status(), headers, format!("{text}\n")).into_response()
+}
+
+fn asset(kind: &'static str, content: &'static str) -> Response {
+    // Pages name assets by their content, so a copy never grows stale.
+    let headers =
+        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    (headers, content).into_response()
+}
+
+async fn day(State(web): State<Web>, asked: Asked) -> Response {
+    let shown = async {
+        asked.only(&["day", "by"])?;
+        let (day, by) = (asked.day()?, asked.by()?);
+        let board = web.board(day.unwrap_or_else(|| web.today())).await?;
+        let view = page::board::View {
+            board: &board,
+            city: &web.office.city,
+            lang: asked.lang,
+            by,
+            follows: day.is_none(),
+        };
+        let id = live::id(board.history, &view.sections());
+        let day = day.map(|day| day.to_string());
+        let mut pairs = vec![("since", id.as_str()), ("by", by.word())];
+        pairs.extend(day.as_deref().map(|day| ("day", day)));
+        Ok(Shown {
+            title: view.title(),
+            tab: if board.is_today() { Tab::Today } else { Tab::Other },
+            aside_open: board.aside_open,
+            events: Some(stream_address(asked.lang, &pairs)),
+            main: view.page(),
+        })
+    };
+    let shown = shown.await;
+    web.answer(&asked, shown)
+}
+
+/// The address of a page's stream, which speaks the page's language.
+fn stream_address(lang: Lang, pairs: &[(&str, &str)]) -> String {
+    Address::new("/events", pairs).with("lang", lang.tag())
+}
+
+async fn attention(State(web): State<Web>, asked: Asked) -> Response {
+    let shown = async {
+        asked.only(&["day", "page"])?;
+        let (day, number) = (asked.day()?.unwrap_or_else(|| web.today()), asked.page()?);
+        let now = web.office.clock.now();
+        let read = move |conn: &rusqlite::Connection| {
+            let lines =
+                board::exceptions(conn, day, EXCEPTIONS_PAGE, (number - 1).saturating_mul(EXCEPTIONS_PAGE))?;
+            let all = board::count_exceptions(conn, day)?;
+            Ok((Board::read(conn, day, now)?, lines, all > number.saturating_mul(EXCEPTIONS_PAGE)))
+        };
+        let (board, lines, more) = web.office.readers.with(read).await?;
+        let view = page::board::View {
+            board: &board,
+            city: &web.office.city,
+            lang: asked.lang,
+            by: By::Ward,
+            follows: false,
+        };
+        let page = page::board::AttentionPage {
+            board: &board,
+            lines: &lines,
+            page: number,
+            more,
+            address: &asked.address,
+        };
+        Ok(Shown {
+            title: asked.lang.say(text::Text::Attention).to_owned(),
+            tab: Tab::Other,
+            aside_open: board.aside_open,
+            events: None,
+            main: page.page(&view),
+        })
+    };
+    let shown = shown.await;
+    web.answer(&asked, shown)
+}
+
+async fn find(State(web): State<Web>, asked: Asked) -> Response {
+    let shown = async {
+        asked.only(&["q", "day"])?;
+        let (number, day) = (asked.reception()?, asked.day()?);
+        let wanted = number.clone();
+        let found = web.office.readers.with(move |conn| search::read(conn, wanted.as_deref(), day)).await?;
+        Ok(Shown {
+            title: asked.lang.say(text::Text::SearchTitle).to_owned(),
+            tab: Tab::Search,
+            aside_open: found.aside_open,
+            events: None,
+            main: page::search::page(asked.lang, &found, number.as_deref(), day, web.today()),
+        })
+    };
+    let shown = shown.await;
+    web.answer(&asked, shown)
+}
+
+async fn one_pickup(State(web): State<Web>, Path(uid): Path<String>, asked: Asked) -> Response {
+    let shown = async {
+        asked.only(&[])?;
+        let uid: PickupId = uid.parse().map_err(|_| Problem::NotFound)?;
+        let read = web.office.readers.with(move |conn| Pickup::read(conn, uid)).await?;
+        let pickup = read.ok_or(Problem::NotFound)?;
+        let view = page::pickup::View { pickup: &pickup, lang: asked.lang, today: web.today() };
+        let id = live::id(pickup.history, &view.sections());
+        let pairs = [("since", id.as_str()), ("pickup", &uid.to_string())];
+        Ok(Shown {
+            title: view.title(),
+            tab: Tab::Other,
+            aside_open: pickup.aside_open,
+            events: Some(stream_address(asked.lang, &pairs)),
+            main: view.page(),
+        })
+    };
+    let shown = shown.await;
+    web.answer(&asked, shown)
+}
+
+async fn set_aside(State(web): State<Web>, asked: Asked) -> Response {
+    let shown = async {
+        asked.only(&["page"])?;
+        let number = asked.page()?;
+        let read =
+            move |conn: &rusqlite::Connection| Ok((aside::read(conn, number)?, board::last_history(conn)?));
+        let (listed, history) = web.office.readers.with(read).await?;
+        let view = page::aside::View { listed: &listed, lang: asked.lang, page: number, today: web.today() };
+        let id = live::id(history, &view.sections());
+        let pairs = [("since", id.as_str()), ("aside", &number.to_string())];
+        Ok(Shown {
+            title: asked.lang.say(text::Text::AsideTitle).to_owned(),
+            tab: Tab::Aside,
+            aside_open: listed.open,
+            events: Some(stream_address(asked.lang, &pairs)),
+            main: view.page(),
+        })
+    };
+    let shown = shown.await;
+    web.answer(&asked, shown)
+}
+
+async fn one_aside(State(web): State<Web>, Path(id): Path<String>, asked: Asked) -> Response {
+    let shown = async {
+        asked.only(&[])?;
+        let id: i64 = id.parse().map_err(|_| Problem::NotFound)?;
+        let read =
+            move |conn: &rusqlite::Connection| Ok((aside::read_one(conn, id)?, board::aside_open(conn)?));
+        let (row, open) = web.office.readers.with(read).await?;
+        let row = row.ok_or(Problem::NotFound)?;
+        Ok(Shown {
+            title: asked.lang.fill(text::Text::AsideNumber, &[("id", &id)]),
+            tab: Tab::Aside,
+            aside_open: open.map_or(0, |(count, _)| count),
+            events: None,
+            main: page::aside::one(asked.lang, &row, web.today()),
+        })
+    };
+    let shown = shown.await;
+    web.answer(&asked, shown)
+}
+
+/// The live stream of a page: `?pickup=` of a pickup, `?aside=` of what was set aside, else of a day.
+/// `Last-Event-ID`, or `since=` where a browser can't send it, says what the client has seen.
+async fn events(State(web): State<Web>, headers: HeaderMap, asked: Asked) -> Response {
+    let stream = async {
+        asked.only(&["day", "by", "pickup", "aside", "since"])?;
+        let page = if let Some(uid) = asked.get("pickup") {
+            live::Page::Pickup(uid.parse().map_err(|_| Problem::bad("pickup", uid, text::Text::ErrorId))?)
+        } else if let Some(page) = asked.get("aside") {
+            match page.parse() {
+                Ok(page @ 1..=1_000_000) => live::Page::Aside(page),
+                _ => return Err(Problem::bad("aside", page, text::Text::ErrorPage)),
+            }
+        } else {
+            live::Page::Board { day: asked.day()?, by: asked.by()? }
+        };
+        let permit = web.streams.clone().try_acquire_owned().map_err(|_| Problem::Busy)?;
+        let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        let since = last.or_else(|| asked.get("since")).map(ToOwned::to_owned);
+        live::stream(web.clone(), page, asked.lang, since, permit).await
+    };
+    match stream.await {
+        Ok(stream) => stream.into_response(),
+        Err(problem) => web.answer(&asked, Err(problem)),
+    }
+}

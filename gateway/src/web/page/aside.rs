@@ -1,0 +1,106 @@
+//! What was set aside: the list, and one of them.
+
+use jiff::civil::Date;
+use maud::{Markup, html};
+
+use super::super::aside::{Aside, Listed};
+use super::super::format;
+use super::super::request::Address;
+use super::super::text::{Lang, Text};
+use super::{Sections, aside_count};
+
+/// The list.
+pub(in super::super) struct View<'a> {
+    /// What is on this page.
+    pub(in super::super) listed: &'a Listed,
+    /// The language.
+    pub(in super::super) lang: Lang,
+    /// Which page, from 1.
+    pub(in super::super) page: u32,
+    /// The day on which it is looked at.
+    pub(in super::super) today: Date,
+}
+
+impl View<'_> {
+    /// The parts that change while the page is looked at.
+    pub(in super::super) fn sections(&self) -> Sections {
+        Sections::from([
+            ("aside", self.list().into_string()),
+            ("aside-count", aside_count(Some(self.listed.open)).into_string()),
+        ])
+    }
+
+    /// The page.
+    pub(in super::super) fn page(&self) -> Markup {
+        html! {
+            div .dayline { h1 { (self.lang.say(Text::AsideTitle)) } (super::live_state(self.lang)) }
+            div #aside { (self.list()) }
+        }
+    }
+
+    fn list(&self) -> Markup {
+        let (lang, listed) = (self.lang, self.listed);
+        let open = listed.rows.iter().filter(|row| row.settled.is_none());
+        let mut settled = listed.rows.iter().filter(|row| row.settled.is_some()).peekable();
+        let count = |text, count: u32| lang.fill(text, &[("count", &format::number(count))]);
+        html! {
+            section .card {
+                div .head { h2 { (count(Text::AsideOpen, listed.open)) } }
+                @if listed.open == 0 { p .empty { (lang.say(Text::AsideNone)) } }
+                @else { p .sub { (lang.say(Text::AsideLead)) } }
+                ul .asides { @for row in open { li { (self.row(row)) } } }
+            }
+            @if settled.peek().is_some() {
+                section .card .over {
+                    div .head { h2 { (count(Text::AsideSettled, listed.settled)) } }
+                    ul .asides { @for row in settled { li { (self.row(row)) } } }
+                }
+            }
+            (super::pager(lang, &Address::new("/aside", &[]), self.page, listed.more))
+        }
+    }
+
+    fn row(&self, row: &Aside) -> Markup {
+        let lang = self.lang;
+        html! {
+            p .what {
+                time { (format::clock_on(lang, &format::stored(row.at), self.today)) } " "
+                b .warn[row.settled.is_none()] { (row.problem) }
+            }
+            p .sub { (facts(lang, row, self.today)) }
+            pre { (row.raw) @if row.cut { "…" } }
+            p .sub { a .quiet href={ "/aside/" (row.id) } { (lang.say(Text::AsideWhole)) } }
+        }
+    }
+}
+
+fn facts(lang: Lang, row: &Aside, today: Date) -> Markup {
+    let mut facts: Vec<String> = vec![lang.fill(Text::AsideNumber, &[("id", &row.id)])];
+    facts.extend(row.terminal.iter().map(|terminal| format!("{} {terminal}", lang.say(Text::AsideTerminal))));
+    facts.extend(row.seq.map(|seq| lang.fill(Text::AsideEntry, &[("seq", &seq)])));
+    facts.push(lang.fill(Text::AsideBytes, &[("bytes", &format::number(row.bytes))]));
+    if let Some((at, how)) = &row.settled {
+        let time = format::clock_on(lang, &format::stored(*at), today);
+        facts.push(lang.fill(Text::AsideSettledAt, &[("time", &time), ("how", how)]));
+    }
+    html! { code { (row.topic) } br; (facts.join(super::dot(lang))) }
+}
+
+/// The page of one.
+pub(in super::super) fn one(lang: Lang, row: &Aside, today: Date) -> Markup {
+    html! {
+        div .dayline {
+            h1 { (lang.fill(Text::AsideNumber, &[("id", &row.id)])) }
+            nav .days { a .quiet href="/aside" { (lang.say(Text::AsideBack)) } }
+        }
+        section .card {
+            dl .facts {
+                dt { (lang.say(Text::AsideProblem)) } dd { b .warn[row.settled.is_none()] { (row.problem) } }
+                dt { (lang.say(Text::AsideArrived)) } dd { (format::exact(&format::stored(row.at))) }
+                dt { (lang.say(Text::AsideTopic)) } dd { (facts(lang, row, today)) }
+            }
+            pre .whole { (row.raw) }
+            @if row.cut { p .sub { (lang.fill(Text::AsideCut, &[("bytes", &format::number(row.bytes))])) } }
+        }
+    }
+}
