@@ -1,0 +1,301 @@
+//! The embedded broker: rmqtt as a library, with this house's access rules.
+//!
+//! A terminal comes in with its own name as user name and client id and its secret as password. It may
+//! publish below its own `up/` and subscribe below its own `down/`, and keep nothing retained but its
+//! presence. Everything else is refused. Nothing is kept for who is not there.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use meguri_proto::{CityId, Digest, TerminalId, Topic, UpTopic, limits};
+use rmqtt::codec::v5::SubscribeAckReason;
+use rmqtt::context::ServerContext;
+use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
+use rmqtt::net::Builder;
+use rmqtt::retain::{DefaultRetainStorage, RetainStorage};
+use rmqtt::server::MqttServer;
+use rmqtt::types::{
+    AuthResult, ClientId, ConnectInfo, Id, LastWill, PublishAclResult, Retain, SubscribeAclResult,
+    TopicFilter, TopicName,
+};
+use tokio::task::JoinHandle;
+
+use super::{Credential, Login};
+
+/// Publishes that may stand unacknowledged to one client; the office's own window asks for fewer or as many.
+const INFLIGHT: NonZeroU16 = NonZeroU16::MIN.saturating_add(1_023);
+/// Messages that may wait for one client. What is more is dropped; hello repairs it.
+const QUEUE: usize = 8_192;
+/// Longer ones are no terminal's.
+const CLIENT_ID_BYTES: usize = 64;
+/// A topic of the wire has at most eight levels.
+const TOPIC_LEVELS: usize = 16;
+
+/// Why the embedded broker can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// The address can't be listened on.
+    #[error(
+        "the broker can't listen on {address}: {problem}; is another gateway running? mqtt.listen sets another port"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        problem: String,
+    },
+}
+
+/// The running broker.
+pub struct Embedded {
+    address: SocketAddr,
+    login: Login,
+    access: Arc<Access>,
+    context: ServerContext,
+    task: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Embedded").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Embedded {
+    /// Listens on `address` and lets in the office, with the `secret` drawn for this run, and nobody else yet.
+    ///
+    /// # Errors
+    /// When the address can't be listened on.
+    pub async fn start(city: CityId, address: SocketAddr, secret: String) -> Result<Self, EmbeddedError> {
+        // No terminal can be named so: ids have no colon.
+        let user = "office:embedded".to_owned();
+        let access = Arc::new(Access {
+            city,
+            office: user.clone(),
+            office_sha256: Digest::of(secret.as_bytes()).0,
+            terminals: RwLock::default(),
+        });
+        let context = ServerContext::new().build().await;
+        *context.extends.retain_mut().await = Box::new(Retained(DefaultRetainStorage::new()));
+        let register = context.extends.hook_mgr().register();
+        for hook in [Type::ClientAuthenticate, Type::ClientSubscribeCheckAcl, Type::MessagePublishCheckAcl] {
+            register.add(hook, Box::new(Guard(access.clone()))).await;
+        }
+        register.start().await;
+        let failed =
+            |error: &dyn std::fmt::Display| EmbeddedError::Listen { address, problem: error.to_string() };
+        let packet = u32::try_from(limits::PACKET_BYTES).unwrap_or(u32::MAX);
+        let listener = Builder::new()
+            .name("terminals")
+            .laddr(address)
+            // Without it a restart waits for the kernel to forget the last run's connections.
+            .reuseaddr(Some(true))
+            .nodelay(true)
+            .allow_anonymous(false)
+            .max_packet_size(packet)
+            .max_inflight(INFLIGHT)
+            .max_mqueue_len(QUEUE)
+            .max_clientid_len(CLIENT_ID_BYTES)
+            .max_topic_levels(TOPIC_LEVELS)
+            .handshake_timeout(Duration::from_secs(10))
+            // Sessions end with their connection: hello repairs, and no list lies here.
+            .session_expiry_interval(Duration::ZERO)
+            .max_session_expiry_interval(Duration::from_secs(1))
+            // Repeats are the terminals' and the office's business, not the broker's.
+            .message_retry_interval(Duration::ZERO)
+            .bind()
+            .and_then(rmqtt::net::Listener::tcp)
+            .map_err(|error| failed(&error))?;
+        let address = listener.local_addr().map_err(|error| failed(&error))?;
+        let server = MqttServer::new(context.clone()).listener_by_id(listener, address.port()).build();
+        let task = tokio::spawn(async move {
+            if let Err(error) = server.run().await {
+                tracing::error!(%error, "the broker has ended");
+            }
+        });
+        let login = Login { host: address.ip().to_string(), port: address.port(), user, password: secret };
+        Ok(Self { address, login, access, context, task })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How the office comes in.
+    #[must_use]
+    pub fn login(&self) -> Login {
+        self.login.clone()
+    }
+
+    /// Says anew who may come in; whoever may not any more, or has another secret, is cut off.
+    pub async fn admit(&self, credentials: Vec<Credential>) {
+        let new: HashMap<String, Credential> =
+            credentials.into_iter().map(|c| (c.terminal.as_str().to_owned(), c)).collect();
+        let old = {
+            let mut terminals = self.access.terminals.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *terminals, new.clone())
+        };
+        let admitted = |c: &Credential| !c.blocked && new.get(c.terminal.as_str()) == Some(c);
+        for gone in old.values().filter(|c| !c.blocked && !admitted(c)) {
+            self.cut_off(&gone.terminal).await;
+        }
+    }
+
+    async fn cut_off(&self, terminal: &TerminalId) {
+        let client = ClientId::from(terminal.as_str().to_owned());
+        let id =
+            Id::new(self.context.node.id(), self.address.port(), None, None, client.clone(), Some(client));
+        let entry = self.context.extends.shared().await.entry(id);
+        if !entry.exist() {
+            return;
+        }
+        match entry.try_lock().await {
+            Ok(mut entry) => {
+                if let Err(error) = entry.kick(true, true, true).await {
+                    tracing::warn!(%terminal, %error, "the terminal's connection could not be ended");
+                }
+            }
+            // It is connecting at this moment: what it does next is refused.
+            Err(error) => tracing::warn!(%terminal, %error, "the terminal's connection is busy"),
+        }
+    }
+
+    /// Takes no more connections.
+    pub fn stop(&self) {
+        self.task.abort();
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Who may do what.
+struct Access {
+    city: CityId,
+    office: String,
+    office_sha256: [u8; 32],
+    terminals: RwLock<HashMap<String, Credential>>,
+}
+
+/// Compares without telling by the time it takes how much agrees.
+fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+}
+
+impl Access {
+    fn may_enter(&self, user: &str, client: &str, password: &[u8]) -> bool {
+        let given = Digest::of(password).0;
+        if user == self.office {
+            return same(&given, &self.office_sha256);
+        }
+        let terminals = self.terminals.read().unwrap_or_else(PoisonError::into_inner);
+        terminals.get(user).is_some_and(|known| {
+            same(&given, &known.secret_sha256) && !known.blocked && client == known.terminal.as_str()
+        })
+    }
+
+    /// The terminal behind a user name, where it is still welcome.
+    fn terminal(&self, user: &str) -> Option<TerminalId> {
+        let terminals = self.terminals.read().unwrap_or_else(PoisonError::into_inner);
+        terminals.get(user).filter(|known| !known.blocked).map(|known| known.terminal.clone())
+    }
+
+    fn may_publish(&self, user: &str, topic: &str, retain: bool) -> bool {
+        if user == self.office {
+            return !retain;
+        }
+        let Some(terminal) = self.terminal(user) else { return false };
+        let presence = || Topic::up(self.city.clone(), terminal.clone(), UpTopic::Presence).to_string();
+        topic.starts_with(&Topic::publish_prefix(&self.city, &terminal)) && (!retain || topic == presence())
+    }
+
+    fn may_subscribe(&self, user: &str, filter: &str) -> bool {
+        if user == self.office {
+            return filter == Topic::office_filter(&self.city);
+        }
+        // The prefix holds no wildcard, so wildcards stand below it only.
+        self.terminal(user)
+            .is_some_and(|terminal| filter.starts_with(&Topic::subscribe_prefix(&self.city, &terminal)))
+    }
+}
+
+/// Asked by the broker before it lets anything happen.
+struct Guard(Arc<Access>);
+
+impl Guard {
+    fn authenticate(&self, info: &ConnectInfo) -> AuthResult {
+        let refused = AuthResult::BadUsernameOrPassword;
+        let (Some(user), Some(password)) = (info.username(), info.password()) else { return refused };
+        if !self.0.may_enter(user, info.client_id(), password) {
+            tracing::info!(user = %user.chars().take(CLIENT_ID_BYTES).collect::<String>(), "refused a connection");
+            return refused;
+        }
+        // The broker publishes a last will without asking again.
+        let allowed = match info.last_will() {
+            None => true,
+            Some(LastWill::V3(will)) => self.0.may_publish(user, &will.topic, will.retain),
+            Some(LastWill::V5(will)) => self.0.may_publish(user, &will.topic, will.retain),
+        };
+        if allowed { AuthResult::Allow(false, None) } else { AuthResult::NotAuthorized }
+    }
+}
+
+#[async_trait]
+impl Handler for Guard {
+    async fn hook(&self, parameter: &Parameter, acc: Option<HookResult>) -> ReturnType {
+        match parameter {
+            Parameter::ClientAuthenticate(info) => {
+                (false, Some(HookResult::AuthResult(self.authenticate(info))))
+            }
+            Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
+                let user = session.username().map(ToString::to_string).unwrap_or_default();
+                if self.0.may_subscribe(&user, &subscribe.topic_filter) {
+                    return (true, acc);
+                }
+                let refused = SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized);
+                (false, Some(HookResult::SubscribeAclResult(refused)))
+            }
+            Parameter::MessagePublishCheckAcl(session, publish) => {
+                let user = session.username().map(ToString::to_string).unwrap_or_default();
+                if self.0.may_publish(&user, &publish.topic, publish.retain) {
+                    return (true, acc);
+                }
+                // Who is not welcome any more is cut off; who only tries too much stays.
+                let cut_off = user != self.0.office && self.0.terminal(&user).is_none();
+                (false, Some(HookResult::PublishAclResult(PublishAclResult::rejected(cut_off, None))))
+            }
+            _ => (true, acc),
+        }
+    }
+}
+
+/// rmqtt's own retain store only warns. This one keeps presences, and as long as the broker runs.
+struct Retained(DefaultRetainStorage);
+
+#[async_trait]
+impl RetainStorage for Retained {
+    fn enable(&self) -> bool {
+        true
+    }
+    async fn set(&self, topic: &TopicName, retain: Retain, _: Option<Duration>) -> rmqtt::Result<()> {
+        self.0.set_with_timeout(topic, retain, None).await
+    }
+    async fn get(&self, filter: &TopicFilter) -> rmqtt::Result<Vec<(TopicName, Retain)>> {
+        self.0.get_message(filter).await
+    }
+    async fn count(&self) -> isize {
+        self.0.count().await
+    }
+    async fn max(&self) -> isize {
+        self.0.max().await
+    }
+}

@@ -1,0 +1,189 @@
+//! Terminals: made with their credentials, bound to vehicles, kept out.
+
+use jiff::Timestamp;
+use meguri_proto::{ContractId, ContractorId, Digest, TerminalId, VehicleId};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::{Deserialize, Serialize};
+
+use crate::broker::Credential;
+use crate::store::sql;
+use crate::touched::Touched;
+
+/// Why a terminal can't be made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TerminalError {
+    /// There is one of this name.
+    #[error(
+        "terminal {0} is there already; a terminal is named once for life: bind it to another vehicle, or choose another name"
+    )]
+    Exists(TerminalId),
+    /// There is none of this name.
+    #[error("there is no terminal {0}; `meguri-gateway terminal list` shows them")]
+    Unknown(TerminalId),
+    /// The plan has no such vehicle.
+    #[error("there is no vehicle {0} in the city's plan; add it to city.toml and start the gateway anew")]
+    UnknownVehicle(VehicleId),
+    /// The store can't be read or written.
+    #[error("the store can't change terminals: {0}")]
+    Sql(#[from] rusqlite::Error),
+}
+
+/// What a terminal is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The terminal.
+    pub terminal: TerminalId,
+    /// Its vehicle.
+    pub vehicle: VehicleId,
+    /// The vehicle's contract.
+    pub contract: ContractId,
+    /// The contract's contractor.
+    pub contractor: ContractorId,
+}
+
+/// A terminal as listed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The terminal.
+    pub terminal: TerminalId,
+    /// Its vehicle.
+    pub vehicle: VehicleId,
+    /// The contract it works under.
+    pub contract: ContractId,
+    /// When it was kept out.
+    pub blocked_at: Option<Timestamp>,
+    /// Whether it is connected, as last heard.
+    pub online: bool,
+    /// When it was last heard.
+    pub last_heard_at: Option<Timestamp>,
+    /// What it runs.
+    pub app: Option<String>,
+}
+
+fn contract_of(conn: &Connection, vehicle: &VehicleId) -> Result<(ContractId, ContractorId), TerminalError> {
+    let select = "SELECT contract.id, contract.contractor FROM vehicle
+        JOIN contract ON contract.id = vehicle.contract WHERE vehicle.id = ?1";
+    conn.query_row(select, [vehicle.as_str()], |row| Ok((sql::parsed(row, 0)?, sql::parsed(row, 1)?)))
+        .optional()?
+        .ok_or_else(|| TerminalError::UnknownVehicle(vehicle.clone()))
+}
+
+/// Makes a terminal that comes in with `secret` and carries the vehicle's rounds.
+///
+/// # Errors
+/// When there is one of this name, the vehicle is unknown, or the store can't be written.
+pub fn add(
+    tx: &Connection,
+    touched: &mut Touched,
+    now: Timestamp,
+    terminal: &TerminalId,
+    vehicle: &VehicleId,
+    secret: &str,
+) -> Result<Bound, TerminalError> {
+    let (contract, contractor) = contract_of(tx, vehicle)?;
+    let insert = "INSERT OR IGNORE INTO terminal (id, contract, vehicle, secret_sha256, added_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sha256 = Digest::of(secret.as_bytes()).0;
+    let rows = tx.execute(
+        insert,
+        params![terminal.as_str(), contract.as_str(), vehicle.as_str(), sha256.as_slice(), sql::ms(now)],
+    )?;
+    if rows == 0 {
+        return Err(TerminalError::Exists(terminal.clone()));
+    }
+    touched.terminals.insert(terminal.clone());
+    Ok(Bound { terminal: terminal.clone(), vehicle: vehicle.clone(), contract, contractor })
+}
+
+/// Binds a terminal to another vehicle. Its lists of the old one lapse or are replaced.
+///
+/// # Errors
+/// When terminal or vehicle are unknown, or the store can't be written.
+pub fn bind(
+    tx: &Connection,
+    touched: &mut Touched,
+    terminal: &TerminalId,
+    vehicle: &VehicleId,
+) -> Result<Bound, TerminalError> {
+    let (contract, contractor) = contract_of(tx, vehicle)?;
+    let update = "UPDATE terminal SET contract = ?2, vehicle = ?3 WHERE id = ?1";
+    if tx.execute(update, [terminal.as_str(), contract.as_str(), vehicle.as_str()])? == 0 {
+        return Err(TerminalError::Unknown(terminal.clone()));
+    }
+    touched.terminals.insert(terminal.clone());
+    Ok(Bound { terminal: terminal.clone(), vehicle: vehicle.clone(), contract, contractor })
+}
+
+/// Keeps a terminal out, or lets it in again. Says whether that changed anything.
+///
+/// # Errors
+/// When the terminal is unknown or the store can't be written.
+pub fn block(
+    tx: &Connection,
+    touched: &mut Touched,
+    now: Timestamp,
+    terminal: &TerminalId,
+    blocked: bool,
+) -> Result<bool, TerminalError> {
+    let was: Option<bool> = tx
+        .query_row("SELECT blocked_at IS NOT NULL FROM terminal WHERE id = ?1", [terminal.as_str()], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    if was.ok_or_else(|| TerminalError::Unknown(terminal.clone()))? == blocked {
+        return Ok(false);
+    }
+    let update = "UPDATE terminal SET blocked_at = ?2, online = CASE WHEN ?2 IS NULL THEN online ELSE 0 END WHERE id = ?1";
+    tx.execute(update, params![terminal.as_str(), blocked.then(|| sql::ms(now))])?;
+    touched.terminals.insert(terminal.clone());
+    Ok(true)
+}
+
+/// Every terminal, by name.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn list(conn: &Connection) -> rusqlite::Result<Vec<Listed>> {
+    let select =
+        "SELECT id, vehicle, contract, blocked_at, online, last_heard_at, app FROM terminal ORDER BY id";
+    let mut statement = conn.prepare(select)?;
+    let rows = statement.query_map([], |row| {
+        Ok(Listed {
+            terminal: sql::parsed(row, 0)?,
+            vehicle: sql::parsed(row, 1)?,
+            contract: sql::parsed(row, 2)?,
+            blocked_at: row.get::<_, Option<i64>>(3)?.map(sql::instant),
+            online: row.get(4)?,
+            last_heard_at: row.get::<_, Option<i64>>(5)?.map(sql::instant),
+            app: row.get(6)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// Who may come in, for the embedded broker.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn credentials(conn: &Connection) -> rusqlite::Result<Vec<Credential>> {
+    let mut statement = conn.prepare("SELECT id, secret_sha256, blocked_at IS NOT NULL FROM terminal")?;
+    let rows = statement.query_map([], |row| {
+        Ok(Credential {
+            terminal: sql::parsed(row, 0)?,
+            secret_sha256: sql::digest(row, 1)?.0,
+            blocked: row.get(2)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// A new secret: 256 bits from the system, as hexadecimal digits.
+#[must_use]
+pub fn draw_secret() -> String {
+    use std::fmt::Write as _;
+    let bytes: [u8; 32] = rand::random();
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
