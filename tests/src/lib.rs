@@ -1,3 +1,4 @@
 //! The whole system at work: a demo day, simulated crews, and the tools by which tests break things on purpose.
 
 pub mod day;
+pub mod harness;

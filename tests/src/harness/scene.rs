@@ -1,0 +1,230 @@
+//! A whole city in a folder: office, broker, terminals, and a day of requests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use meguri_config::{City, Terminal};
+use meguri_proto::clock::Rehearsal;
+
+use super::broker::{Mosquitto, OFFICE, free_address};
+use super::console::Console;
+use super::eventually;
+use super::office::{External, Office};
+use super::proxy::Proxy;
+use crate::day::{self, Request};
+
+/// How the demo's request files are read.
+pub const DAY_PROFILE: &str = include_str!("../../demo/day.profile.toml");
+/// How the demo's files of changes are read.
+pub const CHANGES_PROFILE: &str = include_str!("../../demo/changes.profile.toml");
+
+/// The day all scenes play on, so that no test turns on the date it is run.
+pub const DAY: Date = jiff::civil::date(2026, 4, 1);
+/// When that day's scenes begin: 09:00 in Japan.
+const BEGINS: &str = "2026-04-01T00:00:00Z";
+
+/// Which broker carries the scene.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broker {
+    /// The gateway's own.
+    Embedded,
+    /// Debian's Mosquitto.
+    Mosquitto,
+}
+
+/// The scene. Everything that runs in it ends when it is dropped; its folder stays where a test failed.
+pub struct Scene {
+    /// The office.
+    pub office: Office,
+    /// The external broker, where there is one.
+    pub mosquitto: Option<Mosquitto>,
+    /// The office's line to an external broker.
+    pub office_line: Option<Proxy>,
+    /// The terminals, in the order asked for.
+    pub terminals: Vec<Console>,
+    /// What was asked for each vehicle, if imported.
+    pub requests: Vec<Request>,
+    broker: std::net::SocketAddr,
+    folder: Folder,
+}
+
+struct Folder(Option<tempfile::TempDir>);
+
+impl Drop for Folder {
+    #[allow(clippy::print_stderr, reason = "where to look belongs to a failed test's output")]
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(dir) = self.0.take()
+        {
+            eprintln!("what was there is kept in {}", dir.keep().display());
+        }
+    }
+}
+
+impl Scene {
+    /// Sets the scene: an office with terminals of these vehicles, and `each` requests for each of them, imported. The
+    /// broker and the office run; no terminal does yet.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub fn set(broker: Broker, vehicles: &[&str], each: usize) -> anyhow::Result<Self> {
+        Self::set_with(broker, vehicles, each, |_| {})
+    }
+
+    /// As [`Scene::set`], with changed settings of every terminal.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub fn set_with(
+        broker: Broker,
+        vehicles: &[&str],
+        each: usize,
+        mut change: impl FnMut(&mut Terminal),
+    ) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("meguri-").tempdir().context("can't make a folder")?;
+        let dir = folder.path().to_owned();
+        let folder = Folder(Some(folder));
+        let rehearsal = dir.join("clock.toml");
+        write_clock(&rehearsal, BEGINS.parse()?, 1.0)?;
+        let city = day::city(DAY)?;
+        let own = free_address()?;
+        // Names and secrets come from the office, the broker's users from them, the office's settings from the broker:
+        // so the office is set up twice.
+        let mut office = Office::set_up(&dir, &city, Some(&rehearsal), own, None)?;
+        let names: Vec<String> = (1..=vehicles.len()).map(|n| format!("t-{n}")).collect();
+        for (name, vehicle) in names.iter().zip(vehicles) {
+            office.add_terminal(name, vehicle, &dir.join(name))?;
+        }
+        let (mosquitto, office_line, address) = match broker {
+            Broker::Embedded => (None, None, own),
+            Broker::Mosquitto => {
+                let (mosquitto, line) = Self::external(&dir, &names, &city, &rehearsal, own, &mut office)?;
+                let address = mosquitto.address();
+                (Some(mosquitto), Some(line), address)
+            }
+        };
+        let mut terminals = Vec::new();
+        for name in &names {
+            terminals.push(Console::set_up(&dir.join(name), address, Some(&rehearsal), &mut change)?);
+        }
+        let mut requests = Vec::new();
+        for (n, vehicle) in vehicles.iter().enumerate() {
+            requests.extend(round(&city, vehicle, each, 1 + n as u64)?);
+        }
+        if each > 0 {
+            let imported = office.import(DAY_PROFILE, &day::csv(&requests))?;
+            if !imported.status.success() {
+                bail!(
+                    "the import ended with {}: {}",
+                    imported.status,
+                    String::from_utf8_lossy(&imported.stderr)
+                );
+            }
+        }
+        office.start()?;
+        Ok(Self { office, mosquitto, office_line, terminals, requests, broker: address, folder })
+    }
+
+    fn external(
+        dir: &Path,
+        names: &[String],
+        city: &City,
+        rehearsal: &Path,
+        own: std::net::SocketAddr,
+        office: &mut Office,
+    ) -> anyhow::Result<(Mosquitto, Proxy)> {
+        let password = "of-the-office";
+        let mut users = vec![(OFFICE.to_owned(), password.to_owned())];
+        for name in names {
+            let secret = Terminal::read(&dir.join(name).join("terminal.toml"))?.secret()?;
+            users.push((name.clone(), secret));
+        }
+        let users: Vec<(&str, &str)> = users.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let mut mosquitto = Mosquitto::set_up(&dir.join("mosquitto"), &users)?;
+        mosquitto.start()?;
+        let line = Proxy::start(mosquitto.address())?;
+        let external =
+            External { address: line.address(), user: OFFICE.to_owned(), password: password.to_owned() };
+        *office = Office::set_up(dir, city, Some(rehearsal), own, Some(&external))?;
+        Ok((mosquitto, line))
+    }
+
+    /// The scene's folder.
+    ///
+    /// # Panics
+    /// Never while the scene is there.
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        self.folder.0.as_ref().map(|dir| dir.path().to_owned()).unwrap_or_default()
+    }
+
+    /// Where terminals' lines lead.
+    #[must_use]
+    pub fn broker(&self) -> std::net::SocketAddr {
+        self.broker
+    }
+
+    /// Starts every terminal and waits until each has its list.
+    ///
+    /// # Errors
+    /// When one can't be started.
+    pub fn start_terminals(&mut self) -> anyhow::Result<()> {
+        for terminal in &mut self.terminals {
+            terminal.start()?;
+        }
+        for terminal in &mut self.terminals {
+            await_list(terminal)?;
+        }
+        Ok(())
+    }
+
+    /// Imports a request file of this scene's day by the demo's profile.
+    ///
+    /// # Errors
+    /// When it is not taken whole.
+    pub fn import(&self, requests: &[Request]) -> anyhow::Result<()> {
+        let output = self.office.import(DAY_PROFILE, &day::csv(requests))?;
+        if !output.status.success() {
+            bail!("the import ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+}
+
+/// Requests for the first district of a vehicle.
+fn round(city: &City, vehicle: &str, count: usize, seed: u64) -> anyhow::Result<Vec<Request>> {
+    let district = city.district.iter().find(|district| district.vehicle.as_str() == vehicle);
+    let district = district.with_context(|| format!("no district has the vehicle {vehicle}"))?;
+    Ok(day::round(DAY, &district.name, count, seed))
+}
+
+/// Waits until a terminal shows a list with something on it.
+///
+/// # Errors
+/// When the terminal is gone.
+pub fn await_list(terminal: &mut Console) -> anyhow::Result<()> {
+    let mut gone = None;
+    let name = terminal.name().to_owned();
+    eventually(&format!("{name} has its list"), || match terminal.ask("list") {
+        Ok(answer) => answer["stops"].as_array().filter(|stops| !stops.is_empty()).map(|_| ()),
+        Err(error) => {
+            gone = Some(error);
+            Some(())
+        }
+    });
+    gone.map_or(Ok(()), Err)
+}
+
+/// Writes a clock's file: from now on it is `from` and goes on at `speed`. Replaced in one step, as programs read it.
+///
+/// # Errors
+/// When it can't be written.
+pub fn write_clock(path: &Path, from: Timestamp, speed: f64) -> anyhow::Result<()> {
+    let mapping = Rehearsal { real: Timestamp::now(), from, speed };
+    let new = path.with_extension("new");
+    fs::write(&new, toml::to_string(&mapping)?).with_context(|| format!("can't write {}", new.display()))?;
+    fs::rename(&new, path).with_context(|| format!("can't replace {}", path.display()))
+}
