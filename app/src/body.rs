@@ -1,12 +1,35 @@
-//! One running terminal: core, store, link and clock together on a thread of their own.
+//! One running terminal: core, store, link and clock together, on a thread of their own.
+//!
+//! Everything that happens passes through one loop, one event at a time, in one order. The loop does
+//! what the core says: it writes to the store and waits until that is on the disk, hands messages to
+//! the link, and answers those who asked.
 
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use meguri_config::Clock;
+use meguri_config::{Clock, Terminal};
+use meguri_core::status::Status;
 use meguri_core::view::{Intent, NotRecorded, View};
-use meguri_proto::{Epoch, FactId};
-use tokio::sync::{mpsc, watch};
+use meguri_core::{Core, Effect, Event, Settings};
+use meguri_proto::{FactId, UpTopic};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+pub use meguri_core::Recorded;
+
+use crate::clock::BootClock;
+use crate::link::{Link, LinkEvent};
+use crate::store::{Store, StoreError};
+
+/// Version of this program, as the office sees it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// More requests than this at once are not a person's.
+const REQUESTS: usize = 1_024;
+/// Messages that may wait for the core; beyond, the broker waits.
+const MESSAGES: usize = 64;
 
 /// Why a terminal can't start.
 #[derive(Debug, thiserror::Error)]
@@ -14,23 +37,19 @@ pub enum StartError {
     /// The secret can't be read.
     #[error("can't read this terminal's secret: {0}")]
     Secret(#[source] meguri_config::ConfigError),
-}
-
-/// A fact that is on the disk, and where in the log it stood when it was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// The fact.
-    pub fact: FactId,
-    /// The epoch it was written to.
-    pub epoch: Epoch,
-    /// Its number there.
-    pub seq: u64,
+    /// The store can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gives no thread.
+    #[error("can't start the terminal's thread: {0}")]
+    Thread(#[source] std::io::Error),
 }
 
 type Answer = Box<dyn FnOnce(Result<Recorded, NotRecorded>) + Send>;
 
 enum Request {
     Record(Intent, Answer),
+    Status(Box<dyn FnOnce(Option<Status>) + Send>),
 }
 
 /// A running terminal. Clones speak to the same one; it stops when the last is dropped.
@@ -38,17 +57,50 @@ enum Request {
 pub struct Handle {
     requests: mpsc::Sender<Request>,
     view: watch::Receiver<Arc<View>>,
+    stop: Arc<Notify>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
 }
 
 /// Starts a terminal over the store in `data`, which is made where there is none.
 ///
 /// # Errors
-/// When the secret can't be read, or the store can't be opened, is another program's, or is damaged.
-pub fn start(settings: meguri_config::Terminal, data: &Path, clock: Clock) -> Result<Handle, StartError> {
-    let _ = (data, clock);
-    settings.secret().map_err(StartError::Secret)?;
-    let (_, _) = mpsc::channel::<Request>(1);
-    std::process::abort()
+/// When the secret can't be read, or the store can't be opened, is open elsewhere, another program's or
+/// terminal's, or is damaged.
+pub fn start(settings: Terminal, data: &Path, clock: Clock) -> Result<Handle, StartError> {
+    let secret = settings.secret().map_err(StartError::Secret)?;
+    let (store, kept) = Store::open(data, &settings.city, &settings.terminal)?;
+    let mut clock = BootClock::start(clock);
+    let core_settings = Settings { terminal: settings.clone(), app: VERSION.to_owned() };
+    let (core, first) = Core::new(core_settings, kept, clock.moment());
+    let (requests, requested) = mpsc::channel(REQUESTS);
+    let (link_events, from_link) = mpsc::channel(MESSAGES);
+    let (show, view) = watch::channel(Arc::new(core.view()));
+    let stop = Arc::new(Notify::new());
+    let link = Link::new(settings, secret, core.presence(false), link_events);
+    let body = Body {
+        core,
+        store: Arc::new(Mutex::new(store)),
+        link,
+        clock,
+        show,
+        answers: HashMap::new(),
+        next_answer: 0,
+        wake: Duration::ZERO,
+    };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+    let stopping = Arc::clone(&stop);
+    let thread = std::thread::Builder::new()
+        .name("terminal".to_owned())
+        .spawn(move || runtime.block_on(body.run(first, requested, from_link, stopping)))
+        .map_err(StartError::Thread)?;
+    Ok(Handle { requests, view, stop, thread: Arc::new(Mutex::new(Some(thread))) })
 }
 
 impl Handle {
@@ -63,7 +115,7 @@ impl Handle {
     /// # Errors
     /// [`NotRecorded`] says why; nothing of it was written.
     pub async fn record(&self, intent: Intent) -> Result<FactId, NotRecorded> {
-        let (to, from) = tokio::sync::oneshot::channel();
+        let (to, from) = oneshot::channel();
         self.record_then(intent, move |result| drop(to.send(result)));
         from.await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -74,17 +126,189 @@ impl Handle {
         intent: Intent,
         then: impl FnOnce(Result<FactId, NotRecorded>) + Send + 'static,
     ) {
-        let answer: Answer = Box::new(move |result| then(result.map(|recorded| recorded.fact)));
-        if let Err(refused) = self.requests.try_send(Request::Record(intent, answer)) {
-            let Request::Record(_, answer) = refused.into_inner();
-            answer(Err(stopped()));
+        self.record_placed(intent, move |result| then(result.map(|recorded| recorded.fact)));
+    }
+
+    /// As [`record_then`](Self::record_then), and says where in the log the fact stands.
+    pub fn record_placed(
+        &self,
+        intent: Intent,
+        then: impl FnOnce(Result<Recorded, NotRecorded>) + Send + 'static,
+    ) {
+        use mpsc::error::TrySendError::{Closed, Full};
+        let (request, why) = match self.requests.try_send(Request::Record(intent, Box::new(then))) {
+            Ok(()) => return,
+            Err(Full(request)) => (request, NotRecorded::Store("too much at once; try again".to_owned())),
+            Err(Closed(request)) => (request, stopped()),
+        };
+        if let Request::Record(_, answer) = request {
+            answer(Err(why));
         }
     }
 
-    /// Stops: a commit in progress is finished and the office is told that the terminal leaves. Blocks until done.
-    pub fn stop(self) {}
+    /// How the terminal stands; none once it has stopped.
+    pub async fn status(&self) -> Option<Status> {
+        let (to, from) = oneshot::channel();
+        self.status_then(move |status| drop(to.send(status)));
+        from.await.ok().flatten()
+    }
+
+    /// As [`status`](Self::status), for a thread that may not wait.
+    pub fn status_then(&self, then: impl FnOnce(Option<Status>) + Send + 'static) {
+        if let Err(refused) = self.requests.try_send(Request::Status(Box::new(then)))
+            && let Request::Status(then) = refused.into_inner()
+        {
+            then(None);
+        }
+    }
+
+    /// Stops: a commit in progress is finished and the office is told that the terminal leaves. Blocks until
+    /// done, a few seconds at most.
+    pub fn stop(self) {
+        self.stop.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the terminal's thread ended in a panic");
+        }
+    }
 }
 
 fn stopped() -> NotRecorded {
-    NotRecorded::Store("the terminal has stopped".to_owned())
+    NotRecorded::Store("the terminal has stopped; start it again".to_owned())
+}
+
+struct Body {
+    core: Core,
+    store: Arc<Mutex<Store>>,
+    link: Link,
+    clock: BootClock,
+    show: watch::Sender<Arc<View>>,
+    answers: HashMap<u64, Answer>,
+    next_answer: u64,
+    wake: Duration,
+}
+
+impl Body {
+    async fn run(
+        mut self,
+        first: Vec<Effect>,
+        mut requests: mpsc::Receiver<Request>,
+        mut link: mpsc::Receiver<LinkEvent>,
+        stop: Arc<Notify>,
+    ) {
+        self.perform(first).await;
+        loop {
+            let wake = self.clock.until(self.wake);
+            let event = tokio::select! {
+                () = stop.notified() => break,
+                request = requests.recv() => match request {
+                    Some(Request::Record(intent, answer)) => {
+                        self.next_answer += 1;
+                        self.answers.insert(self.next_answer, answer);
+                        Event::Intent(self.next_answer, intent)
+                    }
+                    Some(Request::Status(to)) => {
+                        to(Some(self.core.status()));
+                        continue;
+                    }
+                    None => break,
+                },
+                Some((number, event)) = link.recv() => {
+                    if !self.link.is_current(number) {
+                        continue;
+                    }
+                    if let Event::Disconnected(why) = &event {
+                        tracing::info!(?why, "line lost");
+                        self.link.disconnect();
+                    }
+                    event
+                }
+                () = tokio::time::sleep(wake) => Event::Tick,
+            };
+            let effects = self.step(event);
+            self.perform(effects).await;
+        }
+        let offline = self.core.presence(false);
+        self.link.leave(offline).await;
+    }
+
+    /// One step of the core. What it changed is shown before anybody is answered.
+    fn step(&mut self, event: Event) -> Vec<Effect> {
+        let moment = self.clock.moment();
+        let effects = self.core.step(event, moment);
+        if self.core.take_changed() {
+            self.show.send_replace(Arc::new(self.core.view()));
+        }
+        effects
+    }
+
+    async fn perform(&mut self, effects: Vec<Effect>) {
+        let mut queue = VecDeque::from(effects);
+        while let Some(effect) = queue.pop_front() {
+            let event = match effect {
+                Effect::Commit(ops) => {
+                    let committed = self.with_store(move |store| store.commit(&ops)).await;
+                    committed.map_or_else(Event::CommitFailed, Event::Committed)
+                }
+                Effect::Send { log, epoch, first, last } => {
+                    match self.with_store(move |store| store.pack(log, epoch, first, last)).await {
+                        Ok(Some(payload)) => {
+                            self.link.publish(UpTopic::from(log), payload);
+                            continue;
+                        }
+                        Ok(None) => continue,
+                        Err(why) => Event::SendFailed(log, why),
+                    }
+                }
+                Effect::Sample => {
+                    let free = self.with_store(|store| Ok(store.free_bytes())).await;
+                    Event::Sampled(free.ok().flatten())
+                }
+                Effect::Connect => {
+                    self.link.connect();
+                    continue;
+                }
+                Effect::Disconnect => {
+                    self.link.disconnect();
+                    continue;
+                }
+                Effect::Publish(topic, payload) => {
+                    self.link.publish(topic, payload);
+                    continue;
+                }
+                Effect::Answer(number, result) => {
+                    if let Some(answer) = self.answers.remove(&number) {
+                        answer(result);
+                    }
+                    continue;
+                }
+                Effect::Tell(telling) => {
+                    tracing::warn!("{telling}");
+                    continue;
+                }
+                Effect::Wake(at) => {
+                    self.wake = at;
+                    continue;
+                }
+            };
+            queue.extend(self.step(event));
+        }
+    }
+
+    /// Works on the store beside this thread, so that the line stays alive while a disk is slow.
+    async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, String> {
+        let store = Arc::clone(&self.store);
+        let done = tokio::task::spawn_blocking(move || {
+            work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        match done.await {
+            Ok(result) => result.map_err(|error| error.to_string()),
+            Err(_) => Err("the store's thread ended unexpectedly".to_owned()),
+        }
+    }
 }

@@ -2,3 +2,10 @@
 //! carries it, and where a display is, screens show it.
 
 pub mod body;
+mod clock;
+pub mod console;
+mod link;
+
+#[cfg(feature = "screen")]
+pub mod screen;
+pub mod store;

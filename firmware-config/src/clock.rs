@@ -60,6 +60,12 @@ impl Clock {
         self.mapping().map_or(1.0, |mapping| mapping.speed)
     }
 
+    /// Whether this is a rehearsal's clock.
+    #[must_use]
+    pub fn rehearsed(&self) -> bool {
+        self.rehearsal.is_some()
+    }
+
     fn mapping(&self) -> Option<Rehearsal> {
         let mut file = self.rehearsal.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         if file.looked.elapsed() >= LOOK_AGAIN {

@@ -1,0 +1,232 @@
+//! The console of a terminal without a screen: a command a line, an answer of one line of JSON.
+//!
+//! | command | answer |
+//! |---|---|
+//! | `list` | today's list with each stop's state |
+//! | `status` | logs, line, documents |
+//! | `collect STOP` | `{"ok":"confirmed","fact":…,"epoch":…,"seq":…}`, once it is on the disk |
+//! | `refuse STOP REASON [NOTE]` | the same |
+//! | `partly STOP ITEM=COUNT[:REASON] … [NOTE]` | the same; items count from 1 |
+//! | `undo STOP` | the same |
+//! | `wait-list [SECONDS]` | when today's list is there |
+//! | `wait-sent [SECONDS]` | when the office holds every fact |
+//! | `quit` | stops the program |
+//!
+//! STOP is a reception number that is on today's list once, or a pickup's id. Where something was not
+//! done the answer is `{"error":…,"why":…}`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use meguri_core::view::{Intent, NotRecorded, Stop, View};
+use meguri_proto::{ItemResult, PickupId};
+use serde_json::{Value, json};
+
+use crate::body::Handle;
+
+/// Waits end after this where the command names no seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const HELP: &str = "list; status; collect STOP; refuse STOP REASON [NOTE]; \
+    partly STOP ITEM=COUNT[:REASON] ... [NOTE]; undo STOP; wait-list [SECONDS]; wait-sent [SECONDS]; quit";
+
+/// Answers commands about one terminal.
+#[derive(Debug)]
+pub struct Console {
+    handle: Handle,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// One line.
+    pub json: Value,
+    /// Whether the program is to stop now.
+    pub quit: bool,
+}
+
+/// A command that was not done.
+struct Refused {
+    error: &'static str,
+    why: String,
+}
+
+fn usage(why: impl Into<String>) -> Refused {
+    Refused { error: "usage", why: why.into() }
+}
+
+impl Console {
+    /// Of a running terminal.
+    #[must_use]
+    pub fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
+
+    /// Does what a line says. Blocks until it is done; not for an asynchronous task.
+    #[must_use]
+    pub fn reply(&self, line: &str) -> Reply {
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let json = match self.run(command, rest.trim()) {
+            Ok(json) => json,
+            Err(refused) => json!({ "error": refused.error, "why": refused.why }),
+        };
+        Reply { json, quit: command == "quit" }
+    }
+
+    fn view(&self) -> Arc<View> {
+        self.handle.view().borrow().clone()
+    }
+
+    fn run(&self, command: &str, rest: &str) -> Result<Value, Refused> {
+        match command {
+            "list" => Ok(list(&self.view())),
+            "status" => self.status(),
+            "collect" => self.record(Intent::Collect { pickup: self.stop(rest)?.id() }),
+            "undo" => self.record(Intent::Undo { pickup: self.stop(rest)?.id() }),
+            "refuse" => self.record(self.refusal(rest)?),
+            "partly" => self.record(self.part(rest)?),
+            "wait-list" => self.wait("list", rest, |view| view.list.is_some()),
+            "wait-sent" => self.wait("sent", rest, |view| view.waiting == 0),
+            "quit" => Ok(json!({ "ok": "quit" })),
+            "help" => Ok(json!({ "ok": "help", "commands": HELP })),
+            _ => Err(usage(HELP)),
+        }
+    }
+
+    fn status(&self) -> Result<Value, Refused> {
+        let (to, from) = std::sync::mpsc::channel();
+        self.handle.status_then(move |status| drop(to.send(status)));
+        let stopped = || Refused { error: "stopped", why: "the terminal has stopped".to_owned() };
+        let status = from.recv().map_err(|_| stopped())?.ok_or_else(stopped)?;
+        let status = serde_json::to_value(status);
+        status
+            .map(|status| json!({ "ok": "status", "status": status }))
+            .map_err(|error| Refused { error: "status", why: error.to_string() })
+    }
+
+    /// The one stop that a word names.
+    fn stop(&self, word: &str) -> Result<Stop, Refused> {
+        let view = self.view();
+        let stops = view.list.iter().flat_map(|list| &list.stops);
+        let id = word.parse::<PickupId>().ok();
+        let named = |stop: &&Stop| id.map_or(stop.listed.reception == word, |id| stop.id() == id);
+        let found: Vec<&Stop> = stops.filter(named).collect();
+        match found[..] {
+            [stop] => Ok(stop.clone()),
+            [] => Err(Refused { error: "not_listed", why: format!("{word} is not on today's list") }),
+            _ => Err(Refused {
+                error: "ambiguous",
+                why: format!("{word} is on today's list {} times; give the pickup's id", found.len()),
+            }),
+        }
+    }
+
+    fn refusal(&self, rest: &str) -> Result<Intent, Refused> {
+        let mut words = rest.splitn(3, ' ');
+        let (Some(stop), Some(reason)) = (words.next(), words.next()) else {
+            return Err(usage("refuse STOP REASON [NOTE]"));
+        };
+        let reason = reason.parse().map_err(usage)?;
+        let note = words.next().map(str::to_owned);
+        Ok(Intent::Refuse { pickup: self.stop(stop)?.id(), reason, note })
+    }
+
+    fn part(&self, rest: &str) -> Result<Intent, Refused> {
+        let (stop, mut rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let pickup = self.stop(stop)?.id();
+        let mut items = Vec::new();
+        while let Some(item) = rest.split(' ').next().and_then(item) {
+            items.push(item?);
+            rest = rest.split_once(' ').map_or("", |(_, rest)| rest.trim_start());
+        }
+        let note = (!rest.is_empty()).then(|| rest.to_owned());
+        Ok(Intent::Partly { pickup, items, note })
+    }
+
+    fn record(&self, intent: Intent) -> Result<Value, Refused> {
+        let (to, from) = std::sync::mpsc::channel();
+        self.handle.record_placed(intent, move |result| drop(to.send(result)));
+        let stopped = NotRecorded::Store("the terminal has stopped".to_owned());
+        let recorded = from.recv().unwrap_or(Err(stopped)).map_err(|why| Refused {
+            error: match why {
+                NotRecorded::NotListed => "not_listed",
+                NotRecorded::NothingToUndo => "nothing_to_undo",
+                NotRecorded::Already => "already",
+                NotRecorded::NoteMissing => "note_missing",
+                NotRecorded::Misfit(_) => "misfit",
+                NotRecorded::Store(_) => "store",
+            },
+            why: why.to_string(),
+        })?;
+        Ok(json!({
+            "ok": "confirmed",
+            "fact": recorded.fact,
+            "epoch": recorded.epoch,
+            "seq": recorded.seq,
+        }))
+    }
+
+    fn wait(&self, what: &str, seconds: &str, done: impl Fn(&View) -> bool) -> Result<Value, Refused> {
+        let patience = match seconds {
+            "" => PATIENCE,
+            text => text
+                .parse()
+                .ok()
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                .ok_or_else(|| usage(format!("{text} is not a number of seconds")))?,
+        };
+        let mut view = self.handle.view();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(|error| Refused { error: "wait", why: error.to_string() })?;
+        let waited = runtime.block_on(async {
+            tokio::time::timeout(patience, view.wait_for(|view| done(view))).await.map(|found| found.is_ok())
+        });
+        match waited {
+            Ok(true) => Ok(json!({ "ok": what })),
+            Ok(false) => Err(Refused { error: "stopped", why: "the terminal has stopped".to_owned() }),
+            Err(_) => {
+                let waiting = self.view().waiting;
+                Err(Refused { error: "timeout", why: format!("{waiting} facts wait to be sent") })
+            }
+        }
+    }
+}
+
+/// An item of `partly`; none where the word is none and the note begins.
+fn item(word: &str) -> Option<Result<ItemResult, Refused>> {
+    let (number, rest) = word.split_once('=')?;
+    let number: u32 = number.parse().ok()?;
+    let (count, reason) = match rest.split_once(':') {
+        Some((count, reason)) => (count, Some(reason)),
+        None => (rest, None),
+    };
+    let parsed = || -> Result<ItemResult, Refused> {
+        let item = number.checked_sub(1).ok_or_else(|| usage("items count from 1"))?;
+        let collected = count.parse().map_err(|_| usage(format!("{count} is not a count")))?;
+        let reason = reason.map(|reason| reason.parse().map_err(usage)).transpose()?;
+        Ok(ItemResult { item, collected, reason })
+    };
+    Some(parsed())
+}
+
+fn list(view: &View) -> Value {
+    let stops = |stop: &Stop| {
+        json!({
+            "id": stop.id(),
+            "order": stop.listed.order,
+            "reception": stop.listed.reception,
+            "items": stop.listed.items.iter().map(|item| item.count).collect::<Vec<_>>(),
+            "state": stop.state,
+            "own": stop.own.as_ref().map(|own| own.fact),
+            "waiting": stop.waiting,
+        })
+    };
+    let list = view.list.as_ref().map(|list| {
+        json!({
+            "date": list.date,
+            "version": list.version,
+            "stops": list.stops.iter().map(stops).collect::<Vec<_>>(),
+        })
+    });
+    json!({ "ok": "list", "today": view.today, "list": list })
+}

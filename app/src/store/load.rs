@@ -1,0 +1,124 @@
+//! Reads at start what the store keeps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use meguri_core::kept::{Held, Kept, KeptTime, Log, Meta};
+use meguri_core::read_list;
+use meguri_proto::{DocumentName, Epoch, FactId, Incarnation, LogKind};
+use rusqlite::OptionalExtension;
+
+use super::sql::{Id, digest, id, number};
+use super::{Store, StoreError, failed};
+
+impl Store {
+    pub(super) fn load(&self) -> Result<Kept, StoreError> {
+        let (office, time) = self.load_terminal()?;
+        Ok(Kept {
+            fact: self.load_log(LogKind::Fact)?,
+            track: self.load_log(LogKind::Track)?,
+            documents: self.load_documents()?,
+            office,
+            time,
+        })
+    }
+
+    fn damaged(&self, problem: impl Into<String>) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), problem: problem.into() }
+    }
+
+    fn load_terminal(&self) -> Result<(Option<Incarnation>, Option<KeptTime>), StoreError> {
+        let (office, sure, time, device) = self
+            .connection
+            .query_row("SELECT office, time_sure, time, device FROM terminal WHERE id = 1", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .map_err(failed("read what is known of the office"))?;
+        let at = |millis: i64| {
+            Timestamp::from_millisecond(millis).map_err(|_| self.damaged("a time is out of range"))
+        };
+        let time = match (time, device) {
+            (Some(time), Some(device)) => {
+                let sure: Option<i64> = sure;
+                Some(KeptTime { sure: sure.map(at).transpose()?, time: at(time)?, device: at(device)? })
+            }
+            _ => None,
+        };
+        let office: Option<Id> = office;
+        Ok((office.map(|office| Incarnation(office.0)), time))
+    }
+
+    fn load_log(&self, kind: LogKind) -> Result<Option<Log>, StoreError> {
+        let reading = failed("read the log");
+        let found = self
+            .connection
+            .query_row(
+                "SELECT epoch, first, before, acked FROM log WHERE kind = ?1",
+                [kind.as_str()],
+                |row| Ok((Epoch(id(row, 0)?), number(row, 1)?, digest(row, 2)?, number(row, 3)?)),
+            )
+            .optional()
+            .map_err(&reading)?;
+        let Some((epoch, first, before, acked)) = found else { return Ok(None) };
+        if first == 0 {
+            return Err(self.damaged(format!("the {kind} log starts at 0")));
+        }
+        let mut log = Log { first, before, acked, ..Log::new(epoch) };
+        let mut statement = self
+            .connection
+            .prepare(
+                "SELECT entry.seq, id, entry.digest, body, acked_at, text FROM entry
+                 LEFT JOIN note ON note.log = entry.log AND note.seq = entry.seq
+                 WHERE entry.log = ?1 ORDER BY entry.seq",
+            )
+            .map_err(&reading)?;
+        let mut rows = statement.query([kind.as_str()]).map_err(&reading)?;
+        while let Some(row) = rows.next().map_err(&reading)? {
+            let seq = number(row, 0).map_err(&reading)?;
+            if seq != log.head() + 1 {
+                return Err(self.damaged(format!("entry {} of the {kind} log is missing", log.head() + 1)));
+            }
+            // A body that can't be read stays in its place; it is found out when it is to be sent.
+            let body: String = row.get(3).unwrap_or_default();
+            let note: Option<String> = row.get(5).map_err(&reading)?;
+            let id = FactId(id(row, 1).map_err(&reading)?);
+            let digest = digest(row, 2).map_err(&reading)?;
+            let acked_at: Option<i64> = row.get(4).map_err(&reading)?;
+            let acked_at = acked_at.and_then(|millis| Timestamp::from_millisecond(millis).ok());
+            log.push(Meta { acked_at, ..Meta::new(kind, id, digest, &body, note.as_deref()) });
+        }
+        if log.acked > log.head() {
+            return Err(self.damaged(format!("the {kind} log ends before what the office holds")));
+        }
+        Ok(Some(log))
+    }
+
+    fn load_documents(&self) -> Result<BTreeMap<DocumentName, Held>, StoreError> {
+        let reading = failed("read the documents");
+        let mut statement =
+            self.connection.prepare("SELECT name, version, digest, body FROM document").map_err(&reading)?;
+        let mut rows = statement.query([]).map_err(&reading)?;
+        let mut documents = BTreeMap::new();
+        while let Some(row) = rows.next().map_err(&reading)? {
+            let name: String = row.get(0).map_err(&reading)?;
+            let body: Option<String> = row.get(3).map_err(&reading)?;
+            let damaged = |why: String| self.damaged(format!("document {name}: {why}"));
+            let parsed: DocumentName =
+                name.parse().map_err(|error: meguri_proto::TopicError| damaged(error.to_string()))?;
+            let digest = digest(row, 2).map_err(&reading)?;
+            let list = match &body {
+                None => None,
+                // One that was damaged on the disk is as good as none: the office sends it again when
+                // a hello does not name it.
+                Some(body) if meguri_proto::Digest::of(body.as_bytes()) != digest => continue,
+                Some(body) => match read_list(&parsed, body) {
+                    Ok(list) => Some(Arc::new(list)),
+                    Err(_) => continue,
+                },
+            };
+            documents.insert(parsed, Held { version: number(row, 1).map_err(&reading)?, digest, list });
+        }
+        Ok(documents)
+    }
+}

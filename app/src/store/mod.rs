@@ -1,0 +1,328 @@
+//! The terminal's store: one SQLite file, written in whole transactions that are on the disk when they
+//! are reported.
+//!
+//! A process killed at any instant leaves a store that opens as it was after some commit; there is no
+//! repair step. A file that is damaged, another program's or another terminal's is refused and never
+//! treated as absent: what it holds may be the only copy of a day's work.
+
+mod load;
+mod sql;
+mod write;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use meguri_core::kept::{Kept, Op, Rechained};
+use meguri_proto::{CityId, Digest, Entry, Epoch, FactId, LogKind, LogPublish, Message, TerminalId};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite_migration::{M, Migrations};
+use serde_json::value::RawValue;
+
+use self::sql::{Number, digest, id, number};
+
+const FILE: &str = "terminal.db";
+const LOCK: &str = "terminal.lock";
+const APPLICATION: i64 = 0x4D47_5254;
+
+/// What went wrong with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder can't be made or written.
+    #[error("can't use the data folder {}: {source}", path.display())]
+    Folder {
+        /// The folder or a file in it.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process has it open.
+    #[error("the store in {} is open in another program; stop that one first", path.display())]
+    Open {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file is not a terminal's store.
+    #[error("{} is not a terminal's store; give another data folder or move that file away", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The store belongs to another terminal.
+    #[error("the store {} belongs to terminal {found}; give terminal {expected} a data folder of its own", path.display())]
+    OtherTerminal {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Whose it was expected to be.
+        expected: String,
+    },
+    /// A newer program has written it.
+    #[error("the store {} was written by a newer version of this program; install that one again", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is damaged.
+    #[error("the store {} is damaged ({problem}); keep the file, it may hold work not yet sent, and call for service", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// An entry is not as it was written.
+    #[error("entry {seq} of the {log} log is damaged on the disk")]
+    DamagedEntry {
+        /// Of which log.
+        log: LogKind,
+        /// Its number.
+        seq: u64,
+    },
+    /// Entries are too large for a publish.
+    #[error("entries {first} to {last} of the {log} log can't be packed: {source}")]
+    Pack {
+        /// Of which log.
+        log: LogKind,
+        /// First number.
+        first: u64,
+        /// Last number.
+        last: u64,
+        /// Which limit is passed.
+        source: meguri_proto::WireError,
+    },
+    /// SQLite could not do something.
+    #[error("can't {doing}: {source}")]
+    Sql {
+        /// What was being done.
+        doing: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+}
+
+/// An open store. Dropping it closes and unlocks it.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    /// Held for as long as the store is open.
+    _lock: File,
+}
+
+fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |source| StoreError::Sql { doing, source }
+}
+
+impl Store {
+    /// Opens the store in `folder`, which is made where there is none, and reads what it keeps.
+    ///
+    /// # Errors
+    /// When the folder can't be used, another process has the store open, or the file is damaged, of a newer
+    /// program, another program's or another terminal's.
+    pub fn open(folder: &Path, city: &CityId, terminal: &TerminalId) -> Result<(Self, Kept), StoreError> {
+        let folder_error = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StoreError::Folder { path, source }
+        };
+        make_folder(folder).map_err(folder_error(folder))?;
+        let lock_path = folder.join(LOCK);
+        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
+        let lock = lock.map_err(folder_error(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Open { path: folder.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(folder_error(&lock_path)(source)),
+        }
+        let path = folder.join(FILE);
+        let mut connection = connect(&path)?;
+        migrate(&mut connection, &path)?;
+        // The file's name must outlive a power cut as its contents do.
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(folder_error(folder))?;
+        let store = Self { connection, path, _lock: lock };
+        store.own(city, terminal)?;
+        let kept = store.load()?;
+        Ok((store, kept))
+    }
+
+    /// Does all of `ops` in one transaction. When this returns it is on the disk.
+    ///
+    /// # Errors
+    /// When it could not be written; then nothing of it was.
+    pub fn commit(&mut self, ops: &[Op]) -> Result<Rechained, StoreError> {
+        let transaction = self.connection.transaction().map_err(failed("begin to write"))?;
+        let mut rechained = Vec::new();
+        for op in ops {
+            write::apply(&transaction, op, &mut rechained)?;
+        }
+        transaction.commit().map_err(failed("write to the disk"))?;
+        Ok(rechained)
+    }
+
+    /// The entries `first..=last` packed for sending; none where the log has moved to another epoch since.
+    ///
+    /// # Errors
+    /// When they can't be read, or are not as they were written.
+    pub fn pack(
+        &self,
+        log: LogKind,
+        epoch: Epoch,
+        first: u64,
+        last: u64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let reading = failed("read entries");
+        let kept = self
+            .connection
+            .query_row("SELECT epoch, first, before FROM log WHERE kind = ?1", [log.as_str()], |row| {
+                Ok((Epoch(id(row, 0)?), number(row, 1)?, digest(row, 2)?))
+            })
+            .optional()
+            .map_err(&reading)?;
+        let Some((_, kept_first, before)) = kept.filter(|(kept, ..)| *kept == epoch) else {
+            return Ok(None);
+        };
+        let mut chain = match first.checked_sub(1) {
+            Some(previous) if previous >= kept_first => self
+                .connection
+                .query_row(
+                    "SELECT digest FROM entry WHERE log = ?1 AND seq = ?2",
+                    params![log.as_str(), Number(previous)],
+                    |row| digest(row, 0),
+                )
+                .map_err(&reading)?,
+            _ => before,
+        };
+        let mut entries = Vec::new();
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "SELECT seq, id, digest, body FROM entry WHERE log = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq",
+            )
+            .map_err(&reading)?;
+        let mut rows =
+            statement.query(params![log.as_str(), Number(first), Number(last)]).map_err(&reading)?;
+        for seq in first..=last {
+            let damaged = || StoreError::DamagedEntry { log, seq };
+            let row = rows.next().map_err(&reading)?.ok_or_else(damaged)?;
+            let body: String = row.get(3).map_err(|_| damaged())?;
+            chain = chain.then(body.as_bytes());
+            let found = (number(row, 0).map_err(&reading)?, digest(row, 2).map_err(&reading)?);
+            if found != (seq, chain) {
+                return Err(damaged());
+            }
+            let id = FactId(id(row, 1).map_err(&reading)?);
+            let body = RawValue::from_string(body).map_err(|_| damaged())?;
+            entries.push(Entry { seq, id, digest: chain, body });
+        }
+        let notes = self.notes(log, first, last)?;
+        let publish = LogPublish { v: LogPublish::VERSION, epoch, entries, notes };
+        publish.encode().map(Some).map_err(|source| StoreError::Pack { log, first, last, source })
+    }
+
+    fn notes(
+        &self,
+        log: LogKind,
+        first: u64,
+        last: u64,
+    ) -> Result<std::collections::BTreeMap<Digest, String>, StoreError> {
+        let reading = failed("read notes");
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT digest, text FROM note WHERE log = ?1 AND seq BETWEEN ?2 AND ?3")
+            .map_err(&reading)?;
+        let rows = statement.query_map(params![log.as_str(), Number(first), Number(last)], |row| {
+            Ok((digest(row, 0)?, row.get::<_, String>(1)?))
+        });
+        rows.and_then(Iterator::collect).map_err(&reading)
+    }
+
+    /// Bytes free where the store lies, where the system says.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        let space = rustix::fs::statvfs(&self.path).ok()?;
+        space.f_bavail.checked_mul(space.f_frsize)
+    }
+
+    /// Checks whose store it is; a new one becomes this terminal's.
+    fn own(&self, city: &CityId, terminal: &TerminalId) -> Result<(), StoreError> {
+        let expected = format!("{city}/{terminal}");
+        let found: Option<String> = self
+            .connection
+            .query_row("SELECT city || '/' || terminal FROM terminal WHERE id = 1", [], |row| row.get(0))
+            .optional()
+            .map_err(failed("read whose store this is"))?;
+        match found {
+            Some(found) if found == expected => Ok(()),
+            Some(found) => Err(StoreError::OtherTerminal { path: self.path.clone(), found, expected }),
+            None => self
+                .connection
+                .execute(
+                    "INSERT INTO terminal (id, city, terminal) VALUES (1, ?1, ?2)",
+                    [city.as_str(), terminal.as_str()],
+                )
+                .map(drop)
+                .map_err(failed("write whose store this is")),
+        }
+    }
+}
+
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    // Residents' data lies in it: for this user alone.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed("open the store"))?;
+    let check = || -> rusqlite::Result<(i64, i64, i64, String)> {
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let sound = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        Ok((pragma("application_id")?, pragma("user_version")?, tables, sound))
+    };
+    let path = path.to_owned();
+    let (application, version, tables, sound) = match check() {
+        Ok(found) => found,
+        Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::NotADatabase => {
+            return Err(StoreError::Foreign { path });
+        }
+        Err(source) => return Err(StoreError::Damaged { path, problem: source.to_string() }),
+    };
+    if sound != "ok" {
+        return Err(StoreError::Damaged { path, problem: sound });
+    }
+    // A process killed before its first commit leaves a file with nothing in it.
+    let new = (application, version, tables) == (0, 0, 0);
+    if application != APPLICATION && !new {
+        return Err(StoreError::Foreign { path });
+    }
+    let setting = failed("set the store up");
+    connection.busy_timeout(Duration::from_secs(5)).map_err(&setting)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(&setting)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(&setting)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(&setting)?;
+    // What is deleted was residents' data.
+    connection.pragma_update(None, "secure_delete", true).map_err(&setting)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    use rusqlite_migration::{Error, MigrationDefinitionError};
+    let migrations = Migrations::from_iter([M::up(include_str!("migrations/0001.sql"))]);
+    match migrations.to_latest(connection) {
+        Ok(()) => Ok(()),
+        Err(Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead)) => {
+            Err(StoreError::Newer { path: path.to_owned() })
+        }
+        Err(Error::RusqliteError { err: source, .. }) => {
+            Err(StoreError::Sql { doing: "bring the store up to date", source })
+        }
+        Err(other) => Err(StoreError::Damaged { path: path.to_owned(), problem: other.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
