@@ -1,0 +1,475 @@
+//! The demo day: the real gateway and importer as processes, real terminals worked by simulated crews, on one shared clock.
+
+#![allow(clippy::print_stdout, reason = "the demo talks to the person who started it")]
+
+use std::fs::{self, File};
+use std::io::{IsTerminal, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use jiff::Timestamp;
+use jiff::civil::{Date, time};
+use jiff::tz::TimeZone;
+use meguri_config::{Clock, Terminal};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+use crate::crew::{Crew, Worked};
+use crate::day::{self, Request};
+use crate::harness::process::{Process, program};
+use crate::harness::proxy::Proxy;
+use crate::harness::scene::{CHANGES_PROFILE, DAY_PROFILE, write_clock};
+
+/// The round that is left to whoever watches.
+const YOURS: &str = "v01";
+/// Requests of a round, about.
+const EACH: usize = 20;
+/// How many requests the office changes in the middle of the day.
+const CHANGES: usize = 9;
+/// How long the gateway may take to start or stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// 大型ごみ収集の一日を60倍速で見せます。A city's day of bulky-waste collection at 60 times speed.
+#[derive(Debug, Parser)]
+#[command(name = "demo")]
+pub struct Options {
+    /// Folder for everything the demo writes.
+    #[arg(long, default_value = "demo-data")]
+    data: PathBuf,
+    /// Port of the city's page; a free one is taken where it is in use.
+    #[arg(long, default_value_t = 8650)]
+    port: u16,
+    /// How fast the clock runs while the crews work.
+    #[arg(long, default_value_t = 60.0)]
+    speed: f64,
+    /// Opens no tablet window.
+    #[arg(long)]
+    headless: bool,
+    /// Ends once the crews are done and the office holds all they did.
+    #[arg(long)]
+    until_done: bool,
+    /// Ends after that many real minutes.
+    #[arg(long)]
+    minutes: Option<f64>,
+}
+
+/// Plays the day until it is interrupted.
+///
+/// # Errors
+/// When something the demo needs is missing or fails; what ran is ended.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let mut interrupts = Interrupts::new()?;
+    fs::create_dir_all(&options.data).with_context(|| format!("can't make {}", options.data.display()))?;
+    let stage = Stage::new(&options)?;
+    let mut gateway = stage.open(&options)?;
+    let clock = Clock::rehearsal(&stage.path("clock.toml"))?;
+    println!("\n市の画面 / The city's page:   {}\n", gateway.page);
+    println!(
+        "  この端末からだけ開けます。ログインはまだありません。/ Reachable from this machine only; no login yet."
+    );
+    let mut tablet = stage.tablet(&options, gateway.mqtt)?;
+    println!("  終わるには Ctrl-C。/ Ctrl-C ends it.\n");
+
+    let mut crews = stage.crews(&clock, gateway.mqtt)?;
+    let ended = tokio::select! {
+        ended = stage.play(&options, &clock, &mut crews, &mut gateway) => ended,
+        () = interrupts.next() => Ok(()),
+        () = minutes(options.minutes) => Ok(()),
+    };
+    println!("\n終了します… / Ending…");
+    crews.working.shutdown().await;
+    if let Some(tablet) = &mut tablet {
+        // It may have been closed already.
+        drop(tablet.stop(PATIENCE));
+    }
+    let handles = std::mem::take(&mut crews.handles);
+    tokio::task::spawn_blocking(move || handles.into_iter().for_each(meguri_app::body::Handle::stop)).await?;
+    let stopped = gateway.process.stop(PATIENCE);
+    stage.remember(&clock)?;
+    ended?;
+    let status = stopped?;
+    if !status.success() {
+        bail!("the gateway stopped with {status}; its log is {}", stage.path("gateway.log").display());
+    }
+    println!(
+        "記録は {} にあります。 / What was written is in {}.",
+        stage.data.display(),
+        stage.data.display()
+    );
+    Ok(())
+}
+
+async fn minutes(minutes: Option<f64>) {
+    match minutes.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok()) {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Interrupts([tokio::signal::unix::Signal; 3]);
+
+impl Interrupts {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("can't listen for Ctrl-C");
+        Ok(Self([
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        ]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// The data folder and the day played in it.
+struct Stage {
+    data: PathBuf,
+    date: Date,
+    requests: Vec<Request>,
+    // Held while the demo runs: two demos in one folder would disturb each other.
+    _lock: File,
+}
+
+struct Gateway {
+    process: Process,
+    page: String,
+    mqtt: SocketAddr,
+}
+
+struct Crews {
+    working: JoinSet<anyhow::Result<Worked>>,
+    handles: Vec<meguri_app::body::Handle>,
+}
+
+impl Stage {
+    fn new(options: &Options) -> anyhow::Result<Self> {
+        let data = fs::canonicalize(&options.data)?;
+        let lock = File::create(data.join("demo.lock"))?;
+        if lock.try_lock().is_err() {
+            bail!("another demo runs in {}; end it, or choose another folder with --data", data.display());
+        }
+        let date = Timestamp::now().to_zoned(TimeZone::get("Asia/Tokyo")?).date();
+        // A day is drawn from its date, so that starting again finds the same one.
+        let requests = day::requests(date, EACH, 1);
+        Ok(Self { data, date, requests, _lock: lock })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.data.join(name)
+    }
+
+    fn vehicles(&self) -> anyhow::Result<Vec<String>> {
+        Ok(day::city(self.date)?.vehicle.iter().map(|vehicle| vehicle.id.to_string()).collect())
+    }
+
+    /// Writes settings and the clock, makes terminals, imports the day and starts the gateway.
+    fn open(&self, options: &Options) -> anyhow::Result<Gateway> {
+        fs::create_dir_all(self.path("office"))?;
+        fs::write(self.path("office/city.toml"), toml::to_string(&day::city(self.date)?)?)?;
+        let page = free(options.port)?;
+        let mqtt = free(18_650)?;
+        if page.port() != options.port && options.port != 0 {
+            println!(
+                "{} 番は使用中なので {} 番を使います。/ Port {} is in use, taking {}.",
+                options.port,
+                page.port(),
+                options.port,
+                page.port()
+            );
+        }
+        let settings = format!(
+            "data = {:?}\nrehearsal = {:?}\n[web]\nlisten = \"{page}\"\n[mqtt]\nlisten = \"{mqtt}\"\n",
+            self.path("office").display().to_string(),
+            self.path("clock.toml").display().to_string(),
+        );
+        fs::write(self.path("gateway.toml"), settings)?;
+        write_clock(&self.path("clock.toml"), self.begins()?, options.speed)?;
+
+        for vehicle in self.vehicles()? {
+            let folder = self.terminal(&vehicle);
+            if !folder.join("terminal.toml").is_file() {
+                self.gateway(&[
+                    "terminal",
+                    "add",
+                    &format!("t-{vehicle}"),
+                    "--vehicle",
+                    &vehicle,
+                    "--out",
+                    &folder.display().to_string(),
+                ])?;
+            }
+        }
+        println!(
+            "{} の申込 {} 件を取り込みます… / Importing {} requests of {}…",
+            self.date,
+            self.requests.len(),
+            self.requests.len(),
+            self.date
+        );
+        // What the office changed in the middle of the day stays changed when the demo is started again.
+        if !self.changes_file().is_file() {
+            self.import("day", DAY_PROFILE, &self.requests)?;
+        }
+        println!("ゲートウェイを起動します… / Starting the gateway…");
+        let mut command = Command::new(program("meguri-gateway")?);
+        // In a group of its own, so that Ctrl-C reaches the demo alone, which then ends everything in order.
+        command.arg("--config").arg(self.path("gateway.toml")).arg("serve").process_group(0);
+        let mut process = Process::start("meguri-gateway", &mut command, &self.path("gateway.log"))?;
+        let line = process.line(PATIENCE)?;
+        let ready: serde_json::Value =
+            serde_json::from_str(&line).with_context(|| format!("the gateway said {line:?}"))?;
+        let page = ready["web"].as_str().with_context(|| format!("the gateway said {line:?}"))?.to_owned();
+        Ok(Gateway { process, page, mqtt })
+    }
+
+    /// When the clock starts: 08:30 in Japan, or where the last demo of the day ended, as time never runs backwards.
+    fn begins(&self) -> anyhow::Result<Timestamp> {
+        let morning =
+            self.date.to_datetime(time(8, 30, 0, 0)).to_zoned(TimeZone::get("Asia/Tokyo")?)?.timestamp();
+        let last = fs::read_to_string(self.path("now")).ok().and_then(|text| text.trim().parse().ok());
+        Ok(last.map_or(morning, |last: Timestamp| last.max(morning)))
+    }
+
+    fn remember(&self, clock: &Clock) -> anyhow::Result<()> {
+        let path = self.path("now");
+        fs::write(&path, clock.now().to_string()).with_context(|| format!("can't write {}", path.display()))
+    }
+
+    fn terminal(&self, vehicle: &str) -> PathBuf {
+        self.path("terminals").join(vehicle)
+    }
+
+    fn changes_file(&self) -> PathBuf {
+        self.path(&format!("changes-{}.csv", self.date))
+    }
+
+    fn gateway(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new(program("meguri-gateway")?)
+            .arg("--config")
+            .arg(self.path("gateway.toml"))
+            .args(arguments)
+            .process_group(0)
+            .output()
+            .context("can't run meguri-gateway")?;
+        if !output.status.success() {
+            bail!(
+                "meguri-gateway {} ended with {}: {}",
+                arguments.join(" "),
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn import(&self, name: &str, profile: &str, requests: &[Request]) -> anyhow::Result<()> {
+        let profile_path = self.path(&format!("{name}.profile.toml"));
+        let file = self.path(&format!("{name}-{}.csv", self.date));
+        fs::write(&profile_path, profile)?;
+        let new = file.with_extension("new");
+        fs::write(&new, day::csv(requests))?;
+        self.gateway(&[
+            "import",
+            "--profile",
+            &profile_path.display().to_string(),
+            "--data",
+            &self.path("office").display().to_string(),
+            &new.display().to_string(),
+        ])?;
+        // Under its final name once it is taken.
+        fs::rename(&new, &file).with_context(|| format!("can't rename {}", new.display()))
+    }
+
+    /// The tablet window of the round that is left, where there is a display.
+    fn tablet(&self, options: &Options, mqtt: SocketAddr) -> anyhow::Result<Option<Process>> {
+        let folder = self.terminal(YOURS);
+        let mut settings = Terminal::read(&folder.join("terminal.toml"))?;
+        (settings.broker.host, settings.broker.port) = (mqtt.ip().to_string(), mqtt.port());
+        fs::write(folder.join("terminal.toml"), toml::to_string(&settings)?)?;
+        let city = day::city(self.date)?;
+        let round = city.vehicle.iter().find(|vehicle| vehicle.id.as_str() == YOURS);
+        let name = round.map_or_else(String::new, |vehicle| format!("{} {}", vehicle.name, vehicle.round));
+        let arguments: Vec<String> = [
+            "--settings",
+            &folder.join("terminal.toml").display().to_string(),
+            "--data",
+            &folder.join("data").display().to_string(),
+            "--rehearsal",
+            &self.path("clock.toml").display().to_string(),
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        let display = std::env::var_os("DISPLAY").is_some_and(|display| !display.is_empty());
+        if options.headless || !display {
+            println!("  {name} はあなたの担当です。画面のある環境では次のコマンドでタブレットが開きます:");
+            println!("  {name} is yours. Where there is a display, this opens its tablet:");
+            println!("    cargo run -p meguri-app --bin tablet -- {}", arguments.join(" "));
+            return Ok(None);
+        }
+        let Ok(tablet) = program("tablet") else {
+            println!(
+                "  タブレットがまだビルドされていません。/ The tablet has not been built: cargo build -p meguri-app --bin tablet"
+            );
+            return Ok(None);
+        };
+        println!("  {name} はあなたの担当です。タブレットを開きます。/ {name} is yours; the tablet opens.");
+        let mut command = Command::new(tablet);
+        command.args(arguments).process_group(0);
+        Ok(Some(Process::start("tablet", &mut command, &self.path("tablet.log"))?))
+    }
+
+    /// Starts every other round's terminal and crew.
+    fn crews(&self, clock: &Clock, mqtt: SocketAddr) -> anyhow::Result<Crews> {
+        let mut crews = Crews { working: JoinSet::new(), handles: Vec::new() };
+        for (index, vehicle) in self.vehicles()?.iter().enumerate().filter(|(_, vehicle)| *vehicle != YOURS) {
+            let folder = self.terminal(vehicle);
+            let mut settings = Terminal::read(&folder.join("terminal.toml"))?;
+            let line = Proxy::start(mqtt)?;
+            (settings.broker.host, settings.broker.port) =
+                (line.address().ip().to_string(), line.address().port());
+            let handle = meguri_app::body::start(settings, &folder.join("data"), clock.clone())?;
+            crews.handles.push(handle.clone());
+            let mut crew = Crew::new(handle, line, clock.clone(), index as u64);
+            crews.working.spawn(async move { Ok(crew.work().await?) });
+        }
+        Ok(crews)
+    }
+
+    /// Shows progress, brings the office's changes in the middle of the day, and slows the clock once the crews are done.
+    async fn play(
+        &self,
+        options: &Options,
+        clock: &Clock,
+        crews: &mut Crews,
+        gateway: &mut Gateway,
+    ) -> anyhow::Result<()> {
+        let noon =
+            self.date.to_datetime(time(9, 40, 0, 0)).to_zoned(TimeZone::get("Asia/Tokyo")?)?.timestamp();
+        let mut worked = Worked::default();
+        let mut shown = Progress::default();
+        loop {
+            if let Some(status) = gateway.process.ended() {
+                bail!("the gateway ended with {status}: {}", gateway.process.tail());
+            }
+            if clock.now() >= noon && !self.changes_file().is_file() {
+                self.change()?;
+            }
+            self.remember(clock)?;
+            shown.show(clock, crews);
+            tokio::select! {
+                done = crews.working.join_next() => match done {
+                    Some(done) => {
+                        let done = done??;
+                        worked.facts += done.facts;
+                        worked.out_of_reach += done.out_of_reach;
+                    }
+                    None => break,
+                },
+                () = tokio::time::sleep(Duration::from_millis(500)) => {}
+            }
+        }
+        self.settle(clock, crews, &mut shown).await?;
+        println!(
+            "\n11台の作業が終わり、{} 件の記録がすべて届きました（圏外 {} 回）。ここからは実時間です。",
+            worked.facts, worked.out_of_reach
+        );
+        println!(
+            "Eleven crews are done; all {} facts have arrived ({} drives without coverage). From here on at real speed.",
+            worked.facts, worked.out_of_reach
+        );
+        if options.until_done {
+            return Ok(());
+        }
+        write_clock(&self.path("clock.toml"), clock.now(), 1.0)?;
+        loop {
+            if let Some(status) = gateway.process.ended() {
+                bail!("the gateway ended with {status}: {}", gateway.process.tail());
+            }
+            self.remember(clock)?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// What the reception heard meanwhile: a few requests that come late in their rounds change or are cancelled.
+    fn change(&self) -> anyhow::Result<()> {
+        let mut late: Vec<Request> = Vec::new();
+        for vehicle in day::city(self.date)?.district {
+            let round: Vec<&Request> =
+                self.requests.iter().filter(|request| request.town.district == vehicle.name).collect();
+            late.extend(round[round.len() / 2..].iter().copied().cloned());
+        }
+        let changes = day::changes(&late, CHANGES, 1);
+        self.import("changes", CHANGES_PROFILE, &changes)?;
+        println!(
+            "\n受付からの変更・取消 {} 件を取り込みました。/ {} changes and cancellations came in.",
+            changes.len(),
+            changes.len()
+        );
+        Ok(())
+    }
+
+    /// Waits until nothing of the crews waits to be sent.
+    async fn settle(&self, clock: &Clock, crews: &Crews, shown: &mut Progress) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while crews.handles.iter().any(|handle| handle.view().borrow().waiting > 0) {
+            if started.elapsed() > PATIENCE {
+                bail!("not all that the crews recorded has reached the office after {PATIENCE:?}");
+            }
+            shown.show(clock, crews);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+}
+
+/// One line that is kept up to date; where the output is no terminal, a line every ten seconds.
+#[derive(Default)]
+struct Progress(Option<Instant>);
+
+impl Progress {
+    fn show(&mut self, clock: &Clock, crews: &Crews) {
+        let live = std::io::stdout().is_terminal();
+        let pause = if live { Duration::from_millis(400) } else { Duration::from_secs(10) };
+        if self.0.is_some_and(|last| last.elapsed() < pause) {
+            return;
+        }
+        self.0 = Some(Instant::now());
+        let (mut over, mut total, mut waiting) = (0, 0, 0);
+        for handle in &crews.handles {
+            let view = handle.view().borrow().clone();
+            waiting += view.waiting;
+            if let Some(list) = &view.list {
+                over += list.counts.total - list.counts.left;
+                total += list.counts.total;
+            }
+        }
+        let zone = TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC);
+        let now = clock.now().to_zoned(zone).strftime("%H:%M").to_string();
+        let line = format!("{now}  {over}/{total} 件 done  送信待ち waiting {waiting}");
+        if live {
+            print!("\r{line}   ");
+        } else {
+            println!("{line}");
+        }
+        // A closed output is no reason to end.
+        drop(std::io::stdout().flush());
+    }
+}
+
+/// The loopback address with this port, or a free one where it is in use.
+fn free(port: u16) -> anyhow::Result<SocketAddr> {
+    let at = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
+    at(port).or_else(|_| at(0)).context("no free port on this machine")
+}
