@@ -1,0 +1,310 @@
+//! The tablet's screens: a [`View`] goes in, what the crew wants recorded comes out as an [`Intent`].
+//!
+//! `state` is what is open and chosen, without a window; `day` and `pickup` carry it into the Slint
+//! globals of the same name; `words` says which kind a thing is. Text is in `app/ui` alone.
+
+mod day;
+pub mod fonts;
+mod pickup;
+mod rows;
+mod state;
+mod words;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use meguri_config::terminal::{Language, ReasonSetting, Terminal, Theme};
+use meguri_core::view::{Intent, NotRecorded, View};
+use meguri_proto::{FactId, PickupId};
+use meguri_screens as ui;
+use slint::{ComponentHandle, PlatformError, SharedString};
+use tokio::sync::{oneshot, watch};
+
+pub use meguri_screens::Tablet;
+
+use day::DayAdapter;
+use pickup::PickupAdapter;
+use state::State;
+
+/// After something was recorded the page changes under the finger: for so long no button takes a tap,
+/// so that a double tap neither takes back what it recorded nor goes on to the next stop.
+const HELD: Duration = Duration::from_millis(400);
+
+/// How the terminal answers an intent; called on any thread.
+pub type Reply = Box<dyn FnOnce(Result<FactId, NotRecorded>) + Send>;
+
+/// Why the screens can't be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ScreenError {
+    /// No window could be made.
+    #[error("can't make a window (is there a display?): {0}")]
+    Window(#[source] PlatformError),
+    /// The settings' language is not in the program.
+    #[error("can't show the language of the settings: {0}")]
+    Language(#[source] slint::SelectBundledTranslationError),
+    /// The zone of Japan is not known to the program.
+    #[error("can't find the time zone Asia/Tokyo: {0}")]
+    Zone(#[source] jiff::Error),
+}
+
+/// What of a terminal's settings the screens need.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// The terminal's name, for the page about it.
+    pub terminal: String,
+    /// The language.
+    pub language: Language,
+    /// The colours to start with.
+    pub theme: Theme,
+    /// Whether the window fills the display.
+    pub fullscreen: bool,
+    /// The reasons offered, in order.
+    pub reasons: Vec<ReasonSetting>,
+    /// The window's first size, in logical pixels.
+    pub size: (u32, u32),
+}
+
+impl Look {
+    /// Of a terminal's settings; 1280x800.
+    #[must_use]
+    pub fn of(settings: &Terminal) -> Self {
+        Self {
+            terminal: settings.terminal.to_string(),
+            language: settings.screen.language,
+            theme: settings.screen.theme,
+            fullscreen: settings.screen.fullscreen,
+            reasons: settings.reason.clone(),
+            size: (1280, 800),
+        }
+    }
+}
+
+/// The screens in their window. Lives on the thread of the event loop.
+pub struct Screen {
+    inside: Rc<Inside>,
+}
+
+struct Inside {
+    window: Tablet,
+    state: RefCell<State>,
+    day: DayAdapter,
+    pickup: PickupAdapter,
+    record: Box<dyn Fn(Intent, Reply)>,
+    zone: TimeZone,
+}
+
+impl Screen {
+    /// Makes the window. `record` writes an intent down and answers when it is on the disk, or why it is not.
+    ///
+    /// # Errors
+    /// When there is no display, or the settings' language is unknown.
+    pub fn new(look: &Look, record: impl Fn(Intent, Reply) + 'static) -> Result<Self, ScreenError> {
+        let window = Tablet::new().map_err(ScreenError::Window)?;
+        let language = match look.language {
+            Language::Ja => "",
+            Language::En => "en",
+        };
+        slint::select_bundled_translation(language).map_err(ScreenError::Language)?;
+        let zone = TimeZone::get("Asia/Tokyo").map_err(ScreenError::Zone)?;
+        window.global::<ui::Theme>().set_night(look.theme == Theme::Night);
+        // Sizes of displays are far below what a float holds exactly.
+        #[allow(clippy::cast_precision_loss)]
+        let (width, height) = (look.size.0 as f32, look.size.1 as f32);
+        window.set_first_width(width);
+        window.set_first_height(height);
+        window.set_fill(look.fullscreen);
+        let about = window.global::<ui::About>();
+        about.set_terminal(look.terminal.as_str().into());
+        about.set_version(env!("CARGO_PKG_VERSION").into());
+        let inside = Rc::new(Inside {
+            day: DayAdapter::new(&window),
+            pickup: PickupAdapter::new(&window, zone.clone()),
+            state: RefCell::new(State::new(look.reasons.clone())),
+            record: Box::new(record),
+            window,
+            zone,
+        });
+        inside.connect();
+        inside.render();
+        Ok(Self { inside })
+    }
+
+    /// Shows a view.
+    pub fn show(&self, view: Arc<View>) {
+        self.inside.show(view);
+    }
+
+    /// Shows every view that comes, from now until the sender is gone. Needs a running event loop.
+    ///
+    /// # Errors
+    /// When there is no event loop.
+    pub fn follow(&self, mut views: watch::Receiver<Arc<View>>) -> Result<(), slint::EventLoopError> {
+        let inside = Rc::downgrade(&self.inside);
+        self.show(Arc::clone(&views.borrow_and_update()));
+        slint::spawn_local(async move {
+            while views.changed().await.is_ok() {
+                let view = Arc::clone(&views.borrow_and_update());
+                let Some(inside) = inside.upgrade() else { return };
+                inside.show(view);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// The window, to show it, size it or look into it.
+    #[must_use]
+    pub fn window(&self) -> &Tablet {
+        &self.inside.window
+    }
+}
+
+impl Inside {
+    fn show(&self, view: Arc<View>) {
+        self.state.borrow_mut().show(view);
+        self.render();
+    }
+
+    fn render(&self) {
+        let state = self.state.borrow();
+        let window = &self.window;
+        window.set_page(words::page(state.page));
+        window.set_over(state.over);
+        window.global::<ui::Guard>().set_busy(state.writing.is_some());
+        self.day.render(window, &state);
+        self.pickup.render(window, &state);
+        let about = window.global::<ui::About>();
+        let version = state.list().map_or(0, |list| number(list.version));
+        about.set_list_version(version);
+        if let Some(view) = &state.view {
+            about.set_waiting(number(view.waiting));
+            let heard = view.heard_at.map(|at| at.to_zoned(self.zone.clone()));
+            let heard = heard.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string());
+            about.set_heard(heard.unwrap_or_default().into());
+        }
+    }
+
+    /// Runs a tap and shows what came of it.
+    fn tap(self: &Rc<Self>, tap: impl FnOnce(&mut State) -> Option<Intent>) {
+        let intent = tap(&mut self.state.borrow_mut());
+        self.render();
+        if let Some(intent) = intent {
+            self.write(intent);
+        }
+    }
+
+    fn write(self: &Rc<Self>, intent: Intent) {
+        let (to, answer) = oneshot::channel();
+        (self.record)(intent, Box::new(move |result| drop(to.send(result))));
+        let inside = Rc::downgrade(self);
+        let waiting = slint::spawn_local(async move {
+            // A terminal that is gone has written nothing.
+            let stopped = || Err(NotRecorded::Store("the terminal has stopped".to_owned()));
+            let result = answer.await.unwrap_or_else(|_| stopped());
+            if let Some(inside) = inside.upgrade() {
+                inside.answered(result.map(drop));
+            }
+        });
+        if waiting.is_err() {
+            self.answered(Err(NotRecorded::Store("the screen has stopped".to_owned())));
+        }
+    }
+
+    fn answered(self: &Rc<Self>, result: Result<(), NotRecorded>) {
+        if self.state.borrow_mut().answered(result) {
+            self.window.global::<ui::Guard>().set_held(true);
+            let inside = Rc::downgrade(self);
+            slint::Timer::single_shot(HELD, move || {
+                if let Some(inside) = inside.upgrade() {
+                    inside.window.global::<ui::Guard>().set_held(false);
+                }
+            });
+        }
+        self.render();
+    }
+
+    fn connect(self: &Rc<Self>) {
+        // Every callback holds the window weakly: the window owns the callbacks.
+        let weak = Rc::downgrade(self);
+        let on = move |tap: fn(&mut State) -> Option<Intent>| {
+            let weak = weak.clone();
+            move || {
+                if let Some(inside) = weak.upgrade() {
+                    inside.tap(tap);
+                }
+            }
+        };
+        let nothing = |tap: fn(&mut State)| {
+            let weak = Rc::downgrade(self);
+            move || {
+                if let Some(inside) = weak.upgrade() {
+                    inside.tap(|state| {
+                        tap(state);
+                        None
+                    });
+                }
+            }
+        };
+        let day = self.window.global::<ui::Day>();
+        day.on_choose_tab(self.with(|state, tab| state.choose_tab(words::tab_back(tab))));
+        day.on_open(self.with(|state, id: SharedString| {
+            if let Ok(id) = id.parse::<PickupId>() {
+                state.open(id);
+            }
+        }));
+        day.on_about(nothing(State::about));
+        let pickup = self.window.global::<ui::Pickup>();
+        pickup.on_toggle(self.with(|state, item| state.toggle(index(item))));
+        pickup.on_more(self.with(|state, item| state.change(index(item), true)));
+        pickup.on_fewer(self.with(|state, item| state.change(index(item), false)));
+        pickup.on_collect(on(State::collect));
+        pickup.on_refuse(nothing(State::refuse));
+        pickup.on_undo(on(State::undo));
+        pickup.on_anyway(nothing(State::anyway));
+        pickup.on_go_next(nothing(State::go_next));
+        pickup.on_back(nothing(State::back));
+        let causes = self.window.global::<ui::Causes>();
+        causes.on_choose(self.with(|state, cause| {
+            if let Some(reason) = words::reason(cause) {
+                state.choose(reason);
+            }
+        }));
+        causes.on_toggle_same(nothing(State::toggle_same));
+        causes.on_confirm(on(State::confirm));
+        causes.on_back(nothing(State::back));
+        causes.on_note_edited(self.with(|state, note: SharedString| state.edit_note(&note)));
+        let about = self.window.global::<ui::About>();
+        about.on_back(nothing(State::back));
+        let weak = self.window.as_weak();
+        about.on_toggle_night(move || {
+            if let Some(window) = weak.upgrade() {
+                let theme = window.global::<ui::Theme>();
+                theme.set_night(!theme.get_night());
+            }
+        });
+    }
+
+    fn with<A: 'static>(self: &Rc<Self>, tap: fn(&mut State, A)) -> impl Fn(A) + 'static {
+        let weak = Rc::downgrade(self);
+        move |argument| {
+            if let Some(inside) = weak.upgrade() {
+                inside.tap(|state| {
+                    tap(state, argument);
+                    None
+                });
+            }
+        }
+    }
+}
+
+/// A count for Slint, whose numbers are `i32`.
+fn number(count: impl TryInto<i32>) -> i32 {
+    count.try_into().unwrap_or(i32::MAX)
+}
+
+/// An index from Slint; a negative one is beyond every item.
+fn index(item: i32) -> usize {
+    usize::try_from(item).unwrap_or(usize::MAX)
+}
