@@ -212,7 +212,7 @@ pub struct ItemColumns {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ItemFields {
-    /// Its name; an empty one says that there is no item, and then the other cells say nothing.
+    /// Its name. Empty means that there is no item; count and tickets must then be empty or 0, too.
     pub name: Field,
     /// How many; 1 without it.
     pub count: Option<Field>,
@@ -395,7 +395,9 @@ impl Field {
                 let problem = if numbered { "needs {n} in its column" } else { "has {n} in its column" };
                 wrong(setting, problem)
             }
-            (None, Some(_)) if **self != FieldTable { constant: self.constant.clone(), ..FieldTable::default() } => {
+            (None, Some(_))
+                if **self != FieldTable { constant: self.constant.clone(), ..FieldTable::default() } =>
+            {
                 wrong(setting, "has a constant, and more that would never be used")
             }
             _ if self.pad > 20 => wrong(setting, format!("pad is {}, expected at most 20", self.pad)),
@@ -454,8 +456,7 @@ impl Items {
 
 fn check_item(setting: &str, item: &ItemFields) -> Result<(), ProfileError> {
     item.name.check(&format!("{setting}.name"), false)?;
-    for (name, field) in
-        [("count", &item.count), ("tickets", &item.tickets), ("recycling", &item.recycling)]
+    for (name, field) in [("count", &item.count), ("tickets", &item.tickets), ("recycling", &item.recycling)]
     {
         if let Some(field) = field {
             field.check(&format!("{setting}.{name}"), false)?;

@@ -1,0 +1,133 @@
+//! `meguri-gateway import`: exit status 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints for the person who gave it")]
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use jiff::civil::Date;
+use meguri_config::City;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Command, FILE_BYTES, File, Prepared, Report, text};
+use crate::store::STORE_FILE;
+
+/// Takes a file of requests, or settles one that is held.
+#[derive(Debug, Clone, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Args {
+    /// What to do with a held import.
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// The profile that says how the file is read (TOML).
+    #[arg(long, required = true)]
+    profile: Option<PathBuf>,
+    /// The request file (CSV, UTF-8).
+    #[arg(required = true)]
+    file: Option<PathBuf>,
+    /// The day that the file is the whole of, where it may have no request for it; may be repeated.
+    #[arg(long)]
+    day: Vec<Date>,
+    /// Says what would come of it and writes nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Prints the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What to do with a held import.
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+enum Action {
+    /// Takes a held import after all, compared with the store as it is now.
+    Release {
+        /// Its number.
+        id: i64,
+        /// Says what would come of it and writes nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Prints the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Drops a held import.
+    Drop {
+        /// Its number.
+        id: i64,
+        /// Prints the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Does what the arguments say with the store in `data`, prints what came of it, and gives the exit status.
+///
+/// `office` has the command done where the store is written: by the gateway that holds `data`, or right here.
+pub fn run(
+    args: &Args,
+    data: &Path,
+    city: &City,
+    office: impl FnOnce(Command) -> anyhow::Result<Report>,
+) -> ExitCode {
+    let (dry_run, json) = match args.action {
+        None => (args.dry_run, args.json),
+        Some(Action::Release { dry_run, json, .. }) => (dry_run, json),
+        Some(Action::Drop { json, .. }) => (false, json),
+    };
+    let done = command(args)
+        .and_then(|command| if dry_run { self::dry_run(data, city, command) } else { office(command) });
+    let report = match done {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if json {
+        println!("{}", serde_json::json!(report));
+    } else {
+        println!("{report}");
+    }
+    ExitCode::from(report.exit_status())
+}
+
+/// Reads what the arguments name.
+fn command(args: &Args) -> anyhow::Result<Command> {
+    match args.action {
+        Some(Action::Release { id, .. }) => return Ok(Command::Release { id }),
+        Some(Action::Drop { id, .. }) => return Ok(Command::Drop { id }),
+        None => {}
+    }
+    let (Some(profile_path), Some(path)) = (&args.profile, &args.file) else {
+        bail!("expected --profile PROFILE and FILE");
+    };
+    let profile = fs::read_to_string(profile_path)
+        .with_context(|| format!("can't read the profile {}", profile_path.display()))?;
+    // The name alone: the folders of a user's machine are nobody else's business.
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    // One byte more than allowed shows that it is too large, without reading all of it.
+    let mut content = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(FILE_BYTES as u64 + 1).read_to_end(&mut content))
+        .with_context(|| format!("can't read {}", path.display()))?;
+    let profile_name = profile_path.display();
+    let content =
+        text(&name, &profile, content).with_context(|| format!("with the profile {profile_name}"))?;
+    Ok(Command::File(File { name, content, profile, days: args.day.clone() }))
+}
+
+fn dry_run(data: &Path, city: &City, command: Command) -> anyhow::Result<Report> {
+    let path = data.join(STORE_FILE);
+    let prepared = match command {
+        Command::File(file) if !path.exists() => Prepared::without_store(city, file)?,
+        command => {
+            let conn = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+                .with_context(|| format!("can't open {}", path.display()))?;
+            conn.busy_timeout(std::time::Duration::from_secs(10))?;
+            Prepared::new(&conn, city, command)?
+        }
+    };
+    Ok(Report { dry_run: true, ..prepared.report() })
+}

@@ -1,0 +1,261 @@
+//! What a file means for the store: a pure comparison of what it says with what is there.
+//!
+//! | in the file | in the store | becomes |
+//! |---|---|---|
+//! | planned | – | added |
+//! | cancelled | – | added and cancelled |
+//! | planned | planned, to be revisited, or not reported | changed or unchanged |
+//! | planned | cancelled | reinstated, and changed where it differs |
+//! | cancelled | planned or to be revisited | cancelled, and changed where it differs |
+//! | cancelled | cancelled or not reported | changed or unchanged |
+//! | missing, in a file of its whole day | planned | cancelled |
+//! | missing | anything else | unchanged |
+//!
+//! What the field has said plays no part: the decision is recorded, and
+//! [`decide`](meguri_proto::pickup::decide) names the contradiction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use meguri_proto::limits;
+use meguri_proto::pickup::OfficeWord;
+use serde_json::{Map, Value};
+
+use super::profile::{Covers, Profile};
+use super::read::{Reading, Request};
+use super::report::{Counts, Missing, Problem};
+use super::stored::{Snapshot, Stored};
+use crate::touched::Round;
+
+/// Most bytes that a round's texts may take: the rest of a list is room for what the field says.
+pub(super) const ROUND_BYTES: usize = limits::LIST_BYTES / 4 * 3;
+
+/// One pickup to write.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Step {
+    /// The request's index in the reading; none where it is missing there.
+    pub(super) request: Option<usize>,
+    /// The pickup; none where it is new.
+    pub(super) before: Option<Before>,
+    /// Attributes that change, as history tells them; empty where none do.
+    pub(super) fields: Map<String, Value>,
+    /// The office's new word; none where it stays.
+    pub(super) word: Option<OfficeWord>,
+    /// The place in the round; of a pickup whose place stays, none.
+    pub(super) stop: Option<i64>,
+}
+
+/// What the plan was made for: where the store has moved on since, it is made anew.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Before {
+    pub(super) id: i64,
+    pub(super) rev: i64,
+    pub(super) office: OfficeWord,
+    pub(super) round: Round,
+}
+
+/// All that a file means for the store.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Plan {
+    pub(super) steps: Vec<Step>,
+    pub(super) counts: Counts,
+    /// Days on which more is missing than the profile lets pass.
+    pub(super) missing: Vec<Missing>,
+    /// Rounds that would become too large.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Compares.
+pub(super) fn plan(profile: &Profile, reading: &Reading, snapshot: &Snapshot) -> Plan {
+    let skipped = reading.skipped.iter().map(|rule| rule.lines).sum();
+    let requests = reading.requests.len() as u64;
+    let mut plan = Plan {
+        counts: Counts { lines: reading.lines, skipped, requests, ..Counts::default() },
+        ..Plan::default()
+    };
+    let mut stops = Stops::new(profile, snapshot);
+    let mut sizes = Sizes::new(snapshot);
+    for (index, request) in reading.requests.iter().enumerate() {
+        let stored = snapshot.pickups.get(&request.key);
+        let stop = stops.of(request, stored);
+        sizes.count(request, stored);
+        let step = match stored {
+            None => added(index, request, stop),
+            Some(stored) => compared(index, request, stored, stop),
+        };
+        plan.count(&step, stored);
+        if step.changes_something() {
+            plan.steps.push(step);
+        }
+    }
+    plan.look_for_missing(profile, reading, snapshot);
+    plan.problems = sizes.problems();
+    plan
+}
+
+fn added(index: usize, request: &Request, stop: i64) -> Step {
+    let word = request.cancelled.then_some(OfficeWord::Cancelled);
+    Step { request: Some(index), before: None, fields: Map::new(), word, stop: Some(stop) }
+}
+
+fn compared(index: usize, request: &Request, stored: &Stored, stop: i64) -> Step {
+    let word = match (request.cancelled, stored.office) {
+        (false, OfficeWord::Cancelled) => Some(OfficeWord::Planned),
+        (true, OfficeWord::Planned | OfficeWord::Revisit { .. }) => Some(OfficeWord::Cancelled),
+        _ => None,
+    };
+    Step {
+        request: Some(index),
+        before: Some(before(stored)),
+        fields: stored.visit.differences(&request.visit),
+        word,
+        stop: (stop != stored.stop).then_some(stop),
+    }
+}
+
+fn before(stored: &Stored) -> Before {
+    Before { id: stored.id, rev: stored.rev, office: stored.office, round: stored.visit.round() }
+}
+
+impl Step {
+    fn changes_something(&self) -> bool {
+        self.before.is_none() || !self.fields.is_empty() || self.word.is_some() || self.stop.is_some()
+    }
+}
+
+impl Plan {
+    fn count(&mut self, step: &Step, stored: Option<&Stored>) {
+        let counts = &mut self.counts;
+        counts.cancelled += u64::from(step.word == Some(OfficeWord::Cancelled));
+        counts.reinstated += u64::from(step.word == Some(OfficeWord::Planned));
+        match stored {
+            None => counts.added += 1,
+            Some(_) if !step.fields.is_empty() => counts.changed += 1,
+            Some(_) if step.word.is_some() => {}
+            Some(_) if step.stop.is_some() => counts.reordered += 1,
+            Some(_) => counts.unchanged += 1,
+        }
+    }
+
+    /// Cancels what is missing on the days that the file is the whole of.
+    fn look_for_missing(&mut self, profile: &Profile, reading: &Reading, snapshot: &Snapshot) {
+        let named: BTreeSet<&str> = reading.requests.iter().map(|request| request.key.as_str()).collect();
+        let mut days: BTreeMap<Date, Missing> = BTreeMap::new();
+        let mut gone = Vec::new();
+        for (key, stored) in &snapshot.pickups {
+            let date = stored.visit.date;
+            if stored.office != OfficeWord::Planned || !reading.days.contains(&date) {
+                continue;
+            }
+            let day = days.entry(date).or_insert(Missing { date, planned: 0, missing: 0 });
+            day.planned += 1;
+            if !named.contains(key.as_str()) {
+                day.missing += 1;
+                gone.push(stored);
+            }
+        }
+        // The snapshot has no order; history should.
+        gone.sort_by_key(|stored| stored.id);
+        self.counts.cancelled += gone.len() as u64;
+        self.steps.extend(gone.into_iter().map(|stored| Step {
+            request: None,
+            before: Some(before(stored)),
+            fields: Map::new(),
+            word: Some(OfficeWord::Cancelled),
+            stop: None,
+        }));
+        let most = u64::from(profile.missing_percent);
+        self.missing = days.into_values().filter(|day| day.missing * 100 > day.planned * most).collect();
+    }
+}
+
+/// Gives each request its place in its round.
+struct Stops<'a> {
+    keep: bool,
+    snapshot: &'a Snapshot,
+    last: BTreeMap<Round, i64>,
+}
+
+impl<'a> Stops<'a> {
+    fn new(profile: &Profile, snapshot: &'a Snapshot) -> Self {
+        Self { keep: profile.covers == Covers::Changes, snapshot, last: BTreeMap::new() }
+    }
+
+    fn of(&mut self, request: &Request, stored: Option<&Stored>) -> i64 {
+        if let Some(order) = request.order {
+            return order.into();
+        }
+        let round = request.visit.round();
+        if self.keep
+            && let Some(stored) = stored.filter(|stored| stored.visit.round() == round)
+        {
+            return stored.stop;
+        }
+        // A file of the whole day counts its lines; a file of changes goes on where the round ends.
+        let start =
+            if self.keep { self.snapshot.rounds.get(&round).map_or(0, |size| size.last_stop) } else { 0 };
+        let last = self.last.entry(round).or_insert(start);
+        *last += 1;
+        *last
+    }
+}
+
+/// How large the rounds become.
+struct Sizes<'a> {
+    snapshot: &'a Snapshot,
+    rounds: BTreeMap<Round, Size>,
+}
+
+struct Size {
+    /// Signed, since pickups leave rounds, too.
+    pickups: i64,
+    bytes: i64,
+    line: u64,
+}
+
+impl<'a> Sizes<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, rounds: BTreeMap::new() }
+    }
+
+    fn count(&mut self, request: &Request, stored: Option<&Stored>) {
+        let size = self.of(request.visit.round(), request.line);
+        size.pickups += 1;
+        size.bytes += signed(request.visit.bytes());
+        if let Some(stored) = stored {
+            let size = self.of(stored.visit.round(), request.line);
+            size.pickups -= 1;
+            size.bytes -= signed(stored.visit.bytes());
+        }
+    }
+
+    fn of(&mut self, round: Round, line: u64) -> &mut Size {
+        // A round that pickups only leave is not in the snapshot and becomes no larger.
+        let now = self.snapshot.rounds.get(&round).copied().unwrap_or_default();
+        self.rounds.entry(round).or_insert(Size { pickups: now.pickups, bytes: now.bytes, line })
+    }
+
+    fn problems(self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (Round { date, contract, vehicle }, size) in self.rounds {
+            let round =
+                format!("the round of {vehicle} ({contract}) on {date} that line {} is on", size.line);
+            if size.pickups > signed(limits::LIST_PICKUPS) {
+                let (most, found) = (limits::LIST_PICKUPS, size.pickups);
+                problems.push(Problem::of_file(format!(
+                    "expected at most {most} pickups in {round}, found {found}"
+                )));
+            } else if size.bytes > signed(ROUND_BYTES) {
+                let found = size.bytes;
+                problems.push(Problem::of_file(format!(
+                    "expected at most {ROUND_BYTES} bytes of text in {round}, found about {found}"
+                )));
+            }
+        }
+        problems
+    }
+}
+
+fn signed(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}

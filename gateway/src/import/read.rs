@@ -1,0 +1,577 @@
+//! A file's lines become requests, or problems that name line and column.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::civil::Date;
+use meguri_config::City;
+use meguri_proto::{Item, Payment, Place, Ticket, VehicleId, limits};
+
+use super::profile::{Covers, Field, ItemFields, ItemText, Items, Profile};
+use super::report::{Problem, Problems, Skipped};
+use super::table::{Header, Line, Next, Table};
+use super::value;
+use super::visit::Visit;
+
+/// Most requests of one file: sixty days of a large city.
+pub const FILE_REQUESTS: usize = 100_000;
+/// Longest cell of a key, in characters.
+const KEY_CELL: usize = 200;
+
+/// A request as a file has it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Request {
+    /// The line it is on, or begins with.
+    pub(super) line: u64,
+    /// Its key within the source.
+    pub(super) key: String,
+    pub(super) visit: Visit,
+    /// Whether the file says that it is cancelled.
+    pub(super) cancelled: bool,
+    /// Its place in the round, where the file says it.
+    pub(super) order: Option<u32>,
+}
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// In the order of their lines.
+    pub(super) requests: Vec<Request>,
+    /// The days that the file is the whole of; none for a file of changes.
+    pub(super) days: BTreeSet<Date>,
+    /// Lines after the header.
+    pub(super) lines: u64,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) problems: Problems,
+}
+
+/// Reads a file. `days` says which days it is the whole of; where it is empty, those that occur in it.
+///
+/// A problem returned is one of the whole file; those of single lines are in the reading.
+pub(super) fn read(
+    profile: &Profile,
+    city: &City,
+    content: &[u8],
+    days: &[Date],
+) -> Result<Reading, Problem> {
+    if !days.is_empty() && profile.covers == Covers::Changes {
+        let problem = format!("the profile {:?} is for changes only, so no day can be named", profile.name);
+        return Err(Problem::of_file(problem));
+    }
+    let mut table = Table::open(content, profile)?;
+    let columns = Columns::resolve(profile, &table.header)?;
+    let mut reader = Reader {
+        profile,
+        city,
+        days,
+        columns,
+        keys: HashMap::new(),
+        reading: Reading {
+            skipped: profile.skip.iter().map(|rule| Skipped { rule: rule.name.clone(), lines: 0 }).collect(),
+            ..Reading::default()
+        },
+    };
+    loop {
+        match table.next()? {
+            Next::Line(line) => reader.line(&line),
+            Next::Bad(problem) => {
+                reader.reading.lines += 1;
+                reader.reading.problems.push(problem);
+            }
+            Next::End => break,
+        }
+        if reader.reading.requests.len() > FILE_REQUESTS {
+            let problem = format!("expected at most {FILE_REQUESTS} requests, found more; split the file");
+            return Err(Problem::of_file(problem));
+        }
+    }
+    reader.finish()
+}
+
+/// Reads a file's bytes through, for the first thing that is wrong with the file as a whole.
+pub(super) fn check(profile: &Profile, content: &[u8]) -> Result<(), Problem> {
+    let mut table = Table::open(content, profile)?;
+    while !matches!(table.next()?, Next::End) {}
+    Ok(())
+}
+
+/// A field and where the header has its column.
+struct Source {
+    field: Field,
+    column: Option<usize>,
+}
+
+struct ItemSource {
+    name: Source,
+    count: Option<Source>,
+    tickets: Option<Source>,
+    ticket: Vec<(u32, Source)>,
+    recycling: Option<Source>,
+}
+
+enum ItemSources {
+    /// Items that stand beside each other on a line.
+    Each(Vec<ItemSource>),
+    Text(ItemText, Source),
+}
+
+struct Columns {
+    header: Header,
+    key: Vec<usize>,
+    skip: Vec<usize>,
+    date: Source,
+    district: Source,
+    vehicle: Option<Source>,
+    reception: Source,
+    ward: Option<Source>,
+    town: Source,
+    lot: Option<Source>,
+    building: Option<Source>,
+    spot: Option<Source>,
+    notice: Option<Source>,
+    position: Option<(Source, Source)>,
+    payment: Option<Source>,
+    status: Option<Source>,
+    order: Option<Source>,
+    items: ItemSources,
+}
+
+impl Columns {
+    fn resolve(profile: &Profile, header: &Header) -> Result<Self, Problem> {
+        let source = |field: &Field| -> Result<Source, Problem> {
+            let column = field.column.as_deref().map(|name| header.column(name)).transpose()?;
+            Ok(Source { field: field.clone(), column })
+        };
+        let maybe = |field: &Option<Field>| field.as_ref().map(source).transpose();
+        let item = |fields: &ItemFields| -> Result<ItemSource, Problem> {
+            Ok(ItemSource {
+                name: source(&fields.name)?,
+                count: maybe(&fields.count)?,
+                tickets: maybe(&fields.tickets)?,
+                ticket: fields
+                    .ticket
+                    .iter()
+                    .map(|ticket| Ok((ticket.yen, source(&ticket.count)?)))
+                    .collect::<Result<_, Problem>>()?,
+                recycling: maybe(&fields.recycling)?,
+            })
+        };
+        let fields = &profile.fields;
+        let items = match &profile.items {
+            Items::Lines(fields) => ItemSources::Each(vec![item(fields)?]),
+            Items::Text(text) => ItemSources::Text(text.clone(), source(&text.text)?),
+            Items::Columns(columns) => {
+                // The header says how many there are; the first has to be there.
+                let has = |number: usize| {
+                    let field = columns.name.numbered(number);
+                    number == 1 || field.column.as_deref().is_some_and(|name| header.column(name).is_ok())
+                };
+                let numbers = (1..=columns.most).take_while(|number| has(*number));
+                ItemSources::Each(
+                    numbers.map(|number| item(&columns.numbered(number))).collect::<Result<_, _>>()?,
+                )
+            }
+        };
+        Ok(Self {
+            header: header.clone(),
+            key: profile.key.iter().map(|name| header.column(name)).collect::<Result<_, _>>()?,
+            skip: profile.skip.iter().map(|rule| header.column(&rule.column)).collect::<Result<_, _>>()?,
+            date: source(&fields.date)?,
+            district: source(&fields.district)?,
+            vehicle: maybe(&fields.vehicle)?,
+            reception: source(&fields.reception)?,
+            ward: maybe(&fields.ward)?,
+            town: source(&fields.town)?,
+            lot: maybe(&fields.lot)?,
+            building: maybe(&fields.building)?,
+            spot: maybe(&fields.spot)?,
+            notice: maybe(&fields.notice)?,
+            position: maybe(&fields.lat)?.zip(maybe(&fields.lng)?),
+            payment: maybe(&fields.payment)?,
+            status: maybe(&fields.status)?,
+            order: maybe(&fields.order)?,
+            items,
+        })
+    }
+}
+
+struct Reader<'a> {
+    profile: &'a Profile,
+    city: &'a City,
+    days: &'a [Date],
+    columns: Columns,
+    /// Where each key's request is among the requests.
+    keys: HashMap<String, Known>,
+    reading: Reading,
+}
+
+struct Known {
+    line: u64,
+    /// None where that line had problems.
+    request: Option<usize>,
+}
+
+impl Reader<'_> {
+    fn line(&mut self, line: &Line) {
+        self.reading.lines += 1;
+        let skips = self.profile.skip.iter().zip(&self.columns.skip);
+        if let Some(rule) = skips
+            .enumerate()
+            .find_map(|(index, (rule, column))| rule.skips(&line.cells[*column]).then_some(index))
+        {
+            self.reading.skipped[rule].lines += 1;
+            return;
+        }
+        let mut problems = Vec::new();
+        let key = kept(&mut problems, self.key(line));
+        let request = self.request(line, key.clone(), &mut problems);
+        let good = problems.is_empty();
+        problems.into_iter().for_each(|problem| self.reading.problems.push(problem));
+        let Some(key) = key else { return };
+        if let Some(known) = self.keys.get(&key) {
+            let (first, index) = (known.line, known.request);
+            if let Err(problem) = self.again(line.number, first, index, request) {
+                self.reading.problems.push(problem);
+            }
+            return;
+        }
+        let request = request.filter(|_| good);
+        let index = request.is_some().then_some(self.reading.requests.len());
+        self.keys.insert(key, Known { line: line.number, request: index });
+        self.reading.requests.extend(request);
+    }
+
+    /// A line whose key was there before: one more item of that request, or a problem.
+    fn again(
+        &mut self,
+        line: u64,
+        first: u64,
+        index: Option<usize>,
+        request: Option<Request>,
+    ) -> Result<(), Problem> {
+        let fail = |problem: String| Err(Problem::at(line, None, problem));
+        if !matches!(self.profile.items, Items::Lines(_)) {
+            return fail(format!("expected each request once, found the key of line {first} again"));
+        }
+        // Where either line has problems of its own, those are told already.
+        let (Some(index), Some(request)) = (index, request) else { return Ok(()) };
+        let known = &mut self.reading.requests[index];
+        let mut same = request.visit.clone();
+        same.items.clone_from(&known.visit.items);
+        let mut differing: Vec<String> =
+            known.visit.differences(&same).into_iter().map(|(name, _)| name).collect();
+        if known.cancelled != request.cancelled {
+            differing.push("status".to_owned());
+        }
+        if !differing.is_empty() {
+            let differing = differing.join(", ");
+            return fail(format!(
+                "expected the same as on line {first} of this request, found another {differing}"
+            ));
+        }
+        if known.visit.items.len() + request.visit.items.len() > limits::PICKUP_ITEMS {
+            let most = limits::PICKUP_ITEMS;
+            return fail(format!("expected at most {most} items of the request that begins on line {first}"));
+        }
+        known.visit.items.extend(request.visit.items);
+        Ok(())
+    }
+
+    /// The columns of the key, joined so that no two keys look alike.
+    fn key(&self, line: &Line) -> Result<String, Problem> {
+        let mut key = String::new();
+        for &column in &self.columns.key {
+            let cell = &line.cells[column];
+            let at = |problem| Problem::at(line.number, Some(self.columns.header.named(column)), problem);
+            if cell.is_empty() {
+                return Err(at("expected a part of the request's key, found nothing".to_owned()));
+            }
+            let cell = value::text(cell, KEY_CELL, false).map_err(at)?;
+            if !key.is_empty() {
+                key.push('/');
+            }
+            key.push_str(&cell.replace('\\', "\\\\").replace('/', "\\/"));
+        }
+        Ok(key)
+    }
+
+    fn request(&self, line: &Line, key: Option<String>, problems: &mut Vec<Problem>) -> Option<Request> {
+        let columns = &self.columns;
+        let mut short = |source: &Option<Source>, most: usize| -> Option<String> {
+            let Some(source) = source else { return Some(String::new()) };
+            kept(problems, self.get(line, source, |text| value::text(text, most, true)))
+        };
+        let lot = short(&columns.lot, limits::SHORT_TEXT);
+        let building = short(&columns.building, limits::SHORT_TEXT);
+        let spot = short(&columns.spot, limits::LONG_TEXT);
+        let notice = short(&columns.notice, limits::LONG_TEXT);
+        let town = kept(
+            problems,
+            self.get(line, &columns.town, |text| {
+                if text.is_empty() {
+                    return Err("expected a town, found nothing".to_owned());
+                }
+                value::text(text, limits::SHORT_TEXT, true)
+            }),
+        );
+        let date = kept(problems, self.date(line));
+        let district = kept(
+            problems,
+            self.get(line, &columns.district, |name| {
+                let known = self.city.district(name).cloned();
+                known.ok_or_else(|| format!("expected a district of city.toml, found {}", value::shown(name)))
+            }),
+        );
+        let vehicle = kept(problems, self.vehicle(line));
+        let reception = kept(problems, self.get(line, &columns.reception, value::reception));
+        let ward = kept(problems, self.ward(line));
+        let position = kept(problems, self.position(line));
+        let payment = match &columns.payment {
+            Some(source) => kept(problems, self.get(line, source, value::payment)),
+            None => Some(Payment::Tickets),
+        };
+        let cancelled = match &columns.status {
+            Some(source) => kept(problems, self.get(line, source, value::cancelled)),
+            None => Some(false),
+        };
+        let order = match &columns.order {
+            Some(source) => {
+                kept(problems, self.get(line, source, |text| value::number(text, 0, 1_000_000).map(Some)))
+            }
+            None => Some(None),
+        };
+        let items = self.items(line, problems);
+
+        let district = district?;
+        let vehicle = vehicle?.unwrap_or_else(|| district.vehicle.clone());
+        let date = date?;
+        let contract = kept(problems, self.contract(line, &vehicle, date))?;
+        let visit = Visit {
+            date,
+            contract,
+            vehicle,
+            reception: reception?,
+            place: Place {
+                ward: ward?.unwrap_or(district.ward),
+                town: town?,
+                lot: lot?,
+                building: building?,
+                spot: spot?,
+                notice: notice?,
+                position: position?,
+            },
+            district: district.name,
+            items: items?,
+            payment: payment?,
+        };
+        Some(Request { line: line.number, key: key?, visit, cancelled: cancelled?, order: order? })
+    }
+
+    /// A field's value on a line, read by `parse`.
+    fn get<T>(
+        &self,
+        line: &Line,
+        source: &Source,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, Problem> {
+        let value = self.value(line, source)?;
+        parse(&value).map_err(|problem| self.wrong(line, source, problem))
+    }
+
+    /// A field's text on a line: cut, defaulted, translated and padded as its settings say.
+    fn value(&self, line: &Line, source: &Source) -> Result<String, Problem> {
+        let field = &source.field;
+        let Some(column) = source.column else { return Ok(field.constant.clone().unwrap_or_default()) };
+        let mut text = line.cells[column].as_str();
+        if let Some((_, rest)) = field.after.as_deref().and_then(|after| text.split_once(after)) {
+            text = rest.trim();
+        }
+        if let Some((rest, _)) = field.before.as_deref().and_then(|before| text.split_once(before)) {
+            text = rest.trim();
+        }
+        if text.is_empty() {
+            return Ok(field.default.clone().unwrap_or_default());
+        }
+        if !field.map.is_empty() {
+            text = field.map.get(text).ok_or_else(|| {
+                let known = field.map.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let problem = format!("expected one of {known}, found {}", value::shown(text));
+                self.wrong(line, source, problem)
+            })?;
+        }
+        let missing = field.pad.saturating_sub(text.chars().count());
+        Ok("0".repeat(missing) + text)
+    }
+
+    fn wrong(&self, line: &Line, source: &Source, problem: String) -> Problem {
+        match source.column {
+            Some(column) => Problem::at(line.number, Some(self.columns.header.named(column)), problem),
+            None => Problem::at(line.number, None, format!("the profile's constant: {problem}")),
+        }
+    }
+
+    fn date(&self, line: &Line) -> Result<Date, Problem> {
+        self.get(line, &self.columns.date, |text| {
+            let date = value::date(&self.profile.date_format, text)?;
+            if !self.days.is_empty() && !self.days.contains(&date) {
+                return Err(format!("expected only the days named for this file, found {date}"));
+            }
+            Ok(date)
+        })
+    }
+
+    fn vehicle(&self, line: &Line) -> Result<Option<VehicleId>, Problem> {
+        let Some(source) = &self.columns.vehicle else { return Ok(None) };
+        self.get(line, source, |text| {
+            if text.is_empty() {
+                return Ok(None);
+            }
+            let id = text.parse::<VehicleId>().ok().filter(|id| self.city.vehicle(id).is_some());
+            id.map(Some)
+                .ok_or_else(|| format!("expected a vehicle of city.toml, found {}", value::shown(text)))
+        })
+    }
+
+    fn ward(&self, line: &Line) -> Result<Option<String>, Problem> {
+        let Some(source) = &self.columns.ward else { return Ok(None) };
+        self.get(line, source, |text| match text {
+            "" => Ok(None),
+            ward if self.city.wards.iter().any(|known| known == ward) => Ok(Some(ward.to_owned())),
+            ward => Err(format!("expected a ward of city.toml, found {}", value::shown(ward))),
+        })
+    }
+
+    fn position(&self, line: &Line) -> Result<Option<(f64, f64)>, Problem> {
+        let Some((lat, lng)) = &self.columns.position else { return Ok(None) };
+        let degrees = |source: &Source, bound: f64| {
+            self.get(line, source, |text| match text {
+                "" => Ok(None),
+                text => value::degrees(text, bound).map(Some),
+            })
+        };
+        match (degrees(lat, 90.0)?, degrees(lng, 180.0)?) {
+            (Some(lat), Some(lng)) => Ok(Some((lat, lng))),
+            (None, None) => Ok(None),
+            (None, Some(_)) => {
+                Err(self.wrong(line, lat, "expected both latitude and longitude, found one".into()))
+            }
+            (Some(_), None) => {
+                Err(self.wrong(line, lng, "expected both latitude and longitude, found one".into()))
+            }
+        }
+    }
+
+    /// The contract under which the vehicle works on that day.
+    fn contract(
+        &self,
+        line: &Line,
+        vehicle: &VehicleId,
+        date: Date,
+    ) -> Result<meguri_proto::ContractId, Problem> {
+        // A checked plan names only vehicles and contracts that it has.
+        let known = self.city.vehicle(vehicle).and_then(|vehicle| self.city.contract(&vehicle.contract));
+        let Some(contract) = known else {
+            return Err(Problem::at(line.number, None, format!("city.toml has no contract of {vehicle}")));
+        };
+        if (contract.from..=contract.until).contains(&date) {
+            return Ok(contract.id.clone());
+        }
+        let problem = format!(
+            "expected a day of contract {} of {vehicle}, {} to {}, found {date}",
+            contract.id, contract.from, contract.until
+        );
+        Err(self.wrong(line, &self.columns.date, problem))
+    }
+
+    fn items(&self, line: &Line, problems: &mut Vec<Problem>) -> Option<Vec<Item>> {
+        let items = match &self.columns.items {
+            ItemSources::Text(how, source) => {
+                kept(problems, self.get(line, source, |cell| value::items(how, cell)))?
+            }
+            ItemSources::Each(sources) => {
+                let mut items = Vec::with_capacity(sources.len());
+                let mut good = true;
+                for source in sources {
+                    match kept(problems, self.item(line, source)) {
+                        Some(item) => items.extend(item),
+                        None => good = false,
+                    }
+                }
+                if !good {
+                    return None;
+                }
+                items
+            }
+        };
+        Some(items)
+    }
+
+    fn item(&self, line: &Line, source: &ItemSource) -> Result<Option<Item>, Problem> {
+        let name = self.get(line, &source.name, value::item_name)?;
+        if name.is_empty() {
+            let tickets = source.ticket.iter().map(|(_, count)| count);
+            for other in source.count.iter().chain(&source.tickets).chain(tickets) {
+                let cell = other.column.map_or("", |column| line.cells[column].as_str());
+                if !matches!(cell, "" | "0" | "０") {
+                    return Err(self.wrong(
+                        line,
+                        &source.name,
+                        "expected an item's name, found nothing".into(),
+                    ));
+                }
+            }
+            return Ok(None);
+        }
+        let count = match &source.count {
+            Some(count) => self.get(line, count, |text| match text {
+                "" => Ok(1),
+                text => value::number(text, 1, limits::ITEM_COUNT),
+            })?,
+            None => 1,
+        };
+        let mut tickets = match &source.tickets {
+            Some(tickets) => self.get(line, tickets, value::tickets)?,
+            None => Vec::new(),
+        };
+        for (yen, source) in &source.ticket {
+            let count = self.get(line, source, |text| match text {
+                "" => Ok(0),
+                text => value::number(text, 0, limits::ITEM_COUNT),
+            })?;
+            if count > 0 {
+                tickets.push(Ticket { yen: *yen, count });
+            }
+        }
+        let recycling = match &source.recycling {
+            Some(recycling) => self.get(line, recycling, value::yes)?,
+            None => false,
+        };
+        Ok(Some(Item { name, count, tickets, recycling }))
+    }
+
+    fn finish(mut self) -> Result<Reading, Problem> {
+        let reading = &mut self.reading;
+        for request in &reading.requests {
+            if request.visit.items.is_empty() {
+                let problem = "expected at least one item of the request, found none";
+                reading.problems.push(Problem::at(request.line, None, problem));
+            }
+        }
+        if self.profile.covers == Covers::WholeDay {
+            reading.days = self.days.iter().copied().collect();
+            if self.days.is_empty() {
+                reading.days = reading.requests.iter().map(|request| request.visit.date).collect();
+            }
+            if reading.days.is_empty() && reading.problems.is_empty() {
+                return Err(Problem::of_file(
+                    "expected the requests of a whole day, found none; name the day with --day if it has none",
+                ));
+            }
+        }
+        Ok(self.reading)
+    }
+}
+
+/// Keeps the problem and goes on, so that one report names all of a line's.
+fn kept<T>(problems: &mut Vec<Problem>, result: Result<T, Problem>) -> Option<T> {
+    result.map_err(|problem| problems.push(problem)).ok()
+}

@@ -1,0 +1,245 @@
+//! What came of an import, for people and as JSON.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// Most problems that a report lists.
+pub const LISTED_PROBLEMS: usize = 100;
+
+/// What came of an import.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Whether nothing was written because that was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// The import's number in the store; none where nothing was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<i64>,
+    /// The file's name.
+    pub file: String,
+    /// The profile's name.
+    pub profile: String,
+    /// The days that the file is the whole of; empty for a file of changes.
+    pub days: Vec<Date>,
+    /// How much of what.
+    pub counts: Counts,
+    /// Lines left out, by rule.
+    pub skipped: Vec<Skipped>,
+    /// Days on which too much is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+    /// What is wrong in the file, the first 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+    /// How many more problems there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_problems: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// What came of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All was taken.
+    Applied,
+    /// Too much is missing: nothing was taken until a person releases or drops it.
+    Held,
+    /// The file has lines that can't be taken: nothing was.
+    Rejected,
+    /// A held import was dropped.
+    Dropped,
+}
+
+/// How much of what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Lines after the header, the skipped ones among them.
+    pub lines: u64,
+    /// Lines left out by rules.
+    pub skipped: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Pickups that are new.
+    pub added: u64,
+    /// Pickups with other attributes than before.
+    pub changed: u64,
+    /// Pickups as before.
+    pub unchanged: u64,
+    /// Pickups cancelled, because they are missing or the file says so; new ones that are cancelled already are also `added`.
+    pub cancelled: u64,
+    /// Cancelled pickups that are there again.
+    pub reinstated: u64,
+    /// Pickups whose place in their round changed; that alone is no change of the pickup.
+    pub reordered: u64,
+}
+
+/// Lines left out by a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skipped {
+    /// The rule's name.
+    pub rule: String,
+    /// How many lines.
+    pub lines: u64,
+}
+
+/// A day on which too much is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Missing {
+    /// The day.
+    pub date: Date,
+    /// How many pickups were planned.
+    pub planned: u64,
+    /// How many of them the file lacks.
+    pub missing: u64,
+}
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// The line in the file, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// The column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<Column>,
+    /// What was expected and what was found. Of residents' data only as much as is needed to find it.
+    pub problem: String,
+}
+
+/// A column of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Its name in the header.
+    pub name: String,
+}
+
+impl Problem {
+    pub(super) fn of_file(problem: impl Into<String>) -> Self {
+        Self { line: None, column: None, problem: problem.into() }
+    }
+
+    pub(super) fn at(line: u64, column: Option<Column>, problem: impl Into<String>) -> Self {
+        Self { line: Some(line), column, problem: problem.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}")?;
+        }
+        if let Some(Column { number, name }) = &self.column {
+            let name: String = name.chars().take(30).collect();
+            write!(f, ", column {number} ({name})")?;
+        }
+        if self.line.is_some() {
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+/// Problems of a file: the first ones kept, the rest counted.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    pub(super) kept: Vec<Problem>,
+    pub(super) more: u64,
+}
+
+impl Problems {
+    pub(super) fn push(&mut self, problem: Problem) {
+        if self.kept.len() < LISTED_PROBLEMS {
+            self.kept.push(problem);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+}
+
+impl Report {
+    /// The exit status of the command: 0 all taken, 2 rejected lines, 3 held.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        match self.outcome {
+            Outcome::Applied | Outcome::Dropped => 0,
+            Outcome::Rejected => 2,
+            Outcome::Held => 3,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in &self.problems {
+            match problem.line {
+                Some(_) => writeln!(f, "{}, {problem}", self.file)?,
+                None => writeln!(f, "{}: {problem}", self.file)?,
+            }
+        }
+        if self.more_problems > 0 {
+            writeln!(f, "and {} more problems", self.more_problems)?;
+        }
+        let counts = &self.counts;
+        writeln!(f, "{}, read with {}: {} lines", self.file, self.profile, counts.lines)?;
+        for Skipped { rule, lines } in &self.skipped {
+            writeln!(f, "  skipped     {lines:>7}  {rule}")?;
+        }
+        if let (Some(first), Some(last)) = (self.days.first(), self.days.last()) {
+            match self.days.len() {
+                1 => writeln!(f, "  the whole of {first}")?,
+                days => writeln!(f, "  the whole of {days} days, {first} to {last}")?,
+            }
+        }
+        if matches!(self.outcome, Outcome::Applied | Outcome::Held) {
+            for (what, count) in [
+                ("added", counts.added),
+                ("changed", counts.changed),
+                ("unchanged", counts.unchanged),
+                ("cancelled", counts.cancelled),
+                ("reinstated", counts.reinstated),
+                ("reordered", counts.reordered),
+            ] {
+                if count > 0 || what == "unchanged" {
+                    writeln!(f, "  {what:<11} {count:>7}")?;
+                }
+            }
+        }
+        for Missing { date, planned, missing } in &self.missing {
+            writeln!(f, "  {date}: {missing} of {planned} planned pickups are missing in the file")?;
+        }
+        match (self.outcome, self.dry_run, self.import) {
+            (Outcome::Applied, true, _) => write!(f, "dry run: all would be taken, nothing was written"),
+            (Outcome::Held, true, _) => {
+                write!(f, "dry run: it would be held for a person, nothing was written")
+            }
+            (Outcome::Applied, false, Some(id)) => write!(f, "taken as import {id}"),
+            (Outcome::Held, false, Some(id)) => write!(
+                f,
+                "held as import {id}, nothing is taken: look, then `import release {id}` or `import drop {id}`"
+            ),
+            (Outcome::Rejected, ..) => write!(f, "rejected: nothing was taken"),
+            (Outcome::Dropped, _, Some(id)) => write!(f, "import {id} is dropped"),
+            (outcome, ..) => write!(f, "{outcome:?}"),
+        }
+    }
+}

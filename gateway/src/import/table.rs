@@ -1,0 +1,331 @@
+//! A CSV file as a header and lines, with the place of whatever is wrong in it.
+
+use std::io::Read as _;
+
+use csv::{ByteRecord, Reader, ReaderBuilder};
+
+use super::profile::Profile;
+use super::report::{Column, Problem};
+
+/// Most bytes of a request file (64 MiB): ten times a large city's year of days is far below.
+pub const FILE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Follows the file's last line. It comes out as a line of its own unless a quote was left open.
+const END: &[u8] = b"\n\x04end of file\x04\n";
+const END_CELL: &[u8] = b"\x04end of file\x04";
+
+/// A file that is being read, line by line.
+pub(super) struct Table<'a> {
+    reader: Reader<std::io::Chain<&'a [u8], &'static [u8]>>,
+    /// The names of the columns.
+    pub(super) header: Header,
+    lines: Lines<'a>,
+    record: ByteRecord,
+    ended: bool,
+}
+
+/// The names of a file's columns.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Header(Vec<String>);
+
+impl Header {
+    /// The column's index. The problem says that the header lacks it or has it twice.
+    pub(super) fn column(&self, name: &str) -> Result<usize, Problem> {
+        let mut found = (0..self.0.len()).filter(|&index| self.0[index] == name);
+        match (found.next(), found.next()) {
+            (Some(index), None) => Ok(index),
+            (Some(first), Some(second)) => Err(Problem::at(
+                1,
+                Some(self.named(second)),
+                format!("expected each column once, found it as column {}, too", first + 1),
+            )),
+            (None, _) => Err(Problem::at(
+                1,
+                None,
+                format!("expected a column {name:?}, found only {}", listed(&self.0)),
+            )),
+        }
+    }
+
+    /// A column's number and name.
+    pub(super) fn named(&self, index: usize) -> Column {
+        Column { number: index + 1, name: self.0.get(index).cloned().unwrap_or_default() }
+    }
+}
+
+/// One line's cells, trimmed, as many as the header has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Its number in the file, from 1; where it goes over several, that of the first.
+    pub(super) number: u64,
+    /// Its cells.
+    pub(super) cells: Vec<String>,
+}
+
+/// What comes next in a file.
+pub(super) enum Next {
+    Line(Line),
+    /// A line that can't be taken; reading can go on.
+    Bad(Problem),
+    End,
+}
+
+impl<'a> Table<'a> {
+    /// Begins to read a file.
+    ///
+    /// The problem is one of the whole file: nothing of it can be read.
+    pub(super) fn open(content: &'a [u8], profile: &Profile) -> Result<Self, Problem> {
+        if content.len() > FILE_BYTES {
+            let problem =
+                format!("expected at most {FILE_BYTES} bytes, found {}; split the file", content.len());
+            return Err(Problem::of_file(problem));
+        }
+        if content.starts_with(&[0xFE, 0xFF]) || content.starts_with(&[0xFF, 0xFE]) {
+            return Err(Problem::of_file("expected UTF-8, found UTF-16; save it as CSV UTF-8"));
+        }
+        // The mark that spreadsheets put before UTF-8.
+        let content = content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(content);
+        if content.iter().all(u8::is_ascii_whitespace) {
+            return Err(Problem::of_file("expected a header with the columns' names, found an empty file"));
+        }
+        let reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(byte(profile.delimiter))
+            .quote(byte(profile.quote))
+            .from_reader(content.chain(END));
+        let mut table = Self {
+            reader,
+            header: Header::default(),
+            lines: Lines { content, at: 0, line: 1 },
+            record: ByteRecord::new(),
+            ended: false,
+        };
+        let number = match table.read()? {
+            Some(number) => number,
+            None => {
+                return Err(Problem::of_file(
+                    "expected a header with the columns' names, found an empty file",
+                ));
+            }
+        };
+        table.header = Header(table.cells(number)?);
+        Ok(table)
+    }
+
+    /// The next line. An error is one of the whole file.
+    pub(super) fn next(&mut self) -> Result<Next, Problem> {
+        let Some(number) = self.read()? else { return Ok(Next::End) };
+        let (found, expected) = (self.record.len(), self.header.0.len());
+        let cells = self.cells(number)?;
+        if found != expected {
+            let hint = if found > expected { "; quote cells that hold the delimiter" } else { "" };
+            let problem = format!("expected {expected} cells as in the header, found {found}{hint}");
+            return Ok(Next::Bad(Problem::at(number, None, problem)));
+        }
+        Ok(Next::Line(Line { number, cells }))
+    }
+
+    /// Reads a record and says on which line it starts; none at the end.
+    fn read(&mut self) -> Result<Option<u64>, Problem> {
+        if self.ended {
+            return Ok(None);
+        }
+        let from = self.reader.position().byte();
+        let read = self.reader.read_byte_record(&mut self.record);
+        let number = self.lines.at(from);
+        match read {
+            Ok(true) => {}
+            Ok(false) => self.ended = true,
+            // Reading memory can't fail, and lines of any length are allowed.
+            Err(error) => return Err(Problem::at(number, None, format!("can't be read: {error}"))),
+        }
+        // Only behind the file is it the end: a file may hold the same characters.
+        let behind = self.reader.position().byte() > self.lines.content.len() as u64;
+        if behind && self.record.len() == 1 && self.record.get(0) == Some(END_CELL) {
+            self.ended = true;
+            return Ok(None);
+        }
+        if self.ended || self.record.iter().next_back().is_some_and(|cell| cell.ends_with(END)) {
+            let problem = "expected a closing quote, found the end of the file";
+            return Err(Problem::at(number, None, problem));
+        }
+        Ok(Some(number))
+    }
+
+    fn cells(&self, line: u64) -> Result<Vec<String>, Problem> {
+        let cell = |(index, bytes): (usize, &[u8])| match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(tidy(text)),
+            Err(error) => {
+                let found = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
+                let problem =
+                    format!("expected UTF-8, found the byte 0x{found:02X}; save the file as CSV UTF-8");
+                Err(Problem::at(line, Some(self.header.named(index)), problem))
+            }
+        };
+        self.record.iter().enumerate().map(cell).collect()
+    }
+}
+
+/// Trims a cell. Line breaks become one kind, and tabs become spaces.
+fn tidy(text: &str) -> String {
+    let text = text.trim();
+    if text.contains(['\r', '\t']) {
+        return text.replace("\r\n", "\n").replace('\r', "\n").replace('\t', " ");
+    }
+    text.to_owned()
+}
+
+/// The profile's check lets ASCII through only.
+fn byte(c: char) -> u8 {
+    u8::try_from(c).unwrap_or(b',')
+}
+
+/// Names for an error: the first few, shortened.
+fn listed(names: &[String]) -> String {
+    let mut text = names
+        .iter()
+        .take(30)
+        .map(|name| name.chars().take(20).collect::<String>())
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > 30 {
+        text.push_str(", …");
+    }
+    text
+}
+
+/// Counts lines up to a place in the file, as an editor shows them.
+struct Lines<'a> {
+    content: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The number of the line on which the record that is read from `byte` on begins. Places must not go back.
+    fn at(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX).min(self.content.len());
+        while self.at < byte {
+            self.step();
+        }
+        // What ends the line before, and empty lines, stand before the record.
+        while matches!(self.content.get(self.at), Some(b'\n' | b'\r')) {
+            self.step();
+        }
+        self.line
+    }
+
+    fn step(&mut self) {
+        let next = self.content.get(self.at + 1);
+        match self.content.get(self.at) {
+            Some(b'\n') => self.line += 1,
+            Some(b'\r') if next != Some(&b'\n') => self.line += 1,
+            _ => {}
+        }
+        self.at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn profile() -> Profile {
+        Profile::parse(include_str!("../../../tests/demo/day.profile.toml")).unwrap()
+    }
+
+    fn read(content: &[u8]) -> Result<Vec<Line>, Problem> {
+        let profile = profile();
+        let mut table = Table::open(content, &profile)?;
+        let mut lines = vec![Line { number: 0, cells: table.header.0.clone() }];
+        loop {
+            match table.next()? {
+                Next::Line(line) => lines.push(line),
+                Next::Bad(problem) => return Err(problem),
+                Next::End => return Ok(lines),
+            }
+        }
+    }
+
+    fn numbers(content: &str) -> Vec<u64> {
+        read(content.as_bytes()).unwrap().into_iter().map(|line| line.number).collect()
+    }
+
+    fn problem(content: &[u8]) -> String {
+        read(content).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn cells_are_trimmed_and_lines_counted_whatever_ends_them() {
+        let lines =
+            read("a,b\n 1 ,\u{3000}２\u{3000}\n\"x,\ny\",\"say \"\"z\"\"\"\n\n3,4".as_bytes()).unwrap();
+        assert_eq!(lines[1].cells, ["1", "２"]);
+        assert_eq!(lines[2].cells, ["x,\ny", "say \"z\""]);
+        for end in ["\n", "\r\n", "\r"] {
+            let content = "a,b\n1,2\n\"x\ny\",2\n\n\n3,4\n".replace('\n', end);
+            assert_eq!(numbers(&content), [0, 2, 3, 7], "{end:?}");
+            assert_eq!(numbers(content.trim_end()), [0, 2, 3, 7], "{end:?}");
+        }
+        assert_eq!(numbers("\u{FEFF}a,b\n1,2\n"), [0, 2]);
+        assert_eq!(numbers("a,b\n"), [0]);
+        assert_eq!(read("\u{FEFF}\"a\",b".as_bytes()).unwrap()[0].cells, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_is_no_table() {
+        for content in ["", "\u{FEFF}", "\n\n", "  \r\n"] {
+            assert!(problem(content.as_bytes()).contains("empty file"), "{content:?}");
+        }
+        assert!(problem(b"\xFF\xFEa\0,\0").contains("UTF-16"));
+    }
+
+    #[test]
+    fn names_line_and_column_of_other_encodings() {
+        // 受付 in Shift_JIS.
+        assert!(
+            problem(b"a,\x8e\xf3\x95t\n").starts_with("line 1, column 2"),
+            "{}",
+            problem(b"a,\x8e\xf3\n")
+        );
+        let found = problem(b"a,b\n1,2\n3,\xe5\x8c\n");
+        assert!(found.starts_with("line 3, column 2 (b): expected UTF-8"), "{found}");
+        // An overlong form, and half of a surrogate.
+        assert!(problem(b"a,b\n1,\xc0\xaf\n").contains("0xC0"));
+        assert!(problem(b"a,b\n1,\xed\xa0\x80\n").contains("0xED"));
+    }
+
+    #[test]
+    fn lines_of_another_length_and_open_quotes() {
+        let found = problem(b"a,b\n1,2\n3\n");
+        assert_eq!(found, "line 3: expected 2 cells as in the header, found 1");
+        assert!(problem(b"a,b\n1,2,3\n").contains("found 3; quote"));
+        for open in ["a,b\n1,2\n3,\"x\n5,6\n", "a,b\n1,2\n\"3,x\n", "a,b\n1,2\n3,\""] {
+            assert_eq!(
+                problem(open.as_bytes()),
+                "line 3: expected a closing quote, found the end of the file",
+                "{open:?}"
+            );
+        }
+        assert!(problem(b"\"a,b\n1,2\n").starts_with("line 1: expected a closing quote"));
+    }
+
+    #[test]
+    fn a_quote_inside_a_plain_cell_is_a_character() {
+        assert_eq!(read(b"a,b\n5\" pipe,2\n").unwrap()[1].cells, ["5\" pipe", "2"]);
+    }
+
+    #[test]
+    fn columns_by_name() {
+        let profile = profile();
+        let table = Table::open(b"a,b,c,b\n", &profile).unwrap();
+        let table = table.header;
+        assert_eq!(table.column("a"), Ok(0));
+        assert!(
+            table.column("b").unwrap_err().to_string().contains("column 4 (b): expected each column once")
+        );
+        let missing = table.column("d").unwrap_err().to_string();
+        assert!(missing.contains("expected a column \"d\", found only a, b, c, b"), "{missing}");
+    }
+}

@@ -1,0 +1,628 @@
+//! Files against a real store.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+
+use meguri_proto::{FactId, Incarnation};
+use proptest::prelude::*;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::*;
+use crate::pickups;
+use crate::store::Store;
+
+const PROFILE: &str = include_str!("../../../tests/demo/day.profile.toml");
+const CHANGES: &str = include_str!("../../../tests/demo/changes.profile.toml");
+const HEADER: &str = "受付番号,収集日,地区,区,町丁目,番地,建物,排出場所,連絡事項,緯度,経度,支払,\
+    品目1,個数1,券1,リサイクル1,品目2,個数2,券2,リサイクル2";
+
+const CITY: &str = r#"
+id = "hiroshima"
+name = "広島市"
+division = "担当課"
+wards = ["中区", "東区"]
+[[contractor]]
+id = "daiichi"
+name = "第一収集"
+[[contract]]
+id = "daiichi-2026"
+contractor = "daiichi"
+from = 2026-04-01
+until = 2027-03-31
+[[vehicle]]
+id = "v-1"
+contract = "daiichi-2026"
+name = "1号車"
+round = "中区A"
+[[vehicle]]
+id = "v-2"
+contract = "daiichi-2026"
+name = "2号車"
+round = "東区A"
+[[district]]
+name = "中区A"
+ward = "中区"
+vehicle = "v-1"
+[[district]]
+name = "東区A"
+ward = "東区"
+vehicle = "v-2"
+"#;
+
+fn city() -> City {
+    // TOML knows dates; the plan wants text.
+    let text = CITY
+        .replace("from = 2026-04-01", "from = \"2026-04-01\"")
+        .replace("until = 2027-03-31", "until = \"2027-03-31\"");
+    City::parse(Path::new("city.toml"), &text).unwrap()
+}
+
+struct Office {
+    _dir: TempDir,
+    store: Store,
+    city: City,
+    now: Timestamp,
+}
+
+impl Office {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let city = city();
+        // A day before the pickups.
+        let now = "2026-06-09T03:00:00Z".parse().unwrap();
+        let store = Store::open(dir.path(), &city.id, now, Incarnation(Uuid::from_u128(1))).unwrap();
+        crate::plan::take_over(&store.conn, &city).unwrap();
+        Self { _dir: dir, store, city, now }
+    }
+
+    fn run(&mut self, command: Command) -> Result<Report, ImportError> {
+        let prepared = Prepared::new(&self.store.conn, &self.city, command)?;
+        let tx = self.store.conn.transaction().unwrap();
+        let mut touched = Touched::default();
+        let report = prepared.apply(&tx, self.now, &mut touched)?;
+        tx.commit().unwrap();
+        Ok(report)
+    }
+
+    fn import(&mut self, profile: &str, content: &str) -> Report {
+        self.run(file(profile, content)).unwrap()
+    }
+
+    fn day(&mut self, lines: &[String]) -> Report {
+        self.import(PROFILE, &day(lines))
+    }
+
+    fn texts(&self, select: &str) -> Vec<String> {
+        let mut statement = self.store.conn.prepare(select).unwrap();
+        let columns = statement.column_count();
+        let row = |row: &rusqlite::Row<'_>| {
+            let values = (0..columns).map(|column| {
+                use rusqlite::types::Value::{Blob, Integer, Null, Real, Text};
+                Ok(match row.get::<_, rusqlite::types::Value>(column)? {
+                    Null => "-".to_owned(),
+                    Integer(number) => number.to_string(),
+                    Real(number) => number.to_string(),
+                    Text(text) => text,
+                    Blob(_) => "(bytes)".to_owned(),
+                })
+            });
+            Ok(values.collect::<rusqlite::Result<Vec<_>>>()?.join(" "))
+        };
+        statement.query_map([], row).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// All that requests became, without the numbers of rows.
+    fn all(&self) -> Vec<String> {
+        let mut all = self.texts(
+            "SELECT source_key, date, district, ward, contract, vehicle, stop, reception, items, payment, office,
+                pickup.rev, changed_on, state, town, lot, building, spot, notice, lat, lng
+            FROM pickup JOIN resident ON resident.pickup = pickup.id AND resident.rev = pickup.rev ORDER BY source_key",
+        );
+        all.extend(self.texts(
+            "SELECT source_key, kind, detail FROM history JOIN pickup ON pickup.id = pickup ORDER BY source_key, history.id",
+        ));
+        all
+    }
+
+    fn history(&self, reception: &str) -> Vec<String> {
+        self.texts(&format!(
+            "SELECT kind, detail FROM history JOIN pickup ON pickup.id = history.pickup
+            WHERE reception = '{reception}' ORDER BY history.id"
+        ))
+    }
+}
+
+fn file(profile: &str, content: &str) -> Command {
+    let (content, profile) = (content.to_owned(), profile.to_owned());
+    Command::File(File { name: "day.csv".to_owned(), content, profile, days: Vec::new() })
+}
+
+fn day(lines: &[String]) -> String {
+    format!("{HEADER}\n{}\n", lines.join("\n"))
+}
+
+fn line(reception: u32) -> String {
+    format!(
+        "{reception:04},2026-06-10,中区A,中区,紙屋町一丁目,1-{reception},,門の前,,34.39,132.45,納付券,椅子,2,250x1,,机,,1000x1+250x1,"
+    )
+}
+
+fn lines(count: u32) -> Vec<String> {
+    (1..=count).map(line).collect()
+}
+
+fn problems(content: &str) -> Vec<String> {
+    let mut office = Office::new();
+    let before = office.texts("SELECT count(*) FROM import");
+    let report = office.import(PROFILE, content);
+    assert_eq!(report.outcome, Outcome::Rejected, "{report}");
+    assert_eq!(report.exit_status(), 2);
+    assert_eq!(office.texts("SELECT count(*) FROM pickup"), ["0"]);
+    assert_eq!(office.texts("SELECT count(*) FROM import"), before);
+    report.problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn takes_a_day() {
+    let mut office = Office::new();
+    let mut all = lines(3);
+    all.push(line(4).replace("中区A,中区", "東区A,東区").replace("納付券", "免除"));
+    let report = office.day(&all);
+    assert_eq!((report.outcome, report.exit_status(), report.import), (Outcome::Applied, 0, Some(1)));
+    let counts = Counts { lines: 4, requests: 4, added: 4, ..Counts::default() };
+    assert_eq!((report.counts, report.days.len()), (counts, 1));
+    assert_eq!(
+        office.texts(
+            "SELECT source_key, vehicle, contract, stop, reception, payment, office, state FROM pickup"
+        ),
+        [
+            "2026-06-10/中区A/0001 v-1 daiichi-2026 1 0001 tickets \"planned\" open",
+            "2026-06-10/中区A/0002 v-1 daiichi-2026 2 0002 tickets \"planned\" open",
+            "2026-06-10/中区A/0003 v-1 daiichi-2026 3 0003 tickets \"planned\" open",
+            "2026-06-10/東区A/0004 v-2 daiichi-2026 1 0004 number_tag \"planned\" open",
+        ]
+    );
+    assert_eq!(
+        office.texts("SELECT items FROM pickup LIMIT 1"),
+        [
+            r#"[{"count":2,"name":"椅子","tickets":[{"count":1,"yen":250}]},{"count":1,"name":"机","tickets":[{"count":1,"yen":1000},{"count":1,"yen":250}]}]"#
+        ]
+    );
+    assert_eq!(
+        office.texts("SELECT rev, town, lot, building, spot, notice, lat, lng FROM resident LIMIT 1"),
+        ["1 紙屋町一丁目 1-1  門の前  34.39 132.45"]
+    );
+    assert_eq!(office.history("0001"), ["added {\"rev\":1}"]);
+}
+
+#[test]
+fn the_same_file_again_changes_nothing() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    let before = office.all();
+    let report = office.day(&lines(20));
+    let counts = Counts { lines: 20, requests: 20, unchanged: 20, ..Counts::default() };
+    assert_eq!((report.outcome, report.counts), (Outcome::Applied, counts));
+    assert_eq!(office.all(), before);
+}
+
+#[test]
+fn a_changed_line_is_an_update_with_history() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    let mut all = lines(20);
+    all[1] = all[1].replace("門の前", "車庫の横").replace("椅子,2", "椅子,3");
+    let report = office.day(&all);
+    let counts = Counts { lines: 20, requests: 20, changed: 1, unchanged: 19, ..Counts::default() };
+    assert_eq!(report.counts, counts);
+    let history = office.history("0002");
+    assert_eq!(history.len(), 2);
+    assert!(history[1].starts_with("changed {\"fields\":{\"items\":[[{"), "{}", history[1]);
+    assert!(history[1].ends_with("\"spot\":null},\"rev\":2}"), "{}", history[1]);
+    assert!(!history[1].contains("車庫"), "residents' data in history");
+    // Both revisions of residents' data are there; the day before is no change of the day.
+    assert_eq!(
+        office.texts("SELECT resident.rev, spot, pickup.rev, changed_on FROM resident JOIN pickup ON id = pickup WHERE reception = '0002'"),
+        ["1 門の前 2 -", "2 車庫の横 2 -"]
+    );
+    // On the day itself, in Japan: 00:30 there is the day before in UTC.
+    office.now = "2026-06-09T15:30:00Z".parse().unwrap();
+    all[2] = all[2].replace("門の前", "車庫の横");
+    office.day(&all);
+    assert_eq!(office.texts("SELECT reception FROM pickup WHERE changed_on = date"), ["0003"]);
+}
+
+#[test]
+fn a_new_order_is_no_change_of_pickups() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    let history = office.texts("SELECT count(*) FROM history");
+    office.now = "2026-06-10T01:00:00Z".parse().unwrap();
+    let mut all = lines(20);
+    all.swap(0, 1);
+    let report = office.day(&all);
+    assert_eq!((report.counts.reordered, report.counts.changed, report.counts.unchanged), (2, 0, 18));
+    assert_eq!(office.texts("SELECT reception FROM pickup ORDER BY stop LIMIT 2"), ["0002", "0001"]);
+    assert_eq!(office.texts("SELECT count(*) FROM history"), history);
+    assert_eq!(office.texts("SELECT count(*) FROM pickup WHERE changed_on IS NOT NULL"), ["0"]);
+}
+
+#[test]
+fn what_is_missing_is_cancelled_and_what_comes_back_is_reinstated() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    let report = office.day(&lines(19));
+    assert_eq!((report.outcome, report.counts.cancelled, report.counts.unchanged), (Outcome::Applied, 1, 19));
+    assert_eq!(
+        office.texts("SELECT office, state FROM pickup WHERE reception = '0020'"),
+        ["\"cancelled\" cancelled"]
+    );
+    assert_eq!(office.history("0020"), ["added {\"rev\":1}", "cancelled {\"missing\":true}"]);
+    // Again: it is cancelled already.
+    assert_eq!(office.day(&lines(19)).counts.cancelled, 0);
+    let report = office.day(&lines(20));
+    assert_eq!((report.counts.reinstated, report.counts.unchanged), (1, 19));
+    assert_eq!(
+        office.texts("SELECT office, state FROM pickup WHERE reception = '0020'"),
+        ["\"planned\" open"]
+    );
+    assert_eq!(office.history("0020").last().unwrap(), "reinstated -");
+    // Another day is another file's business.
+    let other: Vec<_> = lines(1).iter().map(|line| line.replace("06-10", "06-11")).collect();
+    assert_eq!(office.day(&other).counts.cancelled, 0);
+}
+
+#[test]
+fn too_much_missing_is_held_until_a_person_releases_or_drops_it() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    let before = office.all();
+    let mut short = lines(18);
+    short[0] = short[0].replace("門の前", "車庫の横");
+    let report = office.day(&short);
+    assert_eq!((report.outcome, report.exit_status(), report.import), (Outcome::Held, 3, Some(2)));
+    let missing = Missing { date: "2026-06-10".parse().unwrap(), planned: 20, missing: 2 };
+    assert_eq!(report.missing, [missing]);
+    assert_eq!(office.all(), before);
+    assert_eq!(office.texts("SELECT kind, detail, settled_at FROM notice"), ["import_held {\"import\":2} -"]);
+    // The same file again is the same held import.
+    assert_eq!(office.day(&short).import, Some(2));
+    assert_eq!(office.texts("SELECT count(*) FROM notice"), ["1"]);
+
+    // Meanwhile another file was taken; the release compares anew.
+    let mut other = lines(20);
+    other[1] = other[1].replace("門の前", "店の前");
+    office.day(&other);
+    let report = office.run(Command::Release { id: 2 }).unwrap();
+    assert_eq!((report.outcome, report.import), (Outcome::Applied, Some(2)));
+    assert_eq!((report.counts.changed, report.counts.cancelled), (2, 2));
+    let import = "SELECT state, content, profile_text FROM import WHERE id = 2";
+    assert_eq!(office.texts(import), ["applied - -"]);
+    assert_eq!(office.texts("SELECT settled_at IS NOT NULL FROM notice"), ["1"]);
+    let again = office.run(Command::Release { id: 2 }).unwrap_err().to_string();
+    assert_eq!(again, "import 2 is applied; only held imports are released or dropped");
+
+    // And one that is dropped.
+    let report = office.day(&lines(10));
+    let id = report.import.unwrap();
+    let before = office.all();
+    assert_eq!(office.run(Command::Drop { id }).unwrap().outcome, Outcome::Dropped);
+    assert_eq!(office.all(), before);
+    assert_eq!(office.texts(&format!("SELECT state, content FROM import WHERE id = {id}")), ["dropped -"]);
+    assert!(office.run(Command::Drop { id: 99 }).unwrap_err().to_string().contains("does not exist"));
+}
+
+#[test]
+fn a_file_of_changes_cancels_only_what_it_says_and_leaves_stops() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    let mut changes = vec![
+        format!("{},取消", line(5)),
+        format!("{},予定", line(7).replace("門の前", "車庫の横")),
+        format!("{},", line(21)),
+        format!("{},取消", line(22)),
+    ];
+    let content = format!("{HEADER},状態\n{}\n", changes.join("\n"));
+    let report = office.import(CHANGES, &content);
+    let counts = Counts { lines: 4, requests: 4, added: 2, changed: 1, cancelled: 2, ..Counts::default() };
+    assert_eq!((report.outcome, report.counts), (Outcome::Applied, counts));
+    assert_eq!(office.history("0005"), ["added {\"rev\":1}", "cancelled -"]);
+    assert_eq!(office.history("0022"), ["added {\"rev\":1}", "cancelled -"]);
+    assert_eq!(
+        office.texts("SELECT reception, stop FROM pickup WHERE reception IN ('0007', '0021', '0022')"),
+        ["0007 7", "0021 21", "0022 22"]
+    );
+    let before = office.all();
+    assert_eq!(office.import(CHANGES, &content).counts.unchanged, 4);
+    assert_eq!(office.all(), before);
+    changes[0] = format!("{},予定", line(5));
+    let report = office.import(CHANGES, &format!("{HEADER},状態\n{}\n", changes.join("\n")));
+    assert_eq!(report.counts.reinstated, 1);
+}
+
+#[test]
+fn a_request_that_moves_keeps_its_history() {
+    let profile = PROFILE.replace("key = [\"収集日\", \"地区\", \"受付番号\"]", "key = [\"受付番号\"]");
+    let mut office = Office::new();
+    let content = |lines: &[String]| day(lines);
+    office.import(&profile, &content(&lines(20)));
+    let mut all = lines(20);
+    all[0] = all[0].replace("06-10", "06-12").replace("中区A,中区", "東区A,東区");
+    let mut touched = Touched::default();
+    let prepared = Prepared::new(&office.store.conn, &office.city, file(&profile, &content(&all))).unwrap();
+    let report = prepared.apply(&office.store.conn, office.now, &mut touched).unwrap();
+    assert_eq!((report.counts.changed, report.counts.cancelled, report.counts.added), (1, 0, 0));
+    // Both lists are made anew.
+    let rounds: Vec<_> =
+        touched.rounds.iter().map(|round| format!("{} {}", round.date, round.vehicle)).collect();
+    assert_eq!(rounds, ["2026-06-10 v-1", "2026-06-12 v-2"]);
+    let history = office.history("0001");
+    assert!(history[1].contains("\"date\":[\"2026-06-10\",\"2026-06-12\"]"), "{}", history[1]);
+    assert!(history[1].contains("\"vehicle\":[\"v-1\",\"v-2\"]"), "{}", history[1]);
+}
+
+#[test]
+fn what_the_field_said_stays_and_is_contradicted() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    let conn = &office.store.conn;
+    let uid: Vec<u8> =
+        conn.query_row("SELECT uid FROM pickup WHERE reception = '0020'", [], |row| row.get(0)).unwrap();
+    let uid = Uuid::from_slice(&uid).unwrap();
+    let fact = FactId(Uuid::from_u128(9));
+    let body = json!({ "v": 1, "contract": "daiichi-2026", "config": 1, "at": { "terminal": "2026-06-10T01:00:00Z" },
+        "fact": { "outcome": { "pickup": uid, "list": { "date": "2026-06-10", "version": 1 }, "result": "collected" } } });
+    conn.execute_batch(
+        "INSERT INTO terminal (id, contract, vehicle, secret_sha256, added_at) VALUES ('t-1', 'daiichi-2026', 'v-1', x'00', 0);
+        INSERT INTO log (id, terminal, kind, epoch, digest, opened_at) VALUES (1, 't-1', 'fact', randomblob(16), x'00', 0);",
+    )
+    .unwrap();
+    let insert = "INSERT INTO fact (id, log, seq, terminal, pickup, contract, body, terminal_at, received_at)
+        VALUES (?1, 1, 1, 't-1', 20, 'daiichi-2026', ?2, 0, 0)";
+    conn.execute(insert, params![fact.0.as_bytes().as_slice(), body.to_string()]).unwrap();
+    pickups::refresh(conn, 20).unwrap();
+    office.day(&lines(19));
+    assert_eq!(
+        office.texts("SELECT office, state, contradictions FROM pickup WHERE id = 20"),
+        ["\"cancelled\" collected [\"collected_though_cancelled\"]"]
+    );
+}
+
+#[test]
+fn a_plan_for_a_store_that_moved_on_is_made_anew() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    let mut changed = lines(20);
+    changed[0] = changed[0].replace("門の前", "車庫の横");
+    // Prepared before, applied after another import and another decision.
+    let prepared = Prepared::new(&office.store.conn, &office.city, file(PROFILE, &day(&changed))).unwrap();
+    office.day(&lines(21));
+    let report = prepared.apply(&office.store.conn, office.now, &mut Touched::default()).unwrap();
+    assert_eq!((report.counts.changed, report.counts.cancelled), (1, 1));
+
+    let prepared = Prepared::new(&office.store.conn, &office.city, file(PROFILE, &day(&lines(20)))).unwrap();
+    let imports = office.texts("SELECT count(*) FROM import");
+    office
+        .store
+        .conn
+        .execute("UPDATE pickup SET office = '\"cancelled\"' WHERE reception = '0001'", [])
+        .unwrap();
+    let report = prepared.apply(&office.store.conn, office.now, &mut Touched::default()).unwrap();
+    assert_eq!((report.counts.changed, report.counts.reinstated), (1, 1));
+    // What the first try had written is undone.
+    assert_eq!(imports, ["3"]);
+    assert_eq!(office.texts("SELECT count(*) FROM import"), ["4"]);
+}
+
+#[test]
+fn names_line_column_and_what_was_expected() {
+    for (from, to, expected) in [
+        (
+            "2026-06-10",
+            "2026-06-31",
+            "line 3, column 2 (収集日): expected a date like %Y-%m-%d, found \"2026-06-31\"",
+        ),
+        (
+            "2026-06-10",
+            "2026-03-31",
+            "line 3, column 2 (収集日): expected a day of contract daiichi-2026 of v-1, 2026-04-01 to 2027-03-31, found 2026-03-31",
+        ),
+        ("2026-06-10", "", "line 3, column 2 (収集日): expected a part of the request's key, found nothing"),
+        ("中区A", "南区A", "line 3, column 3 (地区): expected a district of city.toml, found \"南区A\""),
+        (",中区,", ",南区,", "line 3, column 4 (区): expected a ward of city.toml, found \"南区\""),
+        (
+            "0002",
+            "00 02",
+            "line 3, column 1 (受付番号): expected a reception number, at most 40 letters, digits and hyphens, found \"00 02\"",
+        ),
+        ("紙屋町一丁目", "", "line 3, column 5 (町丁目): expected a town, found nothing"),
+        ("34.39", "", "line 3, column 10 (緯度): expected both latitude and longitude, found one"),
+        (
+            "34.39",
+            "134.39",
+            "line 3, column 10 (緯度): expected degrees from -90 to 90, found something else",
+        ),
+        (
+            "納付券",
+            "現金",
+            "line 3, column 12 (支払): expected one of キャッシュレス, シール不要, 免除, 番号札, 納付券, found \"現金\"",
+        ),
+        ("椅子,2", "椅子,0", "line 3, column 14 (個数1): expected a number from 1 to 999, found \"0\""),
+        ("椅子,2", ",2", "line 3, column 13 (品目1): expected an item's name, found nothing"),
+        (
+            "250x1,,",
+            "250,x,",
+            "line 3, column 16 (リサイクル1): expected yes or no (1, yes, true, 有, あり, ○, 要; 0, no, false, 無, なし, ×, 不要), found \"x\"",
+        ),
+        (
+            "1000x1+250x1",
+            "1000x1+1000x2",
+            "line 3, column 19 (券2): expected each value of tickets once, found \"1000x1+1000x2\"",
+        ),
+        (
+            "門の前",
+            "門\u{0}前",
+            "line 3, column 8 (排出場所): expected printable characters, found the control character U+0000",
+        ),
+        (
+            "椅子,2,250x1,,机,,1000x1+250x1,",
+            ",,,,,,,",
+            "line 3: expected at least one item of the request, found none",
+        ),
+    ] {
+        let changed = line(2);
+        assert!(changed.contains(from), "{from}");
+        let found = problems(&day(&[line(1), changed.replacen(from, to, 1), line(3)]));
+        assert_eq!(found, [expected]);
+    }
+    let long = problems(&day(&[line(1).replace("1-1,", &format!("{},", "あ".repeat(101)))]));
+    assert_eq!(long, ["line 2, column 6 (番地): expected at most 100 characters, found 101"]);
+    let huge = problems(&day(&[line(1).replace("門の前", &"あ".repeat(5_000_000))]));
+    assert_eq!(huge, ["line 2, column 8 (排出場所): expected at most 500 characters, found 5000000"]);
+    let ragged = problems(&day(&[line(1), line(2) + ",x", "a".to_owned()]));
+    assert_eq!(ragged.len(), 2, "{ragged:?}");
+    let twice = problems(&day(&[line(1), line(2), line(1)]));
+    assert_eq!(twice, ["line 4: expected each request once, found the key of line 2 again"]);
+}
+
+#[test]
+fn tells_all_problems_up_to_a_hundred() {
+    let bad: Vec<_> = (1..=150).map(|n| line(n).replace("中区A", "?").replace("納付券", "?")).collect();
+    let mut office = Office::new();
+    let report = office.day(&bad);
+    assert_eq!((report.problems.len(), report.more_problems), (100, 200));
+    assert!(report.to_string().contains("and 200 more problems"));
+}
+
+#[test]
+fn a_round_too_large_for_a_list_is_refused() {
+    let found = problems(&day(&lines(1_001)));
+    assert_eq!(
+        found,
+        [
+            "expected at most 1000 pickups in the round of v-1 (daiichi-2026) on 2026-06-10 that line 2 is on, found 1001"
+        ]
+    );
+    let mut office = Office::new();
+    assert_eq!(office.day(&lines(1_000)).outcome, Outcome::Applied);
+    // One more from a file of changes counts what is there.
+    let content = format!("{HEADER},状態\n{},\n", line(1_001));
+    assert_eq!(office.import(CHANGES, &content).outcome, Outcome::Rejected);
+    let wordy: Vec<_> = lines(600).iter().map(|line| line.replace("門の前", &"門".repeat(500))).collect();
+    assert!(problems(&day(&wordy))[0].contains("bytes of text"));
+}
+
+#[test]
+fn files_that_can_not_be_read() {
+    let mut office = Office::new();
+    let mut tell = |content: &str| office.run(file(PROFILE, content)).unwrap_err().to_string();
+    for (content, expected) in [
+        ("", "can't read day.csv: expected a header"),
+        (HEADER, "can't read day.csv: expected the requests of a whole day, found none"),
+        (&HEADER.replace("収集日", "日付"), "expected a column \"収集日\", found only 受付番号, 日付"),
+        (
+            &HEADER.replace("区,町丁目", "地区,町丁目"),
+            "column 4 (地区): expected each column once, found it as column 3, too",
+        ),
+        (&format!("{}\n\"{}", HEADER, line(1)), "line 2: expected a closing quote"),
+    ] {
+        let told = tell(content);
+        assert!(told.contains(expected), "{told}");
+    }
+    let bytes = [day(&lines(1)).into_bytes(), b"0002,2026-06-10,\x92\x86\x8b\xe6".to_vec()].concat();
+    let told = text("day.csv", PROFILE, bytes).unwrap_err().to_string();
+    assert!(told.contains("line 3, column 3 (地区): expected UTF-8, found the byte 0x92"), "{told}");
+}
+
+#[test]
+fn a_day_may_be_named() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    let named = |content: &str, days: &[&str]| {
+        let days = days.iter().map(|day| day.parse().unwrap()).collect();
+        let (content, profile) = (content.to_owned(), PROFILE.to_owned());
+        Command::File(File { name: "day.csv".to_owned(), content, profile, days })
+    };
+    // Of a day that has none left: all is missing, so it is held, and the release knows the day again.
+    let report = office.run(named(HEADER, &["2026-06-10"])).unwrap();
+    assert_eq!((report.outcome, report.missing[0].missing), (Outcome::Held, 20));
+    let id = report.import.unwrap();
+    assert_eq!(office.run(Command::Release { id }).unwrap().counts.cancelled, 20);
+    let report = office.run(named(&day(&lines(1)), &["2026-06-11"])).unwrap();
+    assert_eq!(report.problems[0].problem, "expected only the days named for this file, found 2026-06-10");
+}
+
+/// Items on lines of their own, in any place of the file.
+#[test]
+fn several_lines_make_one_request() {
+    let start = PROFILE.find("[items.columns]").unwrap();
+    let lines_of = "[items.lines]\nname = \"品目1\"\ncount = { column = \"個数1\", default = \"1\" }\n";
+    let profile = format!("{}{lines_of}", &PROFILE[..start]);
+    let mut office = Office::new();
+    let shelf = line(1).replace("椅子,2", "棚,");
+    let report = office.import(&profile, &day(&[line(1), line(2), shelf.clone()]));
+    assert_eq!((report.counts.lines, report.counts.requests, report.counts.added), (3, 2, 2));
+    assert_eq!(
+        office.texts("SELECT items FROM pickup WHERE reception = '0001'"),
+        [r#"[{"count":2,"name":"椅子"},{"count":1,"name":"棚"}]"#]
+    );
+    let report =
+        office.import(&profile, &day(&[line(1), shelf.replace("門の前", "裏").replace("納付券", "免除")]));
+    assert_eq!(
+        report.problems[0].to_string(),
+        "line 3: expected the same as on line 2 of this request, found another payment, spot"
+    );
+    let many: Vec<_> = (0..51).map(|_| line(1)).collect();
+    let report = office.import(&profile, &day(&many));
+    assert_eq!(
+        report.problems[0].to_string(),
+        "line 52: expected at most 50 items of the request that begins on line 2"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// In whatever order the lines come, the same pickups result; taken again, in this order or another, nothing but stops changes.
+    #[test]
+    fn the_order_of_lines_decides_nothing_but_stops(
+        picked in proptest::sample::subsequence((1..40).collect::<Vec<u32>>(), 1..40).prop_shuffle(),
+        rotate in 0_usize..40,
+    ) {
+        let without_stops = "SELECT source_key, district, vehicle, items, payment, office, rev, state FROM pickup ORDER BY source_key";
+        let other = |n: u32| if n.is_multiple_of(3) { line(n).replace("中区A,中区", "東区A,東区") } else { line(n) };
+        let shuffled: Vec<String> = picked.iter().map(|n| other(*n)).collect();
+        let mut sorted = shuffled.clone();
+        sorted.sort();
+        let (mut one, mut two) = (Office::new(), Office::new());
+        one.day(&shuffled);
+        two.day(&sorted);
+        prop_assert_eq!(one.texts(without_stops), two.texts(without_stops));
+        let before = one.all();
+        let again = one.day(&shuffled);
+        prop_assert_eq!(again.counts.unchanged, shuffled.len() as u64);
+        prop_assert_eq!(one.all(), before);
+        let mut rotated = shuffled.clone();
+        rotated.rotate_left(rotate % shuffled.len());
+        let turned = one.day(&rotated);
+        prop_assert_eq!(turned.counts.unchanged + turned.counts.reordered, shuffled.len() as u64);
+        prop_assert_eq!(one.texts(without_stops), two.texts(without_stops));
+        prop_assert_eq!(one.texts("SELECT count(*) FROM history"), two.texts("SELECT count(*) FROM history"));
+    }
+
+    /// Bytes of any kind never panic and never leave anything behind unless they are taken.
+    #[test]
+    fn anything_is_read_or_refused(
+        pieces in proptest::collection::vec(prop_oneof![
+            Just("\"".to_owned()), Just(",".to_owned()), Just("\n".to_owned()), Just("\r".to_owned()),
+            Just("\0".to_owned()), Just(line(1)), Just(line(2)), "\\PC{0,6}",
+        ], 0..30)
+    ) {
+        let mut office = Office::new();
+        let content = format!("{HEADER}\n{}", pieces.concat());
+        let taken = office.run(file(PROFILE, &content)).is_ok_and(|report| report.outcome == Outcome::Applied);
+        let pickups = office.texts("SELECT count(*) > 0 FROM pickup");
+        prop_assert_eq!(pickups, [if taken { "1" } else { "0" }]);
+    }
+}
