@@ -5,14 +5,21 @@
 
 pub mod broker;
 pub mod changes;
+pub mod cli;
 pub mod config;
+pub mod control;
+pub mod import;
 pub mod ingest;
 pub mod link;
 pub mod lists;
+pub mod logs;
+pub mod notices;
 pub mod office;
+pub mod ops;
 pub mod outbox;
 pub mod pickups;
 pub mod plan;
+pub mod serve;
 pub mod store;
 pub mod terminals;
 pub mod touched;

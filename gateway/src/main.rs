@@ -1,2 +1,7 @@
 //! The office's program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    meguri_gateway::cli::main()
+}

@@ -2,7 +2,7 @@
 
 use meguri_proto::{LogKind, Message as _, TerminalId, Topic, Way, WireError, limits};
 use rusqlite::{Connection, OptionalExtension as _, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::apply::{self, EntryPlace, Taken};
 use super::{Context, Effects, Incoming};
@@ -66,7 +66,7 @@ pub fn problem(error: &WireError) -> String {
 }
 
 /// One thing set aside, for lists on the command line.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// Its number.
     pub id: i64,

@@ -1,0 +1,400 @@
+//! The command line.
+//!
+//! Where a gateway runs on the data folder, commands go through it; else they open the store themselves.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use meguri_config::{City, Terminal};
+use meguri_proto::{CityId, TerminalId, VehicleId};
+
+use crate::config::Settings;
+use crate::control::{self, ControlError};
+use crate::import;
+use crate::ingest::{Context, Effects, Memory};
+use crate::ops::{self, Reply, Request};
+use crate::store::{StoreError, write_durably};
+use crate::terminals::Bound;
+use crate::{logs, serve};
+
+/// How long a command waits for a gateway that is starting or stopping.
+const BETWEEN: Duration = Duration::from_secs(10);
+/// `EX_USAGE` of BSD's sysexits: 1, 2 and 3 say what came of an import.
+const USAGE: u8 = 64;
+
+/// Meguri's office: broker, ingest, store, import and the city's page.
+#[derive(Debug, Parser)]
+#[command(name = "meguri-gateway", version)]
+struct Cli {
+    /// Settings file (TOML); without it the defaults and the environment count.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data folder; wins over the settings.
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the gateway until SIGTERM or Ctrl-C.
+    Serve,
+    /// Settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Terminals and their credentials.
+    #[command(subcommand)]
+    Terminal(TerminalCommand),
+    /// What could not be taken and was set aside.
+    #[command(subcommand)]
+    Aside(AsideCommand),
+    /// What a person should know.
+    #[command(subcommand)]
+    Notice(NoticeCommand),
+    /// Takes a request file. Exit status: 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held for a person.
+    Import(import::cli::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Prints the settings in force, each explained.
+    Print,
+}
+
+#[derive(Debug, Subcommand)]
+enum TerminalCommand {
+    /// Makes a terminal; its secret is told this once.
+    Add(Add),
+    /// Binds a terminal to another vehicle.
+    Bind {
+        /// The terminal.
+        terminal: TerminalId,
+        /// Its vehicle from now on.
+        #[arg(long)]
+        vehicle: VehicleId,
+    },
+    /// Lists terminals.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keeps a terminal out, at once.
+    Block {
+        /// The terminal.
+        terminal: TerminalId,
+    },
+    /// Lets a blocked terminal in again.
+    Unblock {
+        /// The terminal.
+        terminal: TerminalId,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Add {
+    /// Its name for life: a-z, 0-9 and inner hyphens.
+    terminal: TerminalId,
+    /// The vehicle whose rounds it carries.
+    #[arg(long)]
+    vehicle: VehicleId,
+    /// Writes terminal.toml and secret into this folder, ready for the terminal, instead of printing the secret.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum AsideCommand {
+    /// Lists what is not settled.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tries to take one again.
+    Retry {
+        /// Its number.
+        id: i64,
+    },
+    /// Puts one away: a person has looked.
+    Settle {
+        /// Its number.
+        id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum NoticeCommand {
+    /// Lists what is not settled.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Settles one: a person has looked.
+    Settle {
+        /// Its number.
+        id: i64,
+    },
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Where even that can't be printed there is nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(cli) {
+        Ok(status) => status,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "meguri-gateway: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let settings = Settings::read(cli.config.as_deref(), variables(), cli.data.as_deref())?;
+    let mut out = io::stdout().lock();
+    match cli.command {
+        Command::Serve => {
+            drop(out);
+            logs::start(&settings.log);
+            let runtime = tokio::runtime::Runtime::new().context("can't start threads")?;
+            runtime.block_on(serve::run(settings))?;
+            // Connections of the embedded broker may still linger; nothing of theirs is worth waiting for.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        }
+        Command::Config(ConfigCommand::Print) => write!(out, "{}", settings.print())?,
+        Command::Terminal(command) => terminal(&settings, command, &mut out)?,
+        Command::Aside(command) => aside(&settings, command, &mut out)?,
+        Command::Notice(command) => notice(&settings, command, &mut out)?,
+        Command::Import(args) => {
+            let city = City::read(&settings.city_file())?;
+            return Ok(import::cli::run(&args, &settings.data, &city, |command| {
+                match request_done(&settings, &Request::Import { command })? {
+                    Reply::Imported(report) => Ok(*report),
+                    other => Err(unexpected(&other)),
+                }
+            }));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Variables of the environment that are text; others name no setting.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn unexpected(reply: &Reply) -> anyhow::Error {
+    anyhow::anyhow!("the gateway answered something else ({reply:?}); are both of one version?")
+}
+
+/// Has a request done: by the gateway that runs on the folder, or here.
+fn request_done(settings: &Settings, request: &Request) -> anyhow::Result<Reply> {
+    let until = Instant::now() + BETWEEN;
+    loop {
+        match control::ask(&settings.data, request) {
+            Err(ControlError::NotRunning) => {}
+            done => return Ok(done?),
+        }
+        match done_here(settings, request.clone()) {
+            // One is starting or stopping: it will answer, or let go.
+            Err(error) if is_held(&error) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_held(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<StoreError>(), Some(StoreError::Held { .. }))
+}
+
+fn done_here(settings: &Settings, request: Request) -> anyhow::Result<Reply> {
+    let clock = serve::clock(settings)?;
+    let city = Arc::new(City::read(&settings.city_file())?);
+    let mut store = serve::open(settings, &city, &clock)?;
+    let prepared = ops::prepare(&store.conn, &city, request)?;
+    if let Some(reply) = prepared.reply_without_writing() {
+        store.close()?;
+        return Ok(reply);
+    }
+    let incarnation = store.incarnation;
+    let tx = store.conn.transaction().context("the store can't begin")?;
+    let mut memory = Memory::default();
+    let mut ctx = Context { now: clock.now(), city: &city.id, incarnation, memory: &mut memory };
+    // Lists and listeners catch up when a gateway starts.
+    let reply = prepared.execute(&tx, &mut ctx, &mut Effects::default())?;
+    tx.commit().context("the store can't commit")?;
+    store.close()?;
+    Ok(with_broker(settings, reply))
+}
+
+/// Tells a new terminal where the broker will be.
+fn with_broker(settings: &Settings, reply: Reply) -> Reply {
+    let Reply::TerminalAdded { bound, secret, broker: None } = reply else { return reply };
+    let broker = match &settings.mqtt.external {
+        Some(external) => Some((external.host.clone(), external.port)),
+        // A free port is known only once it is taken.
+        None if settings.mqtt.listen.port() == 0 => None,
+        None => Some((settings.mqtt.listen.ip().to_string(), settings.mqtt.listen.port())),
+    };
+    Reply::TerminalAdded { bound, secret, broker }
+}
+
+fn terminal(settings: &Settings, command: TerminalCommand, out: &mut impl Write) -> anyhow::Result<()> {
+    match command {
+        TerminalCommand::Add(Add { terminal, vehicle, out: folder }) => {
+            if let Some(folder) = &folder {
+                // Before the terminal is made: its secret is told only once.
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("can't make the folder {}", folder.display()))?;
+            }
+            let reply = request_done(settings, &Request::TerminalAdd { terminal, vehicle })?;
+            let Reply::TerminalAdded { bound, secret, broker } = reply else {
+                return Err(unexpected(&reply));
+            };
+            let Bound { terminal, vehicle, contract, .. } = &bound;
+            writeln!(out, "terminal {terminal} carries vehicle {vehicle} under contract {contract}")?;
+            match folder {
+                Some(folder) => {
+                    let city = City::read(&settings.city_file())?.id;
+                    write_terminal(&folder, &city, &bound, &secret.0, broker)?;
+                    writeln!(out, "wrote {}", folder.join("terminal.toml").display())?;
+                    writeln!(out, "wrote {}", folder.join("secret").display())?;
+                }
+                None => writeln!(out, "secret (told this once): {}", secret.0)?,
+            }
+        }
+        TerminalCommand::Bind { terminal, vehicle } => {
+            let reply = request_done(settings, &Request::TerminalBind { terminal, vehicle })?;
+            let Reply::TerminalBound(bound) = reply else { return Err(unexpected(&reply)) };
+            let Bound { terminal, vehicle, contract, .. } = bound;
+            writeln!(out, "terminal {terminal} carries vehicle {vehicle} under contract {contract}")?;
+        }
+        TerminalCommand::List { json } => {
+            let reply = request_done(settings, &Request::TerminalList)?;
+            let Reply::Terminals(terminals) = reply else { return Err(unexpected(&reply)) };
+            if json {
+                writeln!(out, "{}", serde_json::to_string_pretty(&terminals)?)?;
+                return Ok(());
+            }
+            for t in terminals {
+                let state = match (t.blocked_at, t.online) {
+                    (Some(at), _) => format!("blocked since {at:.0}"),
+                    (None, true) => "online".to_owned(),
+                    (None, false) => "offline".to_owned(),
+                };
+                let heard =
+                    t.last_heard_at.map_or("never heard".to_owned(), |at| format!("last heard {at:.0}"));
+                writeln!(
+                    out,
+                    "{}\tvehicle {}\tcontract {}\t{state}\t{heard}",
+                    t.terminal, t.vehicle, t.contract
+                )?;
+            }
+        }
+        TerminalCommand::Block { terminal } => block(settings, out, terminal, true)?,
+        TerminalCommand::Unblock { terminal } => block(settings, out, terminal, false)?,
+    }
+    Ok(())
+}
+
+fn block(
+    settings: &Settings,
+    out: &mut impl Write,
+    terminal: TerminalId,
+    blocked: bool,
+) -> anyhow::Result<()> {
+    let request = Request::TerminalBlock { terminal: terminal.clone(), blocked };
+    let reply = request_done(settings, &request)?;
+    let Reply::TerminalBlocked { changed } = reply else { return Err(unexpected(&reply)) };
+    let state = if blocked { "blocked" } else { "let in" };
+    let already = if changed { "" } else { " already" };
+    writeln!(out, "terminal {terminal} is{already} {state}")?;
+    Ok(())
+}
+
+/// Writes what a terminal needs to come in.
+fn write_terminal(
+    folder: &Path,
+    city: &CityId,
+    bound: &Bound,
+    secret: &str,
+    broker: Option<(String, u16)>,
+) -> anyhow::Result<()> {
+    let Bound { terminal, vehicle, contract, contractor } = bound;
+    // The secret first: whatever fails after it, the terminal is not lost.
+    let path = folder.join("secret");
+    write_durably(&path, format!("{secret}\n").as_bytes(), 0o600)
+        .with_context(|| format!("can't write {}", path.display()))?;
+    let (host, port) = broker.context(
+        "the broker takes a free port, so terminal.toml needs a running gateway; the secret is written, fill in the rest",
+    )?;
+    let text = format!(
+        "# Settings of terminal {terminal}.\nversion = 1\ncity = \"{city}\"\nterminal = \"{terminal}\"\n\
+         contractor = \"{contractor}\"\ncontract = \"{contract}\"\nvehicle = \"{vehicle}\"\n\n\
+         [broker]\nhost = \"{host}\"\nport = {port}\n# Beside this file; for the terminal alone to read.\nsecret_file = \"secret\"\n"
+    );
+    let path = folder.join("terminal.toml");
+    // What is written must read.
+    Terminal::parse(&path, &text)?;
+    write_durably(&path, text.as_bytes(), 0o644).with_context(|| format!("can't write {}", path.display()))
+}
+
+fn aside(settings: &Settings, command: AsideCommand, out: &mut impl Write) -> anyhow::Result<()> {
+    let (request, json) = match command {
+        AsideCommand::List { json } => (Request::AsideList, json),
+        AsideCommand::Retry { id } => (Request::AsideRetry { id }, false),
+        AsideCommand::Settle { id } => (Request::AsideSettle { id }, false),
+    };
+    match request_done(settings, &request)? {
+        Reply::Asides(rows) if json => writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?,
+        Reply::Asides(rows) => {
+            for row in rows {
+                writeln!(
+                    out,
+                    "{}\t{:.0}\t{}\t{} bytes\t{}",
+                    row.id, row.at, row.topic, row.bytes, row.problem
+                )?;
+            }
+        }
+        Reply::Done => writeln!(out, "done")?,
+        other => return Err(unexpected(&other)),
+    }
+    Ok(())
+}
+
+fn notice(settings: &Settings, command: NoticeCommand, out: &mut impl Write) -> anyhow::Result<()> {
+    let (request, json) = match command {
+        NoticeCommand::List { json } => (Request::NoticeList, json),
+        NoticeCommand::Settle { id } => (Request::NoticeSettle { id }, false),
+    };
+    match request_done(settings, &request)? {
+        Reply::Notices(rows) if json => writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?,
+        Reply::Notices(rows) => {
+            for row in rows {
+                let terminal = row.terminal.as_deref().unwrap_or("-");
+                writeln!(out, "{}\t{:.0}\t{}\t{terminal}\t{}", row.id, row.at, row.kind, row.detail)?;
+            }
+        }
+        Reply::Done => writeln!(out, "done")?,
+        other => return Err(unexpected(&other)),
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! What people ask of the office on the command line, done the same whether a gateway runs or not.
+
+use std::sync::Arc;
+
+use meguri_config::City;
+use meguri_proto::{TerminalId, VehicleId};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use crate::import;
+use crate::ingest::aside::{self, Settled};
+use crate::ingest::{Context, Effects};
+use crate::notices;
+use crate::terminals::{self, Bound, TerminalError};
+
+/// Something asked of the office.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Makes a terminal.
+    TerminalAdd {
+        /// Its name for life.
+        terminal: TerminalId,
+        /// Its vehicle.
+        vehicle: VehicleId,
+    },
+    /// Binds a terminal to another vehicle.
+    TerminalBind {
+        /// Which.
+        terminal: TerminalId,
+        /// Its vehicle from now on.
+        vehicle: VehicleId,
+    },
+    /// Lists terminals.
+    TerminalList,
+    /// Keeps a terminal out, or lets it in again.
+    TerminalBlock {
+        /// Which.
+        terminal: TerminalId,
+        /// Whether it is kept out.
+        blocked: bool,
+    },
+    /// Lists what was set aside and is not settled.
+    AsideList,
+    /// Tries to take something again that was set aside.
+    AsideRetry {
+        /// Its number.
+        id: i64,
+    },
+    /// Puts something away that was set aside.
+    AsideSettle {
+        /// Its number.
+        id: i64,
+    },
+    /// Lists notices that nobody has settled.
+    NoticeList,
+    /// Settles a notice: a person has looked.
+    NoticeSettle {
+        /// Its number.
+        id: i64,
+    },
+    /// Takes a request file, or what is held of one.
+    Import {
+        /// What is to be done.
+        command: import::Command,
+    },
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// A terminal was made.
+    TerminalAdded {
+        /// What it is bound to.
+        bound: Bound,
+        /// Its secret, told this once.
+        secret: Secret,
+        /// Where its broker is, where this process knows.
+        broker: Option<(String, u16)>,
+    },
+    /// A terminal is bound.
+    TerminalBound(Bound),
+    /// Terminals.
+    Terminals(Vec<terminals::Listed>),
+    /// Whether blocking or letting in changed anything.
+    TerminalBlocked {
+        /// Whether it was otherwise before.
+        changed: bool,
+    },
+    /// What is set aside.
+    Asides(Vec<aside::Row>),
+    /// Notices.
+    Notices(Vec<notices::Row>),
+    /// It is done.
+    Done,
+    /// What came of an import.
+    Imported(Box<import::Report>),
+}
+
+/// A secret that no log can show.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum OpError {
+    /// Of terminals.
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
+    /// Of an import.
+    #[error(transparent)]
+    Import(#[from] import::ImportError),
+    /// Of what was set aside.
+    #[error("{0}")]
+    NotSettled(String),
+    /// The store can't be read or written.
+    #[error("the store can't do this: {0}")]
+    Sql(#[from] rusqlite::Error),
+}
+
+/// A request with whatever could be made ready beside the writer.
+#[derive(Debug)]
+pub struct Prepared {
+    request: Request,
+    import: Option<import::Prepared>,
+    city: Arc<City>,
+}
+
+/// Makes ready what needs no writer, so that it does not hold up what terminals say.
+///
+/// # Errors
+/// When an import can't be read.
+pub fn prepare(conn: &Connection, city: &Arc<City>, request: Request) -> Result<Prepared, OpError> {
+    let import = match &request {
+        Request::Import { command } => Some(import::Prepared::new(conn, city, command.clone())?),
+        _ => None,
+    };
+    Ok(Prepared { request, import, city: city.clone() })
+}
+
+impl Prepared {
+    /// The reply, where nothing is to be written.
+    #[must_use]
+    pub fn reply_without_writing(&self) -> Option<Reply> {
+        let import = self.import.as_ref()?;
+        import.rejected().then(|| Reply::Imported(Box::new(import.report())))
+    }
+
+    /// Does it, in the caller's transaction, which is to be undone where this fails.
+    ///
+    /// # Errors
+    /// When it can't be done.
+    pub fn execute(self, tx: &Connection, ctx: &mut Context<'_>, fx: &mut Effects) -> Result<Reply, OpError> {
+        let Self { request, import, city } = self;
+        let now = ctx.now;
+        match request {
+            Request::TerminalAdd { terminal, vehicle } => {
+                let secret = terminals::draw_secret();
+                let bound = terminals::add(tx, &mut fx.touched, now, &terminal, &vehicle, &secret)?;
+                Ok(Reply::TerminalAdded { bound, secret: Secret(secret), broker: None })
+            }
+            Request::TerminalBind { terminal, vehicle } => {
+                Ok(Reply::TerminalBound(terminals::bind(tx, &mut fx.touched, &terminal, &vehicle)?))
+            }
+            Request::TerminalList => Ok(Reply::Terminals(terminals::list(tx)?)),
+            Request::TerminalBlock { terminal, blocked } => {
+                let changed = terminals::block(tx, &mut fx.touched, now, &terminal, blocked)?;
+                Ok(Reply::TerminalBlocked { changed })
+            }
+            Request::AsideList => Ok(Reply::Asides(aside::open_rows(tx)?)),
+            Request::AsideRetry { id } => settled(id, aside::retry(tx, ctx, fx, id)?),
+            Request::AsideSettle { id } => settled(id, aside::settle(tx, ctx, fx, id, "put away")?),
+            Request::NoticeList => Ok(Reply::Notices(notices::open_rows(tx)?)),
+            Request::NoticeSettle { id } => {
+                if notices::settle(tx, &mut fx.touched, now, id)? {
+                    return Ok(Reply::Done);
+                }
+                Err(OpError::NotSettled(format!("there is no open notice {id}; `notice list` shows them")))
+            }
+            Request::Import { command } => {
+                let import = match import {
+                    Some(import) => import,
+                    None => import::Prepared::new(tx, &city, command)?,
+                };
+                Ok(Reply::Imported(Box::new(import.apply(tx, now, &mut fx.touched)?)))
+            }
+        }
+    }
+}
+
+fn settled(id: i64, settled: Settled) -> Result<Reply, OpError> {
+    match settled {
+        Settled::Done => Ok(Reply::Done),
+        Settled::NotOpen => {
+            Err(OpError::NotSettled(format!("nothing open has the number {id}; `aside list` shows what is")))
+        }
+        Settled::Still(problem) => Err(OpError::NotSettled(format!("{id} still can't be taken: {problem}"))),
+    }
+}

@@ -1,0 +1,169 @@
+//! The running gateway: its parts, joined in the order they need each other, and ended in the reverse.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use meguri_config::terminal::seconds;
+use meguri_config::{City, Clock};
+use meguri_proto::Incarnation;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+use crate::broker::{Broker, Embedded, Login};
+use crate::changes::Changes;
+use crate::config::{External, Settings};
+use crate::control::{self, Desk};
+use crate::link::Link;
+use crate::office::Office;
+use crate::outbox::Outbox;
+use crate::store::Store;
+use crate::writer::{Parts, Writer};
+use crate::{plan, terminals, web};
+
+/// Longest wait at the end for pages that are still being sent.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Runs until SIGTERM or SIGINT; says on standard output, in one line of JSON, where it listens.
+///
+/// # Errors
+/// When a part can't start, or the writer fails.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    // Before anything is open, so that no signal is missed.
+    let mut terminate = signal(SignalKind::terminate()).context("can't listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for SIGINT")?;
+
+    let clock = clock(&settings)?;
+    let city = Arc::new(City::read(&settings.city_file())?);
+    let store = open(&settings, &city, &clock)?;
+    let readers = store.readers(settings.ingest.readers);
+    let changes = Changes::new();
+
+    let broker = Arc::new(broker(&settings, &city).await?);
+    broker.admit(readers.with(terminals::credentials).await?).await;
+    let listener = TcpListener::bind(settings.web.listen).await.with_context(|| {
+        format!("the pages can't be served on {}; web.listen sets another port", settings.web.listen)
+    })?;
+    let web_address = listener.local_addr().context("the pages' address is unknown")?;
+    let control = control::listen(&settings.data).context("can't make the socket for commands")?;
+
+    let (outbox, waiting) = Outbox::new(city.id.clone());
+    let parts = Parts {
+        store,
+        city: city.id.clone(),
+        clock: clock.clone(),
+        changes: changes.clone(),
+        outbox,
+        settings: settings.clone(),
+    };
+    let (writer, writing) = Writer::start(parts).context("can't start the writer's thread")?;
+    let link = Link::start(broker.login(), &city.id, &settings, writer.clone(), waiting);
+    let desk =
+        Desk { writer: writer.clone(), readers: readers.clone(), city: city.clone(), broker: broker.clone() };
+    let control = tokio::spawn(control::serve(control, desk));
+    let days = tokio::spawn(days(writer.clone(), seconds(settings.timers.day)));
+    let office = Office { readers, changes: changes.clone(), clock, city };
+    let stopping = changes.clone();
+    let pages = axum::serve(listener, web::router(office))
+        .with_graceful_shutdown(async move { stopping.stopping().await })
+        .into_future();
+    let mut pages = tokio::spawn(pages);
+    let mut writing = tokio::spawn(writing.ended());
+
+    ready(web_address, &broker.login())?;
+    let failed = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        ended = &mut writing => Some(ended),
+    };
+    if let Some(ended) = failed {
+        ended.context("the writer broke")??;
+        bail!("the writer ended by itself");
+    }
+
+    tracing::info!("stopping");
+    control.abort();
+    days.abort();
+    changes.stop();
+    link.take_no_more();
+    // What was handed over is written and acknowledged; only then the line ends.
+    writer.stop().await;
+    let closed = writing.await.context("the writer broke")?;
+    link.end().await;
+    broker.stop();
+    if tokio::time::timeout(FAREWELL, &mut pages).await.is_err() {
+        pages.abort();
+    }
+    // Best effort: the next start removes one that is left.
+    let _ = std::fs::remove_file(settings.data.join(control::SOCKET));
+    closed?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens the store and takes the plan over.
+///
+/// # Errors
+/// When the store can't be used.
+pub fn open(settings: &Settings, city: &City, clock: &Clock) -> anyhow::Result<Store> {
+    let now = clock.now();
+    let mut store = Store::open(&settings.data, &city.id, now, Incarnation(Uuid::new_v4()))?;
+    if store.restored {
+        tracing::warn!(incarnation = %store.incarnation, "this store is a copy put back; terminals send again what it lacks");
+    }
+    let tx = store.conn.transaction().context("the store can't begin")?;
+    plan::take_over(&tx, city).context("the city's plan can't be taken over")?;
+    // Who is there is said anew by presence and hello.
+    tx.execute("UPDATE terminal SET online = 0", []).context("the store can't be written")?;
+    tx.commit().context("the store can't commit")?;
+    Ok(store)
+}
+
+/// The clock of the settings.
+///
+/// # Errors
+/// When a rehearsal's file can't be used.
+pub fn clock(settings: &Settings) -> anyhow::Result<Clock> {
+    match &settings.rehearsal {
+        None => Ok(Clock::system()),
+        Some(path) => Ok(Clock::rehearsal(path)?),
+    }
+}
+
+async fn broker(settings: &Settings, city: &City) -> anyhow::Result<Broker> {
+    match &settings.mqtt.external {
+        None => {
+            let secret = terminals::draw_secret();
+            Ok(Broker::Embedded(Embedded::start(city.id.clone(), settings.mqtt.listen, secret).await?))
+        }
+        Some(External { host, port, user, password_file }) => {
+            let path = settings.data.join(password_file);
+            let password = std::fs::read_to_string(&path)
+                .with_context(|| format!("can't read the broker's password from {}", path.display()))?;
+            let password = password.trim().to_owned();
+            Ok(Broker::External(Login { host: host.clone(), port: *port, user: user.clone(), password }))
+        }
+    }
+}
+
+/// Has the writer look at the calendar, at once and then again and again.
+async fn days(writer: Writer, every: Duration) {
+    loop {
+        writer.day().await;
+        tokio::time::sleep(every).await;
+    }
+}
+
+fn ready(web: SocketAddr, mqtt: &Login) -> anyhow::Result<()> {
+    let host = if mqtt.host.contains(':') { format!("[{}]", mqtt.host) } else { mqtt.host.clone() };
+    let line = serde_json::json!({
+        "ready": true,
+        "web": format!("http://{web}"),
+        "mqtt": format!("{host}:{}", mqtt.port),
+    });
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("can't say where it listens")
+}
