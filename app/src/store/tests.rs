@@ -1,1 +1,212 @@
+//! Tests of the store against real files.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeMap;
+
+use meguri_core::kept::{Held, KeptTime, NewEntry};
+use meguri_proto::{DocumentName, Incarnation};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::*;
+
+const FACT: &str = include_str!("../../../proto/tests/golden/fact-collected.json");
+const LIST: &str = include_str!("../../../proto/tests/golden/day-list.json");
+
+fn epoch(n: u128) -> Epoch {
+    Epoch(Uuid::from_u128(n))
+}
+
+fn open(folder: &TempDir) -> Result<(Store, Kept), StoreError> {
+    Store::open(folder.path(), &"hiroshima".parse().unwrap(), &"t-0001".parse().unwrap())
+}
+
+/// A store with an open fact log and the entries 1 to `count`; the second has a note.
+fn filled(folder: &TempDir, count: u64) -> (Store, Kept) {
+    let (mut store, mut kept) = open(folder).unwrap();
+    let mut ops = vec![Op::Open { log: LogKind::Fact, epoch: epoch(1) }];
+    let mut digest = Digest::ZERO;
+    for seq in 1..=count {
+        digest = digest.then(FACT.trim().as_bytes());
+        let note = (seq == 2).then(|| (Digest::of("立入禁止".as_bytes()), "立入禁止".to_owned()));
+        let id = FactId(Uuid::from_u128(seq.into()));
+        let entry = NewEntry { seq, id, digest, body: FACT.trim().to_owned(), note };
+        ops.push(Op::Append { log: LogKind::Fact, entry });
+    }
+    commit(&mut store, &mut kept, ops);
+    (store, kept)
+}
+
+fn commit(store: &mut Store, kept: &mut Kept, ops: Vec<Op>) {
+    let mut rechained = store.commit(&ops).unwrap();
+    for op in ops {
+        kept.apply(op, &mut rechained);
+    }
+}
+
+fn pack(store: &Store, epoch: Epoch, first: u64, last: u64) -> Option<LogPublish> {
+    let bytes = store.pack(LogKind::Fact, epoch, first, last).unwrap()?;
+    Some(LogPublish::decode(&bytes).unwrap())
+}
+
+/// What memory holds after `ops` is what is read back after a restart.
+fn assert_same(kept: &Kept, read: &Kept) {
+    assert_eq!(format!("{:?}", sorted(kept)), format!("{:?}", sorted(read)));
+}
+
+/// A `Kept` whose maps print in one order.
+fn sorted(kept: &Kept) -> impl std::fmt::Debug + use<> {
+    let log = |log: &Option<meguri_core::kept::Log>| {
+        log.as_ref().map(|log| {
+            let about: BTreeMap<_, _> = log.about.clone().into_iter().collect();
+            (log.held(), log.entries.clone(), about)
+        })
+    };
+    (log(&kept.fact), log(&kept.track), kept.documents.clone(), kept.office, kept.time)
+}
+
+#[test]
+fn every_change_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, mut kept) = filled(&folder, 5);
+    let at = |millis| jiff::Timestamp::from_millisecond(millis).unwrap();
+    let name: DocumentName = "list/naka-2026/2026-04-01".parse().unwrap();
+    let lapsed: DocumentName = "list/naka-2026/2026-04-02".parse().unwrap();
+    let body = LIST.trim().to_owned();
+    let list = meguri_core::read_list(&name, &body).unwrap();
+    let held = |version, body: &str, list| Held { version, digest: Digest::of(body.as_bytes()), list };
+    let steps = [
+        vec![Op::Open { log: LogKind::Track, epoch: epoch(2) }],
+        vec![Op::Acked { log: LogKind::Fact, seq: 4, at: at(1_000) }],
+        vec![Op::Acked { log: LogKind::Fact, seq: 3, at: at(2_000) }],
+        vec![Op::Prune { log: LogKind::Fact, upto: 2 }],
+        vec![
+            Op::Office(Incarnation(Uuid::from_u128(7))),
+            Op::Time(KeptTime { sure: Some(at(5)), time: at(6), device: at(7) }),
+        ],
+        vec![Op::Document { name: name.clone(), held: held(3, &body, Some(list.into())), body: Some(body) }],
+        vec![Op::Document { name: lapsed.clone(), held: held(2, "null", None), body: None }],
+        vec![Op::DropDocument(lapsed)],
+        vec![Op::Fork { log: LogKind::Fact, epoch: epoch(3) }],
+        vec![Op::Acked { log: LogKind::Fact, seq: 1, at: at(9_000) }],
+    ];
+    for ops in steps {
+        commit(&mut store, &mut kept, ops);
+        drop(store);
+        let (again, read) = open(&folder).unwrap();
+        assert_same(&kept, &read);
+        store = again;
+    }
+    let log = kept.fact.unwrap();
+    assert_eq!((log.epoch, log.first, log.head(), log.acked), (epoch(3), 1, 3, 1));
+    let ids: Vec<u128> = log.entries.iter().map(|entry| entry.id.0.as_u128()).collect();
+    assert_eq!(ids, [3, 4, 5], "ids outlive a fork");
+    assert_eq!(pack(&store, epoch(3), 1, 3).unwrap().entries.len(), 3, "the new chain holds");
+}
+
+#[test]
+fn packs_entries_with_their_notes_in_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, kept) = filled(&folder, 4);
+    let publish = pack(&store, epoch(1), 2, 4).unwrap();
+    assert_eq!(publish.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [2, 3, 4]);
+    assert_eq!(publish.entries[2].digest, kept.fact.unwrap().head_digest());
+    assert_eq!(publish.notes.values().collect::<Vec<_>>(), ["立入禁止"]);
+    assert!(pack(&store, epoch(1), 3, 4).unwrap().notes.is_empty());
+    assert!(pack(&store, epoch(9), 1, 1).is_none(), "an epoch that is left is not sent");
+}
+
+#[test]
+fn a_damaged_entry_is_neither_sent_nor_forked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = filled(&folder, 4);
+    store
+        .connection
+        .execute("UPDATE entry SET body = replace(body, '\"v\":1', '\"v\":2') WHERE seq = 3", [])
+        .unwrap();
+    assert_eq!(pack(&store, epoch(1), 1, 2).unwrap().entries.len(), 2);
+    for error in [
+        store.pack(LogKind::Fact, epoch(1), 2, 4).unwrap_err(),
+        store.commit(&[Op::Fork { log: LogKind::Fact, epoch: epoch(2) }]).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::DamagedEntry { seq: 3, .. }), "{error}");
+    }
+    assert!(pack(&store, epoch(1), 4, 4).is_some(), "the fork left nothing half done");
+}
+
+#[test]
+fn a_full_disk_writes_nothing_and_recovers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, kept) = filled(&folder, 1);
+    let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    store.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    let document = |n: u64| Op::Document {
+        name: format!("list/naka-2026/2026-04-{n:02}").parse().unwrap(),
+        held: Held { version: 1, digest: Digest::of(b"x"), list: None },
+        body: Some("x".repeat(20_000)),
+    };
+    let error = store.commit(&[document(1), document(2)]).unwrap_err();
+    assert!(matches!(error, StoreError::Sql { .. }), "{error}");
+    drop(store);
+    let (mut store, read) = open(&folder).unwrap();
+    assert_same(&kept, &read);
+    store.commit(&[document(1)]).unwrap();
+}
+
+#[test]
+fn two_processes_can_not_open_one_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(&folder).unwrap();
+    assert!(matches!(open(&folder), Err(StoreError::Open { .. })));
+    drop(store);
+    open(&folder).unwrap();
+}
+
+#[test]
+fn refuses_what_is_not_its_own_and_leaves_it_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE);
+
+    let foreign = rusqlite::Connection::open(&path).unwrap();
+    foreign.execute_batch("CREATE TABLE accounts (id INTEGER)").unwrap();
+    drop(foreign);
+    assert!(matches!(open(&folder), Err(StoreError::Foreign { .. })));
+
+    std::fs::write(&path, "no database at all, but somebody's file").unwrap();
+    assert!(matches!(open(&folder), Err(StoreError::Foreign { .. })));
+    assert!(std::fs::read(&path).unwrap().starts_with(b"no database"));
+
+    std::fs::write(&path, "").unwrap();
+    drop(open(&folder).expect("a process killed at its first start leaves an empty file"));
+
+    let other = Store::open(folder.path(), &"hiroshima".parse().unwrap(), &"t-0002".parse().unwrap());
+    assert!(matches!(other, Err(StoreError::OtherTerminal { .. })));
+
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(open(&folder), Err(StoreError::Newer { .. })));
+}
+
+#[test]
+fn a_damaged_file_is_never_treated_as_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(filled(&folder, 200));
+    let path = folder.path().join(FILE);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let size = bytes.len();
+    bytes[4_096..size].fill(0x5A);
+    std::fs::write(&path, &bytes).unwrap();
+    let error = open(&folder).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_sixty_days_backlog_opens_and_packs() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(filled(&folder, 30_000));
+    let (mut store, mut kept) = open(&folder).unwrap();
+    assert_eq!(kept.fact.as_ref().unwrap().waiting(), 30_000);
+    assert_eq!(pack(&store, epoch(1), 29_745, 30_000).unwrap().entries.len(), 256);
+    commit(&mut store, &mut kept, vec![Op::Fork { log: LogKind::Fact, epoch: epoch(2) }]);
+    assert_eq!(pack(&store, epoch(2), 29_745, 30_000).unwrap().entries.len(), 256);
+}
