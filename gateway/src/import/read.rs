@@ -222,8 +222,18 @@ impl Reader<'_> {
             return;
         }
         let mut problems = Vec::new();
-        let key = kept(&mut problems, self.key(line));
-        let request = self.request(line, key.clone(), &mut problems);
+        let key = self.key(line);
+        let request = self.request(line, key.clone().ok(), &mut problems);
+        let key = match key {
+            Ok(key) => Some(key),
+            Err(problem) => {
+                // What the field of that column says is told better.
+                if problems.iter().all(|other| other.column != problem.column) {
+                    problems.push(problem);
+                }
+                None
+            }
+        };
         let good = problems.is_empty();
         problems.into_iter().for_each(|problem| self.reading.problems.push(problem));
         let Some(key) = key else { return };

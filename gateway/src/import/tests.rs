@@ -428,7 +428,7 @@ fn names_line_column_and_what_was_expected() {
             "2026-03-31",
             "line 3, column 2 (収集日): expected a day of contract daiichi-2026 of v-1, 2026-04-01 to 2027-03-31, found 2026-03-31",
         ),
-        ("2026-06-10", "", "line 3, column 2 (収集日): expected a part of the request's key, found nothing"),
+        ("2026-06-10", "", "line 3, column 2 (収集日): expected a date like %Y-%m-%d, found nothing"),
         ("中区A", "南区A", "line 3, column 3 (地区): expected a district of city.toml, found \"南区A\""),
         (",中区,", ",南区,", "line 3, column 4 (区): expected a ward of city.toml, found \"南区\""),
         (
@@ -476,6 +476,12 @@ fn names_line_column_and_what_was_expected() {
         let found = problems(&day(&[line(1), changed.replacen(from, to, 1), line(3)]));
         assert_eq!(found, [expected]);
     }
+    let by_building = PROFILE.replace("\"受付番号\"]", "\"建物\"]");
+    let report = Office::new().import(&by_building, &day(&lines(1)));
+    assert_eq!(
+        report.problems[0].to_string(),
+        "line 2, column 7 (建物): expected a part of the request's key, found nothing"
+    );
     let long = problems(&day(&[line(1).replace("1-1,", &format!("{},", "あ".repeat(101)))]));
     assert_eq!(long, ["line 2, column 6 (番地): expected at most 100 characters, found 101"]);
     let huge = problems(&day(&[line(1).replace("門の前", &"あ".repeat(5_000_000))]));
