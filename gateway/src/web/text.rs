@@ -151,7 +151,7 @@ texts! {
     OtherReasons "ほか {count}" "others {count}";
     NoneNotCollected "ありません" "none";
     FinishAt "終了見込み {time}" "done by about {time}";
-    FinishAtExcept "終了見込み {time}（{count}台を除く）" "done by about {time} ({count} vehicles aside)";
+    FinishAtExcept "終了見込み {time}（{count}台を除く）" "done by about {time} (not counting {count})";
     FinishLater "本日中には終わらない見込み" "not done today at this pace";
     AllDone "すべて終わりました" "all done";
     AllDoneShort "完了" "done";
@@ -159,7 +159,7 @@ texts! {
     DayOver "この日は終わりました" "the day is over";
     DayToCome "これからの日です" "the day is to come";
     NoPaceYet "終了見込みはまだ出せません" "too early to tell when it is done";
-    TerminalsConnected "接続中の端末" "Terminals connected";
+    TerminalsConnected "接続中の端末" "Terminals online";
     SilentTerminals "{count}台 {minutes}分以上連絡なし" "{count} silent for {minutes} minutes or more";
     AllHeard "連絡の途絶えた端末はありません" "none has fallen silent";
     NoTerminals "端末は登録されていません" "no terminal is registered";
@@ -310,7 +310,7 @@ texts! {
     AsideBytes "{bytes} バイト" "{bytes} bytes";
     AsideEntry "記録番号 {seq}" "entry {seq}";
     AsideCut "先頭だけを表示しています（全体 {bytes} バイト）" "only the beginning is shown (of {bytes} bytes)";
-    AsideWhole "内容を見る" "See its content";
+    AsideWhole "続きを見る" "See more";
     AsideNumber "未処理データ {id}" "Set aside {id}";
     AsideSettledAt "{time} に片付け済み（{how}）" "settled {time} ({how})";
     AsideBack "一覧へ" "Back to the list";

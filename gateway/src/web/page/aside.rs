@@ -64,18 +64,18 @@ impl View<'_> {
         let lang = self.lang;
         html! {
             p .what {
-                time { (format::clock_on(lang, &format::stored(row.at), self.today)) } " "
+                span .time { (format::clock_on(lang, &format::stored(row.at), self.today)) } " "
                 b .warn[row.settled.is_none()] { (row.problem) }
             }
             p .sub { (facts(lang, row, self.today)) }
             pre { (row.raw) @if row.cut { "…" } }
-            p .sub { a .quiet href={ "/aside/" (row.id) } { (lang.say(Text::AsideWhole)) } }
+            @if row.cut { p .sub { a .quiet href={ "/aside/" (row.id) } { (lang.say(Text::AsideWhole)) } } }
         }
     }
 }
 
 fn facts(lang: Lang, row: &Aside, today: Date) -> Markup {
-    let mut facts: Vec<String> = vec![lang.fill(Text::AsideNumber, &[("id", &row.id)])];
+    let mut facts: Vec<String> = Vec::new();
     facts.extend(row.terminal.iter().map(|terminal| format!("{} {terminal}", lang.say(Text::AsideTerminal))));
     facts.extend(row.seq.map(|seq| lang.fill(Text::AsideEntry, &[("seq", &seq)])));
     facts.push(lang.fill(Text::AsideBytes, &[("bytes", &format::number(row.bytes))]));
@@ -83,7 +83,11 @@ fn facts(lang: Lang, row: &Aside, today: Date) -> Markup {
         let time = format::clock_on(lang, &format::stored(*at), today);
         facts.push(lang.fill(Text::AsideSettledAt, &[("time", &time), ("how", how)]));
     }
-    html! { code { (row.topic) } br; (facts.join(super::dot(lang))) }
+    let name = lang.fill(Text::AsideNumber, &[("id", &row.id)]);
+    html! {
+        code { (row.topic) } br;
+        a href={ "/aside/" (row.id) } { (name) } (super::dot(lang)) (facts.join(super::dot(lang)))
+    }
 }
 
 /// The page of one.

@@ -54,11 +54,9 @@ impl View<'_> {
                 div .wide {
                     div #figures .figures { (self.figures()) }
                     section #progress .card { (self.progress()) }
-                }
-                div .side {
-                    section #attention .card { (self.attention()) }
                     section #latest .card { (self.latest()) }
                 }
+                div .side { section #attention .card { (self.attention()) } }
             }
         }
     }
@@ -178,7 +176,7 @@ impl View<'_> {
         if rest > 0 {
             parts.push(self.lang.fill(Text::OtherReasons, &[("count", &format::number(rest))]));
         }
-        parts.join(dot(self.lang))
+        parts.join(comma(self.lang))
     }
 
     /// When the day is likely to be done, told only where there is something to tell it from.
@@ -319,7 +317,9 @@ impl View<'_> {
         };
         let head = |text| html! { th scope="col" .num role="columnheader" { (lang.say(text)) } };
         let number = |class: &str, text, value: u32| {
-            html! { td .num .(class) role="cell" data-label=(lang.say(text)) { (format::number(value)) } }
+            html! { td .num .(if value == 0 { "zero" } else { class }) role="cell" data-label=(lang.say(text)) {
+                (format::number(value))
+            } }
         };
         // Roles are spelled out: on a phone the rows are no longer laid out as a table.
         html! {
@@ -348,8 +348,8 @@ impl View<'_> {
                             (number("go", Text::ShortDone, row.counts.done))
                             @if partly { (number("warn", Text::ShortPartly, row.counts.partly)) }
                             (number("stop", Text::ShortNot, row.counts.not))
-                            (number("", Text::Left, row.counts.left))
-                            (number("", Text::ShortPlan, row.counts.planned()))
+                            (number("plain", Text::Left, row.counts.left))
+                            (number("plain", Text::ShortPlan, row.counts.planned()))
                             @if finish {
                                 td .num .eta role="cell" data-label=(lang.say(Text::ShortFinish)) { (self.row_finish(row)) }
                             } @else {
@@ -367,8 +367,8 @@ impl View<'_> {
                     (number("go", Text::ShortDone, total.done))
                     @if partly { (number("warn", Text::ShortPartly, total.partly)) }
                     (number("stop", Text::ShortNot, total.not))
-                    (number("", Text::Left, total.left))
-                    (number("", Text::ShortPlan, total.planned()))
+                    (number("plain", Text::Left, total.left))
+                    (number("plain", Text::ShortPlan, total.planned()))
                     td .num .eta role="cell" {}
                 } }
             }
@@ -496,7 +496,7 @@ impl View<'_> {
                     None => lang.fill(Text::SilentNever, &[("left", &format::number(*left))]),
                 };
                 html! {
-                    time { @if let Some(heard) = terminal.heard { (self.at(heard)) } }
+                    span .time { @if let Some(heard) = terminal.heard { (self.at(heard)) } }
                     div {
                         p .what { b .warn { (lang.say(Text::Silent)) } " "
                             (lang.fill(Text::VehicleRound, &[("vehicle", &vehicle), ("round", &round)])) }
@@ -513,15 +513,15 @@ impl View<'_> {
             Attention::Notice { kind, terminal, at } => {
                 let (title, hint) = notice(kind);
                 html! {
-                    time { (self.at(*at)) }
+                    span .time { (self.at(*at)) }
                     div {
-                        p .what { b .warn { (lang.say(title)) } @if let Some(terminal) = terminal { " " (terminal) } }
+                        p .what { b .warn { (lang.say(title)) } @if let Some(terminal) = terminal { " " span .place { (terminal) } } }
                         p .sub { @match hint { Some(hint) => { (lang.say(hint)) } None => { (kind) } } }
                     }
                 }
             }
             Attention::Aside { count, at } => html! {
-                time { (self.at(*at)) }
+                span .time { (self.at(*at)) }
                 div {
                     p .what { a href="/aside" {
                         b .warn { (lang.fill(Text::AsideWaiting, &[("count", &format::number(*count))])) }
@@ -543,18 +543,17 @@ impl View<'_> {
                     thead { tr {
                         th scope="col" { (lang.say(Text::Time)) }
                         th scope="col" { (lang.say(Text::Reception)) }
-                        th scope="col" { (lang.say(Text::Vehicle)) }
+                        th scope="col" { (lang.say(Text::Town)) }
+                        th scope="col" .vehicle { (lang.say(Text::Vehicle)) }
                         th scope="col" { (lang.say(Text::ResultWord)) }
                     } }
                     tbody { @for line in &board.latest {
                         tr {
                             td .time { (line.at.map(|at| self.at(at)).unwrap_or_default()) }
-                            td {
-                                a .number href={ "/pickup/" (line.uid) } { (line.reception) }
-                                @if let Some(town) = &line.town { span .town { (town) } }
-                            }
-                            td .vehicle { (board.names.vehicle(&line.vehicle)) }
-                            td { (state_mark(lang, line.state, None)) }
+                            td { a .number href={ "/pickup/" (line.uid) } { (line.reception) } }
+                            td { (line.town.as_deref().unwrap_or("－")) }
+                            td .vehicle { (board.names.contractor(&line.contract)) " " (board.names.vehicle(&line.vehicle)) }
+                            td .result { (state_mark(lang, line.state, line.reason.as_deref())) }
                         }
                     } }
                 }
@@ -632,16 +631,16 @@ pub(in super::super) fn exception(lang: Lang, board: &Board, line: &Line) -> Mar
     {
         more.push(state::reason(lang, reason));
     }
-    more.extend(line.note.clone());
     more.push(format!("{} {}", names.contractor(&line.contract), names.vehicle(&line.vehicle)));
     html! {
-        time { @if let Some(at) = line.at { (format::clock_on(lang, &format::stored(at), board.date)) } }
+        span .time { @if let Some(at) = line.at { (format::clock_on(lang, &format::stored(at), board.date)) } }
         div {
             p .what {
                 b .(class) { (title) } " "
                 a .number href={ "/pickup/" (line.uid) } { (line.reception) }
-                @if let Some(town) = &line.town { " " (town) }
+                @if let Some(town) = &line.town { " " span .place { (town) } }
             }
+            @if let Some(note) = &line.note { p .said { (note) } }
             p .sub { (more.join(dot(lang))) }
         }
     }

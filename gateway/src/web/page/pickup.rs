@@ -135,7 +135,7 @@ impl View<'_> {
                     _ => Text::HistoryOffice,
                 };
                 html! {
-                    p .what { time { (self.clock(event.at)) } " " b { (lang.say(title)) } " "
+                    p .what { span .time { (self.clock(event.at)) } " " b { (lang.say(title)) } " "
                         span .who { (lang.say(Text::HistoryOffice)) } }
                     @if let Some(file) = file { p .sub { (lang.fill(Text::HistoryFile, &[("file", file)])) } }
                     @if !fields.is_empty() { ul .changes { @for (name, values) in fields {
@@ -145,7 +145,7 @@ impl View<'_> {
             }
             What::Field(said) => self.said(said),
             What::Unreadable => html! {
-                p .what { time { (self.clock(event.at)) } " " b { (lang.say(Text::Unreadable)) } }
+                p .what { span .time { (self.clock(event.at)) } " " b { (lang.say(Text::Unreadable)) } }
             },
         }
     }
@@ -163,7 +163,7 @@ impl View<'_> {
         };
         html! {
             p .what {
-                time { (self.clock(format::happened(Some(best), said.received_at))) } " "
+                span .time { (self.clock(format::happened(Some(best), said.received_at))) } " "
                 @match &said.body.fact {
                     Fact::Undo(_) => { b { (lang.say(Text::HistoryUndo)) } }
                     Fact::Outcome(outcome) => { (self.outcome(&outcome.result)) }
