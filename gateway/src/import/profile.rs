@@ -313,6 +313,30 @@ impl Profile {
         Ok(profile)
     }
 
+    /// The columns that a header must have.
+    pub(crate) fn columns(&self) -> Vec<String> {
+        let mut fields: Vec<&Field> = self.fields.all().map(|(_, field)| field).collect();
+        let first;
+        match &self.items {
+            Items::Columns(columns) => {
+                first = columns.numbered(1);
+                fields.extend(first.all());
+            }
+            Items::Lines(item) => fields.extend(item.all()),
+            Items::Text(text) => fields.push(&text.text),
+        }
+        let skip = self.skip.iter().map(|rule| &rule.column);
+        let all =
+            self.key.iter().chain(fields.into_iter().filter_map(|field| field.column.as_ref())).chain(skip);
+        let mut columns: Vec<String> = Vec::new();
+        for column in all {
+            if !columns.contains(column) {
+                columns.push(column.clone());
+            }
+        }
+        columns
+    }
+
     fn check(&self) -> Result<(), ProfileError> {
         for (setting, text) in [("name", &self.name), ("source", &self.source)] {
             if text.is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
@@ -427,6 +451,13 @@ impl ItemColumns {
                 .collect(),
             recycling: one(&self.recycling),
         }
+    }
+}
+
+impl ItemFields {
+    fn all(&self) -> impl Iterator<Item = &Field> {
+        let tickets = self.ticket.iter().map(|ticket| &ticket.count);
+        [&self.name].into_iter().chain(&self.count).chain(&self.tickets).chain(tickets).chain(&self.recycling)
     }
 }
 

@@ -137,6 +137,7 @@ struct Columns {
 
 impl Columns {
     fn resolve(profile: &Profile, header: &Header) -> Result<Self, Problem> {
+        header.expect(&profile.columns())?;
         let source = |field: &Field| -> Result<Source, Problem> {
             let column = field.column.as_deref().map(|name| header.column(name)).transpose()?;
             Ok(Source { field: field.clone(), column })
@@ -161,14 +162,17 @@ impl Columns {
             Items::Text(text) => ItemSources::Text(text.clone(), source(&text.text)?),
             Items::Columns(columns) => {
                 // The header says how many there are; the first has to be there.
-                let has = |number: usize| {
-                    let field = columns.name.numbered(number);
-                    number == 1 || field.column.as_deref().is_some_and(|name| header.column(name).is_ok())
-                };
-                let numbers = (1..=columns.most).take_while(|number| has(*number));
-                ItemSources::Each(
-                    numbers.map(|number| item(&columns.numbered(number))).collect::<Result<_, _>>()?,
-                )
+                let name = |number: usize| columns.name.numbered(number).column.clone().unwrap_or_default();
+                if let Some(index) = header.find(&name(columns.most + 1)) {
+                    let problem =
+                        format!("expected items up to number {}, as the profile says", columns.most);
+                    return Err(Problem::at(1, Some(header.named(index)), problem));
+                }
+                let numbers =
+                    (1..=columns.most).filter(|&number| number == 1 || header.find(&name(number)).is_some());
+                let items =
+                    numbers.map(|number| item(&columns.numbered(number))).collect::<Result<_, _>>()?;
+                ItemSources::Each(items)
             }
         };
         Ok(Self {

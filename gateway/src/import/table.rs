@@ -39,12 +39,25 @@ impl Header {
                 Some(self.named(second)),
                 format!("expected each column once, found it as column {}, too", first + 1),
             )),
-            (None, _) => Err(Problem::at(
-                1,
-                None,
-                format!("expected a column {name:?}, found only {}", listed(&self.0)),
-            )),
+            (None, _) => Err(self.lacks(&[name])),
         }
+    }
+
+    /// The index of the first such column.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|known| known == name)
+    }
+
+    /// Looks whether the header has all of these columns.
+    pub(super) fn expect(&self, names: &[String]) -> Result<(), Problem> {
+        let lacking: Vec<&str> =
+            names.iter().filter(|name| !self.0.contains(name)).map(String::as_str).collect();
+        if lacking.is_empty() { Ok(()) } else { Err(self.lacks(&lacking)) }
+    }
+
+    fn lacks(&self, names: &[&str]) -> Problem {
+        let columns = if names.len() == 1 { "a column" } else { "columns" };
+        Problem::at(1, None, format!("expected {columns} {}, found only {}", listed(names), listed(&self.0)))
     }
 
     /// A column's number and name.
@@ -182,11 +195,11 @@ fn byte(c: char) -> u8 {
 }
 
 /// Names for an error: the first few, shortened.
-fn listed(names: &[String]) -> String {
+fn listed(names: &[impl AsRef<str>]) -> String {
     let mut text = names
         .iter()
         .take(30)
-        .map(|name| name.chars().take(20).collect::<String>())
+        .map(|name| name.as_ref().chars().take(20).collect::<String>())
         .collect::<Vec<_>>()
         .join(", ");
     if names.len() > 30 {
@@ -326,6 +339,6 @@ mod tests {
             table.column("b").unwrap_err().to_string().contains("column 4 (b): expected each column once")
         );
         let missing = table.column("d").unwrap_err().to_string();
-        assert!(missing.contains("expected a column \"d\", found only a, b, c, b"), "{missing}");
+        assert!(missing.contains("expected a column d, found only a, b, c, b"), "{missing}");
     }
 }

@@ -526,16 +526,20 @@ fn files_that_can_not_be_read() {
     for (content, expected) in [
         ("", "can't read day.csv: expected a header"),
         (HEADER, "can't read day.csv: expected the requests of a whole day, found none"),
-        (&HEADER.replace("収集日", "日付"), "expected a column \"収集日\", found only 受付番号, 日付"),
+        (&HEADER.replace("収集日", "日付"), "expected a column 収集日, found only 受付番号, 日付"),
         (
-            &HEADER.replace("区,町丁目", "地区,町丁目"),
-            "column 4 (地区): expected each column once, found it as column 3, too",
+            &HEADER.replace(",連絡事項", ",連絡事項,地区"),
+            "column 10 (地区): expected each column once, found it as column 3, too",
         ),
         (&format!("{}\n\"{}", HEADER, line(1)), "line 2: expected a closing quote"),
     ] {
         let told = tell(content);
         assert!(told.contains(expected), "{told}");
     }
+    let told = tell(&format!("{HEADER},品目6\n"));
+    assert!(told.contains("line 1, column 21 (品目6): expected items up to number 5"), "{told}");
+    let told = tell(&HEADER.replace("リサイクル2", "品目2"));
+    assert!(told.contains("column 20 (品目2): expected each column once"), "{told}");
     let bytes = [day(&lines(1)).into_bytes(), b"0002,2026-06-10,\x92\x86\x8b\xe6".to_vec()].concat();
     let told = text("day.csv", PROFILE, bytes).unwrap_err().to_string();
     assert!(told.contains("line 3, column 3 (地区): expected UTF-8, found the byte 0x92"), "{told}");

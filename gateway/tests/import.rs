@@ -1,0 +1,263 @@
+//! `meguri-gateway import` as a person runs it: exit statuses, dry runs, held imports, and beside a running gateway.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use meguri_config::City;
+use meguri_gateway::import::profile::Profile;
+use meguri_gateway::import::{Outcome, Report};
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+const CITY: &str = r#"
+id = "hiroshima"
+name = "広島市"
+division = "担当課"
+wards = ["中区"]
+[[contractor]]
+id = "daiichi"
+name = "第一収集"
+[[contract]]
+id = "daiichi-2026"
+contractor = "daiichi"
+from = "2026-04-01"
+until = "2027-03-31"
+[[vehicle]]
+id = "v-1"
+contract = "daiichi-2026"
+name = "1号車"
+round = "中区A"
+[[district]]
+name = "中区A"
+ward = "中区"
+vehicle = "v-1"
+"#;
+
+const PROFILE: &str = r#"
+name = "whole days"
+source = "test"
+covers = "whole_day"
+key = ["no"]
+[fields]
+date = "date"
+district = "district"
+reception = "no"
+town = "town"
+[items.text]
+text = "items"
+between = ["、"]
+times = ["×"]
+"#;
+
+struct Folder {
+    dir: TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("data")).unwrap();
+        fs::write(dir.path().join("data/city.toml"), CITY).unwrap();
+        fs::write(dir.path().join("profile.toml"), PROFILE).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn gateway(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meguri-gateway"));
+        command.arg("--data").arg(self.path("data"));
+        command.env("MEGURI_GATEWAY__WEB__LISTEN", "127.0.0.1:0");
+        command.env("MEGURI_GATEWAY__MQTT__LISTEN", "127.0.0.1:0");
+        command
+    }
+
+    /// Imports these bytes with more arguments.
+    fn import(&self, content: impl AsRef<[u8]>, more: &[&str]) -> Output {
+        fs::write(self.path("day.csv"), content).unwrap();
+        let mut command = self.gateway();
+        command.arg("import").arg("--profile").arg(self.path("profile.toml")).args(more);
+        command.arg(self.path("day.csv")).output().unwrap()
+    }
+
+    fn settle(&self, args: &[&str]) -> Output {
+        self.gateway().arg("import").args(args).output().unwrap()
+    }
+
+    fn count(&self, select: &str) -> i64 {
+        let store = self.path("data").join("meguri.db");
+        let conn = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        conn.query_row(select, [], |row| row.get(0)).unwrap()
+    }
+}
+
+fn day(count: u32) -> String {
+    let line = |n| format!("{n:04},2026-06-10,中区A,紙屋町一丁目,タンス×1、椅子×2\n");
+    format!("no,date,district,town,items\n{}", (1..=count).map(line).collect::<String>())
+}
+
+#[track_caller]
+fn ended(output: &Output, status: i32, says: &str) {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{out}\n{err}");
+    assert!(out.contains(says) || err.contains(says), "expected {says:?} in:\n{out}\n{err}");
+}
+
+fn report(output: &Output) -> Report {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn status_0_all_taken_and_again_unchanged() {
+    let folder = Folder::new();
+    ended(&folder.import(day(20), &[]), 0, "taken as import 1");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup"), 20);
+    let output = folder.import(day(20), &["--json"]);
+    ended(&output, 0, "");
+    let counts = report(&output).counts;
+    assert_eq!((counts.unchanged, counts.added, counts.changed), (20, 0, 0));
+    assert_eq!(folder.count("SELECT count(*) FROM history"), 20);
+}
+
+#[test]
+fn status_1_could_not_read() {
+    let folder = Folder::new();
+    ended(&folder.import("", &[]), 1, "can't read day.csv: expected a header");
+    ended(&folder.import("no,date\n", &[]), 1, "expected columns district, town, items, found only no, date");
+    ended(&folder.import("no,\"date\n", &[]), 1, "line 1: expected a closing quote");
+    let shift_jis = [day(1).as_bytes(), b"0002,2026-06-10,\x92\x86\x8b\xe6A,x,y\n"].concat();
+    ended(
+        &folder.import(shift_jis, &[]),
+        1,
+        "line 3, column 3 (district): expected UTF-8, found the byte 0x92",
+    );
+    fs::write(folder.path("profile.toml"), PROFILE.replace("town =", "twon =")).unwrap();
+    ended(&folder.import(day(1), &[]), 1, "twon");
+    fs::remove_file(folder.path("profile.toml")).unwrap();
+    ended(&folder.import(day(1), &[]), 1, "can't read the profile");
+    fs::write(folder.path("profile.toml"), PROFILE).unwrap();
+    fs::write(folder.path("data/meguri.db"), [b'x'; 4096]).unwrap();
+    ended(&folder.import(day(1), &[]), 1, "damaged or no store");
+    ended(&folder.import(day(1), &["--dry-run"]), 1, "not a database");
+}
+
+#[test]
+fn status_2_rejected_lines_and_nothing_taken() {
+    let folder = Folder::new();
+    let bad = day(20).replace("0007,2026-06-10", "0007,2026-06-99");
+    ended(&folder.import(&bad, &[]), 2, "day.csv, line 8, column 2 (date): expected a date like %Y-%m-%d");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup"), 0);
+    let output = folder.import(&bad, &["--json"]);
+    assert_eq!((report(&output).outcome, report(&output).problems.len()), (Outcome::Rejected, 1));
+}
+
+#[test]
+fn status_3_held_until_released_or_dropped() {
+    let folder = Folder::new();
+    ended(&folder.import(day(20), &[]), 0, "taken");
+    ended(&folder.import(day(10), &[]), 3, "2026-06-10: 10 of 20 planned pickups are missing in the file");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 20);
+    ended(&folder.settle(&["drop", "2"]), 0, "import 2 is dropped");
+    ended(&folder.settle(&["release", "2"]), 1, "import 2 is dropped; only held imports");
+    ended(&folder.import(day(10), &[]), 3, "held as import 3");
+    ended(&folder.settle(&["release", "3", "--dry-run"]), 0, "dry run");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 20);
+    ended(&folder.settle(&["release", "3"]), 0, "taken as import 3");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 10);
+    assert_eq!(folder.count("SELECT count(*) FROM notice WHERE settled_at IS NULL"), 0);
+    assert_eq!(folder.count("SELECT count(*) FROM import WHERE content IS NOT NULL"), 0);
+}
+
+#[test]
+fn a_dry_run_says_the_same_and_writes_nothing() {
+    let folder = Folder::new();
+    let dry = folder.import(day(20), &["--dry-run", "--json"]);
+    ended(&dry, 0, "");
+    assert!(!folder.path("data/meguri.db").exists());
+    let done = folder.import(day(20), &["--json"]);
+    assert_eq!(Report { dry_run: false, import: Some(1), ..report(&dry) }, report(&done));
+    ended(&folder.import(day(10), &["--dry-run"]), 3, "it would be held");
+    ended(&folder.import(day(21), &["--dry-run"]), 0, "dry run: all would be taken, nothing was written");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup"), 20);
+    assert_eq!(folder.count("SELECT count(*) FROM import"), 1);
+}
+
+/// Ended with the test, however it ends.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve(folder: &Folder) -> Serving {
+    let mut child =
+        folder.gateway().arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let serving = Serving(child);
+    // Ends with the process, too, should it fail to start.
+    let ready = lines.next().expect("the gateway ended before it was ready").unwrap();
+    assert!(ready.contains("\"ready\":true"), "{ready}");
+    serving
+}
+
+#[test]
+fn beside_a_running_gateway_the_file_goes_through_it() {
+    let folder = Folder::new();
+    let _serving = serve(&folder);
+    ended(&folder.import(day(20), &["--dry-run"]), 0, "dry run");
+    ended(&folder.import(day(20), &[]), 0, "taken as import 1");
+    ended(&folder.import(day(20), &[]), 0, "unchanged        20");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup"), 20);
+    ended(&folder.import(day(10), &[]), 3, "held as import 3");
+    ended(&folder.settle(&["release", "3"]), 0, "taken as import 3");
+    ended(&folder.settle(&["drop", "3"]), 1, "import 3 is applied");
+    ended(
+        &folder.import(day(20).replace("中区A", "?"), &[]),
+        2,
+        "expected a district of city.toml, found \"?\"",
+    );
+    ended(&folder.import("no\n", &[]), 1, "expected columns");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 10);
+}
+
+/// The profiles that come with the gateway, each with its plan.
+#[test]
+fn shipped_profiles_and_plans_are_good() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for path in [
+        "profiles/myla311-bulky.toml",
+        "../tests/demo/day.profile.toml",
+        "../tests/demo/changes.profile.toml",
+    ] {
+        Profile::parse(&fs::read_to_string(folder.join(path)).unwrap()).unwrap();
+    }
+    City::read(&folder.join("profiles/myla311-city.toml")).unwrap();
+}
+
+#[test]
+fn takes_requests_of_myla311() {
+    let folder = Folder::new();
+    let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
+    fs::copy(profiles.join("myla311-city.toml"), folder.path("data/city.toml")).unwrap();
+    fs::copy(profiles.join("myla311-bulky.toml"), folder.path("profile.toml")).unwrap();
+    let content = "sr,created,service_date,closed,updated,type,action,status,source,owner_yard,zip,lat,lon,council_district\n\
+        1-1,,2018-01-06T00:00:00,,,Bulky Items,SR Created,Closed,Call,NC,90020,34.06,-118.29,10\n\
+        1-2,,2018-01-04T13:04:00,,,Electronic Waste,SR Created,Cancelled,Call,F-SEV,,,,\n\
+        1-3,,,,,Bulky Items,SR Created,Closed,Driver Self Report,,,,,\n";
+    let output = folder.import(content, &["--json"]);
+    ended(&output, 0, "");
+    let report = report(&output);
+    assert_eq!((report.counts.added, report.counts.cancelled, report.counts.skipped), (2, 1, 1));
+    assert_eq!((report.skipped[0].rule.as_str(), report.skipped[0].lines), ("no service date", 1));
+    let cancelled = "SELECT count(*) FROM pickup JOIN resident ON pickup = id
+        WHERE reception = '2' AND date = '2018-01-04' AND vehicle = 'ev' AND town = 'ZIP unknown' AND state = 'cancelled'";
+    assert_eq!(folder.count(cancelled), 1);
+}
