@@ -91,9 +91,10 @@ impl PickupAdapter {
                 cause,
             }
         };
-        let items = stop.listed.items.iter().enumerate().map(row);
+        let numbered: Vec<ItemRow> = stop.listed.items.iter().enumerate().map(row).collect();
+        let tickets = numbered.iter().any(|row| !row.tickets.is_empty() || row.cause != Cause::None);
+        window.global::<Pickup>().set_has_tickets(tickets);
         // Their place is their name here: a fact speaks of items by their index, too.
-        let numbered: Vec<ItemRow> = items.collect();
         if slint::Model::row_count(&*self.items) == numbered.len() {
             for (index, row) in numbered.into_iter().enumerate() {
                 if slint::Model::row_data(&*self.items, index).as_ref() != Some(&row) {

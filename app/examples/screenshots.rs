@@ -1,0 +1,247 @@
+//! Draws the tablet's screens into PNG files, without a display: `screenshots FOLDER`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
+
+#[path = "../tests/fixture/mod.rs"]
+mod fixture;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use i_slint_backend_testing::ElementHandle;
+use meguri_app::screen::{Screen, fonts};
+use meguri_config::terminal::{Language, Theme};
+use meguri_core::view::{Intent, Link, NotRecorded, View};
+use meguri_proto::Reason;
+use meguri_proto::pickup::{Contradiction, Result as Outcome, State};
+use slint::platform::software_renderer::{MinimalSoftwareWindow, RepaintBufferType};
+use slint::platform::{EventLoopProxy, Platform, WindowAdapter};
+use slint::{ComponentHandle, PhysicalSize, PlatformError, Rgb8Pixel};
+
+type Work = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    static WINDOW: RefCell<Option<Rc<MinimalSoftwareWindow>>> = const { RefCell::new(None) };
+}
+
+#[derive(Clone, Default)]
+struct Queue(Arc<Mutex<VecDeque<Work>>>);
+
+impl EventLoopProxy for Queue {
+    fn quit_event_loop(&self) -> Result<(), slint::EventLoopError> {
+        Ok(())
+    }
+
+    fn invoke_from_event_loop(&self, work: Work) -> Result<(), slint::EventLoopError> {
+        self.0.lock().unwrap().push_back(work);
+        Ok(())
+    }
+}
+
+struct Easel {
+    started: Instant,
+    queue: Queue,
+}
+
+impl Platform for Easel {
+    fn create_window_adapter(&self) -> Result<Rc<dyn WindowAdapter>, PlatformError> {
+        let window = MinimalSoftwareWindow::new(RepaintBufferType::NewBuffer);
+        WINDOW.with_borrow_mut(|last| *last = Some(Rc::clone(&window)));
+        Ok(window)
+    }
+
+    fn duration_since_start(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn new_event_loop_proxy(&self) -> Option<Box<dyn EventLoopProxy>> {
+        Some(Box::new(self.queue.clone()))
+    }
+}
+
+/// One window with its screen.
+struct Sitting {
+    screen: Screen,
+    window: Rc<MinimalSoftwareWindow>,
+    size: (u32, u32),
+    queue: Queue,
+}
+
+impl Sitting {
+    fn new(queue: &Queue, language: Language, theme: Theme, size: (u32, u32), view: View) -> Self {
+        Self::answering(queue, language, theme, size, view, Ok(()))
+    }
+
+    fn answering(
+        queue: &Queue,
+        language: Language,
+        theme: Theme,
+        size: (u32, u32),
+        view: View,
+        answer: Result<(), NotRecorded>,
+    ) -> Self {
+        let look = fixture::look(language, theme, size);
+        let record = move |_: Intent, reply: meguri_app::screen::Reply| {
+            reply(answer.clone().map(|()| fixture::fact(1)));
+        };
+        let screen = Screen::new(&look, record).unwrap();
+        let window = WINDOW.with_borrow(Clone::clone).unwrap();
+        window.set_size(PhysicalSize::new(size.0, size.1));
+        screen.window().show().unwrap();
+        let sitting = Self { screen, window, size, queue: queue.clone() };
+        sitting.settle();
+        sitting.screen.show(Arc::new(view));
+        sitting.settle();
+        sitting
+    }
+
+    /// Lets everything happen that was set off, drawing as a window does.
+    fn settle(&self) -> Vec<Rgb8Pixel> {
+        let mut picture = Vec::new();
+        for _ in 0..4 {
+            loop {
+                let work = self.queue.0.lock().unwrap().pop_front();
+                let Some(work) = work else { break };
+                work();
+            }
+            slint::platform::update_timers_and_animations();
+            picture = vec![Rgb8Pixel::default(); (self.size.0 * self.size.1) as usize];
+            self.window.request_redraw();
+            self.window.draw_if_needed(|renderer| {
+                renderer.render(&mut picture, self.size.0 as usize);
+            });
+        }
+        picture
+    }
+
+    fn tap(&self, label: &str) -> &Self {
+        let element = ElementHandle::find_by_accessible_label(self.screen.window(), label)
+            .next()
+            .unwrap_or_else(|| panic!("nothing is labelled {label:?}"));
+        element.invoke_accessible_default_action();
+        self.settle();
+        self
+    }
+
+    fn draw(&self, path: &Path) {
+        let picture = self.settle();
+        let bytes: Vec<u8> = picture.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect();
+        let file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
+        let mut encoder = png::Encoder::new(file, self.size.0, self.size.1);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_compression(png::Compression::High);
+        encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
+        println!("{}", path.display());
+    }
+}
+
+const WIDE: (u32, u32) = (1280, 800);
+const LOW: (u32, u32) = (800, 480);
+const PORTRAIT: (u32, u32) = (800, 1280);
+const FIRST: &str = "42 江波東一丁目 12-7-304 予定";
+
+fn main() -> ExitCode {
+    let folder = PathBuf::from(std::env::args().nth(1).expect("the folder to draw into"));
+    let data = std::env::temp_dir().join(format!("meguri-fonts-{}", env!("CARGO_PKG_VERSION")));
+    if let Some(code) = fonts::restart_with(&data).expect("the fonts") {
+        return code;
+    }
+    std::fs::create_dir_all(&folder).unwrap();
+    let queue = Queue::default();
+    slint::platform::set_platform(Box::new(Easel { started: Instant::now(), queue: queue.clone() })).unwrap();
+    let extra = std::env::args().nth(2).is_some_and(|what| what == "all");
+    for (theme, name) in [(Theme::Day, "day"), (Theme::Night, "night")] {
+        main_screens(&queue, theme, name, &folder);
+    }
+    if extra {
+        rare_screens(&queue, &folder);
+    }
+    ExitCode::SUCCESS
+}
+
+/// The screens of every day, for the book.
+fn main_screens(queue: &Queue, theme: Theme, name: &str, folder: &Path) {
+    let file = |what: &str| folder.join(format!("tablet-{what}-{name}.png"));
+    let new = |size| Sitting::new(queue, Language::Ja, theme, size, fixture::day());
+    let wide = new(WIDE);
+    wide.draw(&file("wide"));
+    wide.tap("収集不可").tap("納付券不足・未貼付").draw(&file("wide-reason"));
+    let portrait = new(PORTRAIT);
+    portrait.draw(&file("portrait"));
+    portrait.tap(FIRST).draw(&file("portrait-pickup"));
+    let low = new(LOW);
+    low.draw(&file("low"));
+    low.tap(FIRST).draw(&file("low-pickup"));
+    low.tap("収集不可").draw(&file("low-reason"));
+}
+
+/// Rarer ones, to be looked at when something changes.
+fn rare_screens(queue: &Queue, folder: &Path) {
+    let file = |what: &str| folder.join(format!("rare-{what}.png"));
+    let new = |size, view| Sitting::new(queue, Language::Ja, Theme::Day, size, view);
+
+    let partly = new(WIDE, fixture::day());
+    partly.tap("椅子").tap("椅子を1点増やす").tap("冷蔵庫（170L以下）").draw(&file("partly"));
+    partly.tap("2点を収集・残り2点の理由へ").tap("数量相違").draw(&file("partly-reason"));
+    partly.tap("次の品目へ").tap("その他").tap("メモの入力へ");
+    partly.tap("門が閉まっている").draw(&file("note"));
+
+    let recorded = new(WIDE, fixture::day());
+    recorded.tap("4点とも収集完了");
+    let mut view = fixture::day();
+    fixture::say(&mut view.list.as_mut().unwrap().stops[41], Outcome::Collected, true);
+    let stops = view.list.unwrap().stops;
+    recorded.screen.show(Arc::new(fixture::view(stops, Link::Down, 4)));
+    recorded.draw(&file("recorded"));
+    recorded.tap("済 38").draw(&file("done"));
+
+    let failure = Err(NotRecorded::Store("database or disk is full".into()));
+    let failed = Sitting::answering(queue, Language::Ja, Theme::Day, WIDE, fixture::day(), failure);
+    failed.tap("4点とも収集完了").draw(&file("failed"));
+
+    for (size, name) in [(WIDE, "wide"), (LOW, "low"), (PORTRAIT, "portrait")] {
+        let hard = new(size, fixture::hard());
+        hard.draw(&file(&format!("hard-{name}")));
+        hard.tap("1 安佐南区沼田町大字阿戸字槗ヶ谷東二丁目 12345番地の67-8901号室 予定");
+        hard.draw(&file(&format!("hard-{name}-pickup")));
+    }
+    let hard = new(WIDE, fixture::hard());
+    hard.tap("不可・取消 4").draw(&file("states"));
+
+    let none =
+        View { list: None, link: Link::Joining, clock_in_doubt: true, ..fixture::view(vec![], Link::Up, 0) };
+    new(WIDE, none).draw(&file("no-list"));
+    let trouble = View {
+        trouble: Some("database or disk is full".into()),
+        link: Link::Refused("bad user name or password".into()),
+        ..fixture::day()
+    };
+    new(WIDE, trouble.clone()).draw(&file("trouble"));
+    new(LOW, trouble).draw(&file("trouble-low"));
+
+    let mut stops = fixture::few();
+    fixture::say(&mut stops[0], Outcome::NotCollected { reason: Reason::NotOut, note: None }, false);
+    fixture::change(&mut stops[0], |listed| {
+        listed.others = vec![fixture::statement(99, "t-0008", Outcome::Collected)]
+    });
+    stops[0].state = State::Collected;
+    stops[0].contradictions = vec![Contradiction::TerminalsDiffer];
+    let differs = new(WIDE, fixture::view(stops, Link::Up, 0));
+    differs.tap("済 1").tap("1 江波東一丁目 12-7-304 収集済").draw(&file("differs"));
+
+    let about = new(WIDE, fixture::day());
+    about.tap("端末").draw(&file("about"));
+    let about = Sitting::new(queue, Language::Ja, Theme::Night, LOW, fixture::day());
+    about.tap("端末").draw(&file("about-low-night"));
+
+    let english = Sitting::new(queue, Language::En, Theme::Day, WIDE, fixture::day());
+    english.draw(&file("english"));
+    english.tap("Not collected").draw(&file("english-reason"));
+    let english = Sitting::new(queue, Language::En, Theme::Day, LOW, fixture::day());
+    english.draw(&file("english-low"));
+}

@@ -1,0 +1,572 @@
+//! Every flow of the tablet's screens, by the labels that people read.
+//!
+//! One test: an event loop can be started once in a process. Each flow has a window of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
+
+mod fixture;
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fixture::{change, pickup, say};
+use i_slint_backend_testing::ElementHandle;
+use meguri_app::screen::{Reply, Screen};
+use meguri_config::terminal::{Language, ReasonSetting, Theme};
+use meguri_core::view::{Intent, Link, NotRecorded, Stop, View};
+use meguri_proto::pickup::{Contradiction, OfficeWord, Result as Outcome, State};
+use meguri_proto::{ItemResult, Reason};
+use slint::{ComponentHandle, LogicalSize};
+
+/// A screen with a terminal behind it that answers when it is told to.
+struct Sitting {
+    screen: Screen,
+    asked: Rc<RefCell<Vec<Intent>>>,
+    reply: Rc<RefCell<Option<Reply>>>,
+}
+
+const WIDE: (u32, u32) = (1280, 800);
+const PORTRAIT: (u32, u32) = (800, 1280);
+
+const ONE: &str = "1 江波東一丁目 12-7-304 予定";
+const TWO: &str = "2 江波南二丁目 3-18 予定";
+
+impl Sitting {
+    fn new(size: (u32, u32), view: View) -> Self {
+        Self::with(&fixture::look(Language::Ja, Theme::Day, size), view)
+    }
+
+    fn with(look: &meguri_app::screen::Look, view: View) -> Self {
+        let (asked, reply) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(None)));
+        let record = {
+            let (asked, reply) = (Rc::clone(&asked), Rc::clone(&reply));
+            move |intent, to| {
+                asked.borrow_mut().push(intent);
+                *reply.borrow_mut() = Some(to);
+            }
+        };
+        let screen = Screen::new(look, record).unwrap();
+        screen.window().show().unwrap();
+        #[allow(clippy::cast_precision_loss)]
+        let size = LogicalSize::new(look.size.0 as f32, look.size.1 as f32);
+        screen.window().window().set_size(size);
+        screen.show(Arc::new(view));
+        Self { screen, asked, reply }
+    }
+
+    fn of(stops: Vec<Stop>) -> Self {
+        Self::new(WIDE, fixture::view(stops, Link::Up, 0))
+    }
+
+    fn show(&self, stops: Vec<Stop>) {
+        self.screen.show(Arc::new(fixture::view(stops, Link::Up, 0)));
+    }
+
+    /// What is on the screen under a label; what is not visible does not count.
+    fn find(&self, label: &str) -> Option<ElementHandle> {
+        ElementHandle::find_by_accessible_label(self.screen.window(), label)
+            .find(|element| element.computed_opacity() > 0.0 && element.size().height > 0.0)
+    }
+
+    fn sees(&self, label: &str) -> bool {
+        self.find(label).is_some()
+    }
+
+    #[track_caller]
+    fn must_see(&self, label: &str) {
+        assert!(self.sees(label), "{label:?} is not on the screen");
+    }
+
+    /// Taps at once, whether the control takes it or not.
+    #[track_caller]
+    fn poke(&self, label: &str) {
+        let Some(element) = self.find(label) else { panic!("{label:?} is not on the screen") };
+        element.invoke_accessible_default_action();
+    }
+
+    /// Taps as soon as the control takes taps.
+    async fn tap(&self, label: &str) {
+        let live = || self.find(label).is_some_and(|element| element.accessible_enabled() != Some(false));
+        until(&format!("{label:?} takes taps"), live).await;
+        self.poke(label);
+    }
+
+    /// The terminal answers.
+    async fn answer(&self, result: Result<(), NotRecorded>) {
+        let reply = self.reply.borrow_mut().take().expect("something was asked");
+        // As the terminal does: from another thread.
+        std::thread::spawn(move || reply(result.map(|()| fixture::fact(7)))).join().unwrap();
+        until("the answer is shown", || !self.sees("記録しています…") && !self.sees("Recording…")).await;
+    }
+
+    fn asked(&self) -> Vec<Intent> {
+        self.asked.borrow().clone()
+    }
+}
+
+/// Lets the event loop go on until a condition holds.
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it never came to this: {what}");
+        turn().await;
+    }
+}
+
+/// One turn of the event loop.
+async fn turn() {
+    let turned = Cell::new(false);
+    std::future::poll_fn(|context| {
+        if turned.replace(true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+type Flow = (&'static str, fn() -> Pin<Box<dyn Future<Output = ()>>>);
+
+macro_rules! flows {
+    ($($name:ident),* $(,)?) => { [$((stringify!($name), || Box::pin($name())),)*] };
+}
+
+#[test]
+fn flows() {
+    i_slint_backend_testing::init_integration_test_with_system_time();
+    let flows: Vec<Flow> = Vec::from(flows![
+        shows_the_list_and_its_counts,
+        collects_in_two_taps,
+        a_double_tap_records_once_and_takes_nothing_back,
+        refuses_with_a_reason,
+        collects_a_part_with_a_reason_for_each_item,
+        collects_a_part_with_one_reason_for_all_the_rest,
+        ticking_nothing_leads_to_the_reasons_of_the_whole,
+        another_reason_needs_a_note,
+        a_reason_may_need_a_note_by_the_settings,
+        takes_back_what_it_said,
+        what_could_not_be_written_is_told_and_kept,
+        tells_the_link_in_plain_words,
+        asks_again_when_the_items_change_under_the_hand,
+        a_pickup_taken_off_the_list_closes_its_page,
+        a_cancelled_pickup_is_struck_and_can_be_recorded,
+        contradictions_are_told,
+        says_that_no_list_has_come,
+        tells_trouble_and_a_doubtful_clock,
+        a_pickup_opens_over_the_list_where_there_is_no_room,
+        keeps_its_place_when_the_list_changes,
+        tells_about_the_terminal_and_changes_its_colours,
+        speaks_english,
+    ]);
+    let ran = Rc::new(Cell::new(0));
+    let (count, all) = (Rc::clone(&ran), flows.len());
+    slint::spawn_local(async move {
+        for (name, flow) in flows {
+            println!("{name}");
+            flow().await;
+            count.set(count.get() + 1);
+        }
+        slint::quit_event_loop().unwrap();
+    })
+    .unwrap();
+    slint::run_event_loop_until_quit().unwrap();
+    assert_eq!(ran.get(), all);
+}
+
+async fn shows_the_list_and_its_counts() {
+    let mut stops = fixture::few();
+    say(&mut stops[2], Outcome::Collected, true);
+    say(&mut stops[3], Outcome::NotCollected { reason: Reason::NotOut, note: None }, false);
+    let items = vec![
+        ItemResult { item: 0, collected: 0, reason: Some(Reason::OtherItem) },
+        ItemResult { item: 1, collected: 2, reason: None },
+    ];
+    say(&mut stops[4], Outcome::Partly { items, note: None }, false);
+    let sitting = Sitting::of(stops);
+    for label in ["4月1日(水)", "残り 3", "済 2", "不可 1", ONE, TWO, "送信済み", "受付番号 4417"]
+    {
+        sitting.must_see(label);
+    }
+    assert_eq!(sitting.find("進み具合").unwrap().accessible_value().unwrap(), "2 / 6");
+    sitting.tap("済 2").await;
+    sitting.must_see("3 江波西一丁目 25-9 収集済");
+    sitting.must_see("5 舟入本町 6-2 一部収集");
+    sitting.must_see("未送信");
+    sitting.tap("不可 1").await;
+    sitting.must_see("4 舟入幸町 8-14-201 収集不可");
+    sitting.tap("4 舟入幸町 8-14-201 収集不可").await;
+    sitting.must_see("この端末 収集不可（未排出）");
+}
+
+async fn collects_in_two_taps() {
+    let sitting = Sitting::of(fixture::few());
+    sitting.tap(TWO).await;
+    sitting.tap("収集完了").await;
+    assert_eq!(sitting.asked(), [Intent::Collect { pickup: pickup(2) }]);
+
+    // Not a word of "recorded" before the terminal has said so, even where the view is quicker.
+    sitting.must_see("記録しています…");
+    assert!(!sitting.sees("記録しました"));
+    sitting.answer(Ok(())).await;
+    sitting.must_see("記録しました");
+
+    let mut stops = fixture::few();
+    say(&mut stops[1], Outcome::Collected, true);
+    sitting.show(stops);
+    sitting.must_see("残り 5");
+    sitting.must_see("済 1");
+    assert!(!sitting.sees(TWO));
+    sitting.must_see("この端末 収集済");
+    // The next stop stands ready.
+    let next = sitting.find("3 江波西一丁目 25-9 予定").unwrap();
+    assert_eq!(next.accessible_item_selected(), Some(true));
+    sitting.tap("次へ 3  江波西一丁目 25-9").await;
+    sitting.must_see("2点とも収集完了");
+}
+
+async fn a_double_tap_records_once_and_takes_nothing_back() {
+    let sitting = Sitting::of(fixture::few());
+    sitting.tap("4点とも収集完了").await;
+    sitting.poke("記録しています…");
+    sitting.poke(TWO);
+    assert_eq!(sitting.asked().len(), 1);
+    sitting.answer(Ok(())).await;
+    sitting.poke("次へ 2  江波南二丁目 3-18");
+    sitting.poke("記録を取り消す");
+    assert_eq!(sitting.asked().len(), 1);
+    sitting.must_see("記録しました");
+    // A moment later both work.
+    sitting.tap("次へ 2  江波南二丁目 3-18").await;
+    sitting.must_see("収集完了");
+}
+
+async fn refuses_with_a_reason() {
+    let sitting = Sitting::of(fixture::few());
+    sitting.tap("収集不可").await;
+    sitting.must_see("収集できない理由");
+    let button = sitting.find("理由を選んでください").unwrap();
+    assert_eq!(button.accessible_enabled(), Some(false));
+    sitting.poke("理由を選んでください");
+    assert!(sitting.asked().is_empty());
+
+    sitting.tap("納付券不足・未貼付").await;
+    assert_eq!(sitting.find("納付券不足・未貼付").unwrap().accessible_checked(), Some(true));
+    sitting.tap("未排出").await;
+    sitting.tap("「未排出」で収集不可を記録").await;
+    let refused = Intent::Refuse { pickup: pickup(1), reason: Reason::NotOut, note: None };
+    assert_eq!(sitting.asked(), [refused]);
+    sitting.answer(Ok(())).await;
+    sitting.must_see("記録しました");
+}
+
+async fn collects_a_part_with_a_reason_for_each_item() {
+    let sitting = Sitting::of(fixture::few());
+    sitting.tap("椅子").await;
+    sitting.tap("椅子を1点増やす").await;
+    sitting.tap("冷蔵庫（170L以下）").await;
+    sitting.tap("2点を収集・残り2点の理由へ").await;
+    sitting.must_see("椅子 1点を収集できない理由");
+    sitting.tap("数量相違").await;
+    sitting.tap("次の品目へ").await;
+    sitting.must_see("冷蔵庫（170L以下） 1点を収集できない理由");
+    // Back and forth keeps what was said.
+    sitting.tap("戻る").await;
+    assert_eq!(sitting.find("数量相違").unwrap().accessible_checked(), Some(true));
+    sitting.tap("次の品目へ").await;
+    sitting.tap("家電リサイクル券なし").await;
+    sitting.tap("2点収集・2点不可を記録").await;
+    let items = vec![
+        ItemResult { item: 0, collected: 1, reason: None },
+        ItemResult { item: 1, collected: 1, reason: Some(Reason::OtherCount) },
+        ItemResult { item: 2, collected: 0, reason: Some(Reason::NoRecyclingTicket) },
+    ];
+    assert_eq!(sitting.asked(), [Intent::Partly { pickup: pickup(1), items: items.clone(), note: None }]);
+    sitting.answer(Ok(())).await;
+    let mut stops = fixture::few();
+    say(&mut stops[0], Outcome::Partly { items, note: None }, false);
+    sitting.show(stops);
+    for label in ["一部収集", "記録しました", "家電リサイクル券なし", "数量相違"] {
+        sitting.must_see(label);
+    }
+}
+
+async fn collects_a_part_with_one_reason_for_all_the_rest() {
+    let sitting = Sitting::of(fixture::few());
+    sitting.tap("タンス（高さ1m以上）").await;
+    sitting.tap("椅子").await;
+    sitting.tap("1点を収集・残り3点の理由へ").await;
+    sitting.tap("残りすべて同じ理由").await;
+    sitting.tap("納付券不足・未貼付").await;
+    sitting.tap("1点収集・3点不可を記録").await;
+    let short = Some(Reason::TicketShort);
+    let items = vec![
+        ItemResult { item: 0, collected: 0, reason: short },
+        ItemResult { item: 1, collected: 0, reason: short },
+        ItemResult { item: 2, collected: 1, reason: None },
+    ];
+    assert_eq!(sitting.asked(), [Intent::Partly { pickup: pickup(1), items, note: None }]);
+}
+
+async fn ticking_nothing_leads_to_the_reasons_of_the_whole() {
+    let sitting = Sitting::of(fixture::few());
+    sitting.tap(TWO).await;
+    sitting.tap("自転車").await;
+    sitting.tap("収集不可の理由へ").await;
+    sitting.tap("場所不明").await;
+    sitting.tap("「場所不明」で収集不可を記録").await;
+    let refused = Intent::Refuse { pickup: pickup(2), reason: Reason::PlaceNotFound, note: None };
+    assert_eq!(sitting.asked(), [refused]);
+}
+
+async fn another_reason_needs_a_note() {
+    let sitting = Sitting::of(fixture::few());
+    sitting.tap("収集不可").await;
+    sitting.tap("その他").await;
+    sitting.tap("メモの入力へ").await;
+    sitting.must_see("「その他」のメモ");
+    sitting.poke("メモを入れてください");
+    assert!(sitting.asked().is_empty());
+    // Without a keyboard, and with one.
+    sitting.tap("門が閉まっている").await;
+    sitting.tap("事務所に連絡済み").await;
+    let field = sitting.find("メモ").unwrap();
+    assert_eq!(field.accessible_value().unwrap(), "門が閉まっている、事務所に連絡済み");
+    field.set_accessible_value("猫が寝ている");
+    sitting.tap("「その他」で収集不可を記録").await;
+    let note = Some("猫が寝ている".to_owned());
+    assert_eq!(sitting.asked(), [Intent::Refuse { pickup: pickup(1), reason: Reason::Other, note }]);
+}
+
+async fn a_reason_may_need_a_note_by_the_settings() {
+    let mut look = fixture::look(Language::Ja, Theme::Day, WIDE);
+    look.reasons = vec![
+        ReasonSetting { code: Reason::Unsafe, note: true },
+        ReasonSetting { code: Reason::NotOut, note: false },
+    ];
+    let sitting = Sitting::with(&look, fixture::view(fixture::few(), Link::Up, 0));
+    sitting.tap("収集不可").await;
+    assert!(!sitting.sees("場所不明"), "a reason that the settings leave out");
+    sitting.tap("重量・危険").await;
+    sitting.tap("メモの入力へ").await;
+    sitting.must_see("「重量・危険」のメモ");
+}
+
+async fn takes_back_what_it_said() {
+    let mut stops = fixture::few();
+    say(&mut stops[0], Outcome::Collected, false);
+    let sitting = Sitting::of(stops);
+    sitting.tap("済 1").await;
+    sitting.tap("1 江波東一丁目 12-7-304 収集済").await;
+    sitting.tap("記録を取り消す").await;
+    assert_eq!(sitting.asked(), [Intent::Undo { pickup: pickup(1) }]);
+    sitting.answer(Ok(())).await;
+    sitting.show(fixture::few());
+    sitting.must_see("残り 6");
+    sitting.must_see("済 0");
+    sitting.must_see("4点とも収集完了");
+    assert!(!sitting.sees("記録しました"));
+}
+
+async fn what_could_not_be_written_is_told_and_kept() {
+    let sitting = Sitting::of(fixture::few());
+    sitting.tap("冷蔵庫（170L以下）").await;
+    sitting.tap("3点を収集・残り1点の理由へ").await;
+    sitting.tap("品目相違").await;
+    sitting.tap("3点収集・1点不可を記録").await;
+    sitting.answer(Err(NotRecorded::Store("disk is full".into()))).await;
+    let told = "記録していません。端末に書き込めません。もう一度押してください。続くときは事務所へ連絡してください。";
+    sitting.must_see(told);
+    sitting.must_see("disk is full");
+    assert!(!sitting.sees("記録しました"));
+    // The same tap again is enough.
+    sitting.tap("3点収集・1点不可を記録").await;
+    let asked = sitting.asked();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0], asked[1]);
+    assert!(!sitting.sees(told));
+    sitting.answer(Ok(())).await;
+    sitting.must_see("記録しました");
+}
+
+async fn tells_the_link_in_plain_words() {
+    let sitting = Sitting::of(fixture::few());
+    for (link, waiting, words) in [
+        (Link::Up, 0, "送信済み"),
+        (Link::Up, 2, "送信中 残り 2"),
+        (Link::Joining, 0, "接続中"),
+        (Link::Joining, 4, "接続中 送信待ち 4"),
+        (Link::Down, 0, "圏外"),
+        (Link::Down, 3, "圏外 送信待ち 3"),
+        (Link::Refused("bad password".into()), 0, "接続を拒否"),
+    ] {
+        sitting.screen.show(Arc::new(fixture::view(fixture::few(), link, waiting)));
+        sitting.must_see(words);
+    }
+    sitting.must_see("この端末の接続が拒否されています。事務所へ連絡してください。");
+    // And nothing of it keeps the crew from recording.
+    sitting.tap("4点とも収集完了").await;
+    assert_eq!(sitting.asked().len(), 1);
+}
+
+async fn asks_again_when_the_items_change_under_the_hand() {
+    let sitting = Sitting::of(fixture::few());
+    sitting.tap("椅子").await;
+    let mut stops = fixture::few();
+    change(&mut stops[0], |listed| listed.items[1].count = 5);
+    sitting.show(stops);
+    sitting.must_see("記録していません。申込の内容が変わりました。もう一度確かめてください。");
+    sitting.must_see("7点とも収集完了");
+    sitting.tap("7点とも収集完了").await;
+    assert_eq!(sitting.asked(), [Intent::Collect { pickup: pickup(1) }]);
+}
+
+async fn a_pickup_taken_off_the_list_closes_its_page() {
+    let sitting = Sitting::of(fixture::few());
+    sitting.must_see("受付番号 4417");
+    let mut stops = fixture::few();
+    stops.remove(0);
+    sitting.show(stops);
+    assert!(!sitting.sees("受付番号 4417"));
+    sitting.must_see("収集完了");
+}
+
+async fn a_cancelled_pickup_is_struck_and_can_be_recorded() {
+    let mut stops = fixture::few();
+    change(&mut stops[1], |listed| listed.office = OfficeWord::Cancelled);
+    stops[1].state = State::Cancelled;
+    let sitting = Sitting::of(stops);
+    sitting.tap("不可・取消 1").await;
+    sitting.tap("2 江波南二丁目 3-18 取消").await;
+    sitting.tap("この端末で記録する").await;
+    sitting.must_see("この申込は取り消されています。");
+    sitting.tap("収集完了").await;
+    assert_eq!(sitting.asked(), [Intent::Collect { pickup: pickup(2) }]);
+}
+
+async fn contradictions_are_told() {
+    let mut stops = fixture::few();
+    let refused = Outcome::NotCollected { reason: Reason::NotOut, note: None };
+    say(&mut stops[0], refused, false);
+    let other = fixture::statement(99, "t-0008", Outcome::Collected);
+    change(&mut stops[0], |listed| listed.others = vec![other]);
+    stops[0].state = State::Collected;
+    stops[0].contradictions = vec![Contradiction::TerminalsDiffer];
+    let sitting = Sitting::of(stops);
+    sitting.tap("済 1").await;
+    sitting.must_see("相違");
+    sitting.tap("1 江波東一丁目 12-7-304 収集済").await;
+    for label in [
+        "他の端末の報告と違います。配車担当が確かめます。",
+        "この端末 収集不可（未排出）",
+        "端末 t-0008 収集済",
+    ] {
+        sitting.must_see(label);
+    }
+}
+
+async fn says_that_no_list_has_come() {
+    let sitting = Sitting::new(WIDE, View { list: None, ..fixture::view(vec![], Link::Down, 0) });
+    sitting.must_see("今日の収集リストはまだ届いていません");
+    assert!(!sitting.sees("収集不可"));
+    sitting.show(fixture::few());
+    sitting.must_see(ONE);
+    assert!(!sitting.sees("今日の収集リストはまだ届いていません"));
+}
+
+async fn tells_trouble_and_a_doubtful_clock() {
+    let view = fixture::view(fixture::few(), Link::Up, 0);
+    let trouble = Some("no space left".into());
+    let sitting = Sitting::new(WIDE, View { trouble, clock_in_doubt: true, ..view.clone() });
+    let told = [
+        "端末に書き込めません。記録できないときは事務所へ連絡してください。",
+        "日付を確かめています。今日の日付が違うときは事務所へ連絡してください。",
+    ];
+    for label in told {
+        sitting.must_see(label);
+    }
+    sitting.screen.show(Arc::new(view));
+    for label in told {
+        assert!(!sitting.sees(label));
+    }
+}
+
+async fn a_pickup_opens_over_the_list_where_there_is_no_room() {
+    let sitting = Sitting::new(PORTRAIT, fixture::view(fixture::few(), Link::Up, 0));
+    until("the list alone", || sitting.sees(TWO) && !sitting.sees("収集不可")).await;
+    sitting.tap(TWO).await;
+    sitting.must_see("収集完了");
+    sitting.tap("一覧へ").await;
+    assert!(!sitting.sees("収集完了"));
+    sitting.tap(TWO).await;
+    sitting.tap("収集完了").await;
+    sitting.answer(Ok(())).await;
+    let mut stops = fixture::few();
+    say(&mut stops[1], Outcome::Collected, false);
+    sitting.show(stops);
+    sitting.must_see("記録しました");
+    sitting.tap("一覧へ").await;
+    let next = sitting.find("3 江波西一丁目 25-9 予定").unwrap();
+    assert_eq!(next.accessible_item_selected(), Some(true));
+}
+
+async fn keeps_its_place_when_the_list_changes() {
+    let stops = |without: u32| {
+        let mut stops: Vec<Stop> = fixture::day().list.unwrap().stops.drain(41..).collect();
+        stops.retain(|stop| stop.listed.order != without);
+        stops
+    };
+    let sitting = Sitting::of(stops(0));
+    sitting.tap("42 江波東一丁目 12-7-304 予定").await;
+    let row = |order: u32| {
+        let all = i_slint_backend_testing::ElementQuery::from_root(sitting.screen.window())
+            .match_accessible_role(i_slint_backend_testing::AccessibleRole::ListItem)
+            .find_all();
+        let start = format!("{order} ");
+        all.into_iter().find(|row| row.accessible_label().is_some_and(|label| label.starts_with(&start)))
+    };
+    let list = row(42).unwrap();
+    list.scroll(0.0, -960.0);
+    let place = || row(56).map(|row| row.absolute_position().y);
+    until("the list has scrolled", || place().is_some_and(|y| (0.0..800.0).contains(&y))).await;
+    let before = place().unwrap();
+    // One far below goes, another is recorded: the rows under the finger stay.
+    let mut later = stops(100);
+    let at = later.iter().position(|stop| stop.listed.order == 90).unwrap();
+    say(&mut later[at], Outcome::Collected, false);
+    sitting.show(later);
+    turn().await;
+    assert_eq!(place(), Some(before));
+}
+
+async fn tells_about_the_terminal_and_changes_its_colours() {
+    let sitting = Sitting::of(fixture::few());
+    sitting.tap("端末").await;
+    for label in ["この端末", "t-0003", "#MadeWithSlint", "この画面は Slint で作られています。"]
+    {
+        sitting.must_see(label);
+    }
+    sitting.tap("夜の画面にする").await;
+    sitting.tap("昼の画面にする").await;
+    sitting.must_see("夜の画面にする");
+    sitting.tap("閉じる").await;
+    sitting.must_see("4点とも収集完了");
+}
+
+async fn speaks_english() {
+    let look = fixture::look(Language::En, Theme::Day, WIDE);
+    let sitting = Sitting::with(&look, fixture::view(fixture::few(), Link::Down, 3));
+    for label in ["Wed 4/1", "Left 6", "Done 0", "No line, 3 unsent", "All 4 collected", "No. 4417"] {
+        sitting.must_see(label);
+    }
+    sitting.must_see("1 江波東一丁目 12-7-304 To do");
+    sitting.tap("Not collected").await;
+    sitting.tap("Access blocked").await;
+    sitting.tap("Record not collected: Access blocked").await;
+    let refused = Intent::Refuse { pickup: pickup(1), reason: Reason::AccessBlocked, note: None };
+    assert_eq!(sitting.asked(), [refused]);
+    sitting.answer(Ok(())).await;
+    sitting.must_see("Recorded");
+}

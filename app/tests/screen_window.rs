@@ -1,0 +1,313 @@
+//! The screens in a real window on a virtual display, worked by real pointer events; and on a machine
+//! without a font.
+//!
+//! Needs `Xvfb` and `xdotool`. Without a test harness: the program runs itself again as the one with
+//! the window, so that the pointer and the window are two processes, as they are for a crew.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
+
+mod fixture;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use i_slint_backend_testing::ElementHandle;
+use meguri_app::screen::{Reply, Screen, fonts};
+use meguri_config::terminal::{Language, Theme};
+use meguri_core::view::{Intent, Link, NotRecorded};
+use meguri_proto::pickup::Result as Outcome;
+use slint::ComponentHandle;
+
+/// Names the folder for fonts, and makes this program the one with the window.
+const WINDOW: &str = "MEGURI_TEST_WINDOW";
+
+/// Longer than a loaded machine needs; a test that fails waits so long.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+fn main() -> ExitCode {
+    if let Some(folder) = std::env::var_os(WINDOW) {
+        return window(Path::new(&folder));
+    }
+    if std::env::args().any(|argument| argument == "--list") {
+        println!("screen_window: test");
+        return ExitCode::SUCCESS;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let display = Display::start();
+    pointer_records(&display, folder.path());
+    println!("the pointer records: ok");
+    same_picture_without_fonts(&display, folder.path());
+    println!("the same picture without fonts: ok");
+    tablet_starts(&display, folder.path());
+    println!("the tablet starts without network and fonts: ok");
+    ExitCode::SUCCESS
+}
+
+/// The process with the window: answers questions on its input about what is on the screen.
+fn window(folder: &Path) -> ExitCode {
+    if let Some(code) = fonts::restart_with(folder).expect("the fonts") {
+        return code;
+    }
+    let look = fixture::look(Language::Ja, Theme::Day, (1280, 800));
+    let record = |intent: Intent, reply: Reply| {
+        println!("intent {intent:?}");
+        reply(Ok::<_, NotRecorded>(fixture::fact(1)));
+    };
+    let screen = Screen::new(&look, record).unwrap();
+    screen.window().show().unwrap();
+    screen.show(Arc::new(fixture::view(fixture::few(), Link::Up, 0)));
+    let screen = std::rc::Rc::new(screen);
+    let (to, mut questions) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            let Ok(line) = line else { break };
+            if to.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    slint::spawn_local(async move {
+        while let Some(question) = questions.recv().await {
+            println!("{}", answer(&screen, &question));
+        }
+        slint::quit_event_loop().unwrap();
+    })
+    .unwrap();
+    slint::run_event_loop().unwrap();
+    ExitCode::SUCCESS
+}
+
+fn answer(screen: &Screen, question: &str) -> String {
+    let (what, label) = question.split_once(' ').unwrap_or((question, ""));
+    match what {
+        "where" => {
+            let found = ElementHandle::find_by_accessible_label(screen.window(), label)
+                .find(|element| element.accessible_enabled() != Some(false));
+            let Some(element) = found else { return "nowhere".into() };
+            let (at, size) = (element.absolute_position(), element.size());
+            let scale = screen.window().window().scale_factor();
+            format!("at {} {}", (at.x + size.width / 2.0) * scale, (at.y + size.height / 2.0) * scale)
+        }
+        "collected" => {
+            let mut stops = fixture::few();
+            fixture::say(&mut stops[1], Outcome::Collected, false);
+            screen.show(Arc::new(fixture::view(stops, Link::Up, 0)));
+            "shown".into()
+        }
+        "picture" => {
+            let picture = screen.window().window().take_snapshot().unwrap();
+            let mut hasher = DefaultHasher::new();
+            picture.as_bytes().hash(&mut hasher);
+            format!("picture {}x{} {:016x}", picture.width(), picture.height(), hasher.finish())
+        }
+        _ => format!("no such question: {question}"),
+    }
+}
+
+/// A virtual display on a number that was free.
+struct Display {
+    server: Child,
+    name: String,
+}
+
+impl Display {
+    fn start() -> Self {
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Xvfb is installed (Debian: xvfb)");
+        let mut number = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
+        assert!(!number.trim().is_empty(), "Xvfb gave no display");
+        Self { server, name: format!(":{}", number.trim()) }
+    }
+
+    fn xdotool(&self, arguments: &[&str]) -> String {
+        let output = Command::new("xdotool")
+            .args(arguments)
+            .env("DISPLAY", &self.name)
+            .output()
+            .expect("xdotool is installed (Debian: xdotool)");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The window's id, once it is there.
+    fn window(&self) -> String {
+        wait("a window", || {
+            let found = self.xdotool(&["search", "--onlyvisible", "--name", "^Meguri$"]);
+            found.lines().next().map(str::to_owned)
+        })
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn wait<T>(what: &str, mut there: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(value) = there() {
+            return value;
+        }
+        assert!(started.elapsed() < PATIENCE, "never came: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The other process.
+struct Windowed {
+    child: Child,
+    questions: ChildStdin,
+    lines: Receiver<String>,
+}
+
+impl Windowed {
+    fn start(mut command: Command, display: &Display, folder: &Path) -> Self {
+        let mut child = command
+            .env("DISPLAY", &display.name)
+            .env("SLINT_BACKEND", "winit-software")
+            .env("SLINT_SCALE_FACTOR", "1")
+            .env(WINDOW, folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (to, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
+        let questions = child.stdin.take().unwrap();
+        Self { child, questions, lines }
+    }
+
+    fn here() -> Command {
+        Command::new(std::env::current_exe().unwrap())
+    }
+
+    fn next(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("the window's process answers")
+    }
+
+    fn ask(&mut self, question: &str) -> String {
+        writeln!(self.questions, "{question}").unwrap();
+        self.next()
+    }
+
+    /// Moves the pointer onto what is labelled so, and clicks.
+    fn click(&mut self, display: &Display, window: &str, label: &str) {
+        let at = wait(label, || {
+            let answer = self.ask(&format!("where {label}"));
+            answer.strip_prefix("at ").map(str::to_owned)
+        });
+        let whole = |part: &str| part.split('.').next().unwrap().to_owned();
+        let (x, y) = at.split_once(' ').map(|(x, y)| (whole(x), whole(y))).unwrap();
+        display.xdotool(&["mousemove", "--sync", "--window", window, &x, &y, "click", "1"]);
+    }
+}
+
+impl Drop for Windowed {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn pointer_records(display: &Display, folder: &Path) {
+    let mut window = Windowed::start(Windowed::here(), display, folder);
+    let id = display.window();
+    window.click(display, &id, "2 江波南二丁目 3-18 予定");
+    window.click(display, &id, "収集完了");
+    let recorded = window.next();
+    assert_eq!(recorded, format!("intent {:?}", Intent::Collect { pickup: fixture::pickup(2) }));
+    assert_eq!(window.ask("collected"), "shown");
+
+    // On to the next one, a part of which is there.
+    window.click(display, &id, "次へ 3  江波西一丁目 25-9");
+    window.click(display, &id, "マットレス");
+    window.click(display, &id, "1点を収集・残り1点の理由へ");
+    window.click(display, &id, "未排出");
+    window.click(display, &id, "1点収集・1点不可を記録");
+    let recorded = window.next();
+    assert!(recorded.starts_with("intent Partly"), "{recorded}");
+    assert!(recorded.contains("reason: Some(NotOut)"), "{recorded}");
+
+    // And taken back.
+    window.click(display, &id, "記録を取り消す");
+    let recorded = window.next();
+    assert_eq!(recorded, format!("intent {:?}", Intent::Undo { pickup: fixture::pickup(3) }));
+}
+
+/// A shell command that runs what follows it where there are no fonts.
+fn without_fonts(program: &Path, arguments: &[&std::ffi::OsStr]) -> Command {
+    let hide = "for folder in /usr/share/fonts /usr/local/share/fonts /etc/fonts /root/.fonts \
+                /usr/share/ghostscript /usr/share/texmf; do \
+                [ ! -d $folder ] || mount -t tmpfs none $folder || exit 90; done; exec \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", hide]).arg(program).args(arguments);
+    command
+}
+
+/// Whether this machine lets a process hide folders from itself.
+fn can_hide() -> bool {
+    let tried = without_fonts(Path::new("true"), &[]).status();
+    let can = tried.is_ok_and(|status| status.success());
+    if !can {
+        println!("this machine allows no namespaces: what follows runs with its fonts in sight");
+    }
+    can
+}
+
+fn same_picture_without_fonts(display: &Display, folder: &Path) {
+    let here = std::env::current_exe().unwrap();
+    let with = {
+        let mut window = Windowed::start(Windowed::here(), display, &folder.join("with"));
+        display.window();
+        window.ask("picture")
+    };
+    let bare = if can_hide() { without_fonts(&here, &[]) } else { Windowed::here() };
+    let mut window = Windowed::start(bare, display, &folder.join("without"));
+    display.window();
+    assert_eq!(window.ask("picture"), with);
+}
+
+fn tablet_starts(display: &Display, folder: &Path) {
+    let settings = folder.join("terminal.toml");
+    // Nobody listens on port 1.
+    let text = "version = 1\ncity = \"hiroshima\"\nterminal = \"t-0003\"\ncontractor = \"first\"\n\
+                contract = \"first-2026\"\nvehicle = \"v-03\"\n\
+                [broker]\nhost = \"127.0.0.1\"\nport = 1\nsecret_file = \"secret\"\n";
+    std::fs::write(&settings, text).unwrap();
+    std::fs::write(folder.join("secret"), "0123456789abcdef").unwrap();
+    let tablet = Path::new(env!("CARGO_BIN_EXE_tablet"));
+    let data = folder.join("data");
+    let arguments = ["--settings".as_ref(), settings.as_os_str(), "--data".as_ref(), data.as_os_str()];
+    let mut command = if can_hide() {
+        without_fonts(tablet, &arguments)
+    } else {
+        let mut command = Command::new(tablet);
+        command.args(arguments);
+        command
+    };
+    let mut running = command
+        .env("DISPLAY", &display.name)
+        .env("SLINT_BACKEND", "winit-software")
+        .env_remove("FONTCONFIG_FILE")
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    display.window();
+    let alive = running.try_wait().unwrap().is_none();
+    // Every font was written, and the program took its own place: one process, ended by its id.
+    assert!(alive && data.join("fonts/VLPGothic-kanji.ttf").exists());
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
