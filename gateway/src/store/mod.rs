@@ -131,6 +131,7 @@ impl Store {
         fs::create_dir_all(dir).map_err(StoreError::file("make the folder", dir))?;
         let lock = lock(dir)?;
         let path = dir.join(STORE_FILE);
+        private(&path).map_err(StoreError::file("make", &path))?;
         let conn = connect(&path, OpenFlags::default())?;
         let mut store = Self {
             conn,
@@ -303,6 +304,13 @@ pub fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Makes the file, for its owner alone, where there is none: it will hold residents' data. SQLite gives
+/// its companions the same rights.
+fn private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {

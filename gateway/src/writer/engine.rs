@@ -230,6 +230,8 @@ impl Engine {
                 tracing::info!(from = %window.from, to = %window.to, terminals = all.len(), "lists are kept for these days");
                 for terminal in all {
                     self.lists.extend(window.days().map(|day| (terminal.clone(), day)));
+                    // It may have been bound anew while no gateway ran.
+                    self.lapses.insert(terminal);
                 }
             }
             Err(error) => tracing::error!(error = %code(&error), "the day's lists could not be looked after"),

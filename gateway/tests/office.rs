@@ -1,0 +1,714 @@
+//! The writer as terminals meet it: messages in, acks and lists out, with a real store and no broker.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use meguri_config::{City, Clock};
+use meguri_gateway::changes::{Change, Changes};
+use meguri_gateway::config::Settings;
+use meguri_gateway::ingest::Incoming;
+use meguri_gateway::outbox::{Outbox, Waiting};
+use meguri_gateway::store::{Readers, Store, sql};
+use meguri_gateway::touched::Round;
+use meguri_gateway::writer::{Parts, Running, Writer};
+use meguri_gateway::{pickups, plan, terminals};
+use meguri_proto::pickup::Result as Outcome_;
+use meguri_proto::{
+    Ack, BootId, DayList, Digest, Document, DocumentHeld, DocumentName, DownTopic, Entry, Epoch, EpochHeld,
+    Fact, FactBody, FactId, Hello, Incarnation, ListRef, LogKind, LogPublish, LogsHeld, Message, Nonce,
+    Outcome, PickupId, Stamps, TerminalId, Topic, Undo, UpTopic, Way,
+};
+use rusqlite::{Connection, params};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+const CITY: &str = r#"
+id = "hiroshima"
+name = "広島市"
+division = "担当課"
+wards = ["中区"]
+[[contractor]]
+id = "k1"
+name = "第一収集"
+[[contract]]
+id = "c-1"
+contractor = "k1"
+from = "2000-01-01"
+until = "2099-12-31"
+[[contract]]
+id = "c-2"
+contractor = "k1"
+from = "2000-01-01"
+until = "2099-12-31"
+[[vehicle]]
+id = "v1"
+contract = "c-1"
+name = "1号車"
+round = "中区A"
+[[vehicle]]
+id = "v2"
+contract = "c-2"
+name = "2号車"
+round = "中区B"
+[[district]]
+name = "中区A"
+ward = "中区"
+vehicle = "v1"
+"#;
+
+/// The office without its broker.
+struct Bench {
+    dir: tempfile::TempDir,
+    writer: Writer,
+    running: Running,
+    waiting: Waiting,
+    readers: Readers,
+    changes: Changes,
+    today: Date,
+    incarnation: Incarnation,
+}
+
+fn id(text: &str) -> TerminalId {
+    text.parse().unwrap()
+}
+
+fn fill(store: &mut Store, today: Date) {
+    let city = City::parse(std::path::Path::new("city.toml"), CITY).unwrap();
+    let tx = store.conn.transaction().unwrap();
+    plan::take_over(&tx, &city).unwrap();
+    let mut touched = meguri_gateway::touched::Touched::default();
+    for (terminal, vehicle) in [("t-1", "v1"), ("t-2", "v1"), ("t-3", "v2")] {
+        let vehicle = vehicle.parse().unwrap();
+        terminals::add(&tx, &mut touched, Timestamp::UNIX_EPOCH, &id(terminal), &vehicle, "secret").unwrap();
+    }
+    for n in 1..=3_u128 {
+        let insert = "INSERT INTO pickup (uid, source, source_key, date, district, ward, contract, vehicle, stop,
+                reception, items, payment)
+            VALUES (?1, 's', ?2, ?3, '中区A', '中区', 'c-1', 'v1', ?4, '4417', '[{\"name\":\"机\",\"count\":2}]', 'tickets')";
+        let uid = Uuid::from_u128(n);
+        let stop = i64::try_from(n).unwrap();
+        tx.execute(insert, params![uid.as_bytes().as_slice(), n.to_string(), today.to_string(), stop])
+            .unwrap();
+        let pickup = tx.last_insert_rowid();
+        tx.execute("INSERT INTO resident (pickup, rev, town) VALUES (?1, 1, '本川町')", [pickup]).unwrap();
+    }
+    tx.commit().unwrap();
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let today = sql::business_date(Timestamp::now());
+        let mut store = Self::open(&dir);
+        fill(&mut store, today);
+        Self::start(dir, store, today).await
+    }
+
+    fn open(dir: &tempfile::TempDir) -> Store {
+        let city = "hiroshima".parse().unwrap();
+        Store::open(dir.path(), &city, Timestamp::now(), Incarnation(Uuid::new_v4())).unwrap()
+    }
+
+    async fn start(dir: tempfile::TempDir, store: Store, today: Date) -> Self {
+        let city: meguri_proto::CityId = "hiroshima".parse().unwrap();
+        let (outbox, waiting) = Outbox::new(city.clone());
+        let (readers, changes, incarnation) = (store.readers(1), Changes::new(), store.incarnation);
+        let settings = Settings::default();
+        let parts = Parts { store, city, clock: Clock::system(), changes: changes.clone(), outbox, settings };
+        let (writer, running) = Writer::start(parts).unwrap();
+        Self { dir, writer, running, waiting, readers, changes, today, incarnation }
+    }
+
+    fn send(&self, topic: &str, payload: Vec<u8>) {
+        self.writer.take(Incoming { topic: topic.to_owned(), payload }, None).unwrap();
+    }
+
+    fn up(&self, terminal: &str, up: UpTopic, payload: Vec<u8>) {
+        self.send(&Topic::up("hiroshima".parse().unwrap(), id(terminal), up).to_string(), payload);
+    }
+
+    /// The next message to a terminal.
+    async fn next(&mut self) -> (TerminalId, Sent) {
+        let wait = tokio::time::timeout(Duration::from_secs(20), self.waiting.messages.recv());
+        let message = wait.await.expect("a message in time").expect("the office runs");
+        let topic: Topic = message.topic.parse().unwrap();
+        let sent = match topic.way {
+            Way::Down(DownTopic::Ack) => Sent::Ack(Ack::decode(&message.payload).unwrap()),
+            Way::Down(DownTopic::Document(name)) => {
+                Sent::Document(name, Document::decode(&message.payload).unwrap())
+            }
+            Way::Up(_) => panic!("the office speaks down"),
+        };
+        (topic.terminal, sent)
+    }
+
+    async fn ack(&mut self, terminal: &str) -> Ack {
+        match self.next().await {
+            (to, Sent::Ack(ack)) => {
+                assert_eq!(to.as_str(), terminal);
+                ack
+            }
+            (to, Sent::Document(name, _)) => panic!("expected an ack, found {name} to {to}"),
+        }
+    }
+
+    async fn list(&mut self, terminal: &str) -> (u64, Digest, Option<DayList>) {
+        match self.next().await {
+            (to, Sent::Document(_, document)) => {
+                assert_eq!(to.as_str(), terminal);
+                let list = serde_json::from_str(document.body.get()).unwrap();
+                (document.version, document.digest, list)
+            }
+            (to, Sent::Ack(ack)) => panic!("expected a list, found {ack:?} to {to}"),
+        }
+    }
+
+    /// Everything handed over before is done, and nothing more was sent.
+    async fn quiet(&mut self) {
+        // A job behind it, twice: lists are made between works.
+        for _ in 0..2 {
+            self.writer.run_job(|_, _| Ok::<_, rusqlite::Error>(())).await.unwrap().unwrap();
+        }
+        assert!(self.waiting.messages.try_recv().is_err(), "nothing more is said");
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        self.readers.with(move |conn| conn.query_row(sql, [], |row| row.get(0))).await.unwrap()
+    }
+
+    async fn state(&self, pickup: i64) -> String {
+        let select = "SELECT state FROM pickup WHERE id = ?1";
+        self.readers.with(move |conn| conn.query_row(select, [pickup], |row| row.get(0))).await.unwrap()
+    }
+
+    async fn stop(self) -> tempfile::TempDir {
+        self.writer.stop().await;
+        self.running.ended().await.unwrap();
+        self.dir
+    }
+}
+
+enum Sent {
+    Ack(Ack),
+    Document(DocumentName, Document),
+}
+
+/// A terminal's log, by hand.
+#[derive(Clone)]
+struct Log {
+    epoch: Epoch,
+    entries: Vec<Entry>,
+}
+
+impl Log {
+    fn new() -> Self {
+        Self { epoch: Epoch(Uuid::new_v4()), entries: Vec::new() }
+    }
+
+    fn head(&self) -> Digest {
+        self.entries.last().map_or(Digest::ZERO, |entry| entry.digest)
+    }
+
+    fn write(&mut self, body: &str) -> FactId {
+        self.write_as(FactId(Uuid::now_v7()), body)
+    }
+
+    fn write_as(&mut self, id: FactId, body: &str) -> FactId {
+        let body = RawValue::from_string(body.to_owned()).unwrap();
+        let digest = self.head().then(body.get().as_bytes());
+        self.entries.push(Entry { seq: self.entries.len() as u64 + 1, id, digest, body });
+        id
+    }
+
+    fn publish(&self, from: u64, to: u64) -> Vec<u8> {
+        let entries = self.entries.iter().filter(|e| (from..=to).contains(&e.seq)).cloned().collect();
+        LogPublish { v: 1, epoch: self.epoch, entries, notes: Default::default() }.encode().unwrap()
+    }
+
+    fn held(&self) -> EpochHeld {
+        EpochHeld {
+            epoch: self.epoch,
+            first: 1,
+            before: Digest::ZERO,
+            head: self.entries.len() as u64,
+            digest: self.head(),
+            acked: 0,
+        }
+    }
+}
+
+fn hello(
+    logs: &[EpochHeld],
+    documents: Vec<DocumentHeld>,
+    incarnation: Option<Incarnation>,
+    boot: u128,
+) -> Hello {
+    Hello {
+        v: 1,
+        nonce: Nonce(Uuid::new_v4()),
+        boot: BootId(Uuid::from_u128(boot)),
+        app: "test".into(),
+        config: 1,
+        incarnation,
+        logs: LogsHeld { fact: logs.to_vec(), track: Vec::new() },
+        documents,
+    }
+}
+
+fn body(pickup: u128, fact: impl FnOnce(PickupId) -> Fact) -> FactBody {
+    let at = Stamps { terminal: Timestamp::now(), gnss: None, trusted: None };
+    FactBody {
+        v: 1,
+        contract: "c-1".parse().unwrap(),
+        config: 1,
+        at,
+        fact: fact(PickupId(Uuid::from_u128(pickup))),
+    }
+}
+
+fn collected(pickup: u128) -> String {
+    let list = ListRef { date: jiff::civil::date(2026, 4, 1), version: 1 };
+    let fact = |pickup| Fact::Outcome(Outcome { pickup, list, replaces: None, result: Outcome_::Collected });
+    serde_json::to_string(&body(pickup, fact)).unwrap()
+}
+
+fn undo(pickup: u128, of: FactId) -> String {
+    serde_json::to_string(&body(pickup, |pickup| Fact::Undo(Undo { pickup, of }))).unwrap()
+}
+
+#[tokio::test]
+async fn a_fact_is_acknowledged_applied_and_applied_once() {
+    let mut bench = Bench::new().await;
+    let mut changes = bench.changes.subscribe();
+    let mut log = Log::new();
+    let first = log.write(&collected(1));
+    log.write(&collected(2));
+    log.write(&undo(1, first));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 2));
+    let ack = bench.ack("t-1").await;
+    assert_eq!((ack.nonce, ack.say_hello, ack.incarnation), (None, false, bench.incarnation));
+    assert_eq!((ack.held[0].seq, ack.held[0].digest), (2, log.entries[1].digest));
+    assert_eq!(changes.recv().await.unwrap(), Change::History(2));
+    // The other terminal of the same vehicle is told, the speaker is not.
+    let (version, _, list) = bench.list("t-2").await;
+    assert_eq!((version, list.unwrap().pickups[0].others.len()), (1, 1));
+    bench.quiet().await;
+    assert_eq!(bench.state(1).await, "collected");
+
+    // The same again: acknowledged again, nothing changes.
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 2));
+    assert_eq!(bench.ack("t-1").await.held[0].seq, 2);
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM history").await, 2);
+
+    bench.up("t-1", UpTopic::Fact, log.publish(2, 3));
+    assert_eq!(bench.ack("t-1").await.held[0].seq, 3);
+    bench.list("t-2").await;
+    bench.quiet().await;
+    assert_eq!((bench.state(1).await.as_str(), bench.state(2).await.as_str()), ("open", "collected"));
+
+    // A fork carries facts over into another epoch, ids unchanged.
+    let mut fork = Log::new();
+    for entry in &log.entries {
+        fork.write_as(entry.id, entry.body.get());
+    }
+    bench.up("t-1", UpTopic::Fact, fork.publish(1, 3));
+    assert_eq!(bench.ack("t-1").await.held[0].epoch, fork.epoch);
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM fact").await, 3);
+    assert_eq!(bench.count("SELECT count(*) FROM entry").await, 6);
+    // A stop and a start change nothing of it.
+    let dir = bench.stop().await;
+    let store = Bench::open(&dir);
+    assert!(!store.restored);
+}
+
+#[tokio::test]
+async fn a_gap_asks_for_a_hello_once_in_a_while() {
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    for pickup in [1, 2, 3] {
+        log.write(&collected(pickup));
+    }
+    for _ in 0..3 {
+        bench.up("t-1", UpTopic::Fact, log.publish(2, 3));
+    }
+    let ack = bench.ack("t-1").await;
+    assert!(ack.say_hello && ack.held.is_empty() && ack.nonce.is_none());
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM entry").await, 0);
+}
+
+#[tokio::test]
+async fn a_fork_is_told_once_and_nothing_of_it_is_applied() {
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    log.write(&collected(1));
+    let mut other = log.clone();
+    log.write(&collected(2));
+    other.write(&collected(3));
+    other.write(&collected(3));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 2));
+    bench.ack("t-1").await;
+    bench.list("t-2").await;
+    // Another entry under a held number, and one that follows another chain.
+    bench.up("t-1", UpTopic::Fact, other.publish(2, 2));
+    assert!(bench.ack("t-1").await.say_hello);
+    bench.up("t-1", UpTopic::Fact, other.publish(3, 3));
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'fork'").await, 1);
+    assert_eq!((bench.state(2).await.as_str(), bench.state(3).await.as_str()), ("collected", "open"));
+    // The answer to the hello lets the terminal see it.
+    bench.up("t-1", UpTopic::Hello, hello(&[other.held()], Vec::new(), None, 1).encode().unwrap());
+    let answer = bench.ack("t-1").await;
+    assert_eq!((answer.held[0].seq, answer.held[0].digest), (2, log.head()));
+    assert_eq!(bench.count("SELECT count(*) FROM notice").await, 1);
+}
+
+#[tokio::test]
+async fn bad_bodies_are_set_aside_and_the_rest_goes_on() {
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    log.write(r#"{"v":9,"news":true}"#);
+    log.write(r#"{"v":1,"秘密":"本川町"}"#);
+    log.write("17");
+    log.write(&format!(r#"{{"v":1,"pad":"{}"}}"#, "x".repeat(20_000)));
+    log.write(&collected(99));
+    log.write(&collected(1).replace("c-1", "c-2"));
+    log.write(&collected(1));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 7));
+    assert_eq!(bench.ack("t-1").await.held[0].seq, 7);
+    bench.list("t-2").await;
+    bench.quiet().await;
+    assert_eq!(bench.state(1).await, "collected");
+    assert_eq!(
+        bench.count("SELECT count(*) FROM aside WHERE seq BETWEEN 1 AND 6 AND terminal = 't-1'").await,
+        6
+    );
+    let problems = "SELECT group_concat(problem, '|') FROM aside";
+    let problems: String =
+        bench.readers.with(move |conn| conn.query_row(problems, [], |row| row.get(0))).await.unwrap();
+    for word in ["version 9", "line 1 column", "16384", "pickup is unknown", "contract"] {
+        assert!(problems.contains(word), "{word}: {problems}");
+    }
+    assert!(!problems.contains("秘密") && !problems.contains("本川町"), "{problems}");
+    // The same again is acknowledged again and not set aside again.
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 7));
+    assert_eq!(bench.ack("t-1").await.held[0].seq, 7);
+    assert_eq!(bench.count("SELECT count(*) FROM aside").await, 6);
+}
+
+#[tokio::test]
+async fn whatever_else_comes_is_set_aside_once() {
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    log.write(&collected(1));
+    for (topic, payload) in [
+        ("meguri/1/hiroshima/t-1/up/fact", b"not json".to_vec()),
+        ("meguri/1/hiroshima/t-1/up/hello", b"{\"v\":2}".to_vec()),
+        ("meguri/1/hiroshima/t-1/up/position", vec![0xff; 300 * 1024]),
+        ("meguri/1/hiroshima/t-1/up/unheard/of", b"{}".to_vec()),
+        ("meguri/1/hiroshima/t-9/up/fact", log.publish(1, 1)),
+        ("meguri/1/kure/t-1/up/fact", log.publish(1, 1)),
+        ("something/else", Vec::new()),
+    ] {
+        bench.send(topic, payload.clone());
+        bench.send(topic, payload);
+    }
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM aside").await, 7);
+    assert_eq!(
+        bench.count("SELECT count(*) FROM aside WHERE length(raw) = 262144 AND bytes = 307200").await,
+        1
+    );
+    assert_eq!(bench.count("SELECT count(*) FROM entry").await, 0);
+}
+
+#[tokio::test]
+async fn hello_is_answered_and_holes_are_recorded() {
+    let mut bench = Bench::new().await;
+    let log = Log::new();
+    let mut trimmed = Log::new();
+    for _ in 0..5 {
+        trimmed.write(&collected(1));
+    }
+    let mut held = trimmed.held();
+    (held.first, held.before) = (4, trimmed.entries[2].digest);
+    let says = hello(&[held, log.held()], Vec::new(), None, 1);
+    bench.up("t-3", UpTopic::Hello, says.encode().unwrap());
+    let answer = bench.ack("t-3").await;
+    assert_eq!(answer.nonce, Some(says.nonce));
+    let told: Vec<_> = answer.held.iter().map(|held| (held.log, held.epoch, held.seq, held.digest)).collect();
+    let hole = (LogKind::Fact, trimmed.epoch, 3, trimmed.entries[2].digest);
+    assert_eq!(told, [hole, (LogKind::Fact, log.epoch, 0, Digest::ZERO)]);
+    bench.up("t-3", UpTopic::Fact, trimmed.publish(4, 5));
+    assert_eq!(bench.ack("t-3").await.held[0].seq, 5);
+    bench.quiet().await;
+    let holes = "SELECT count(*) FROM hole WHERE first_seq = 1 AND last_seq = 3";
+    assert_eq!(bench.count(holes).await, 1);
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'hole'").await, 1);
+}
+
+#[tokio::test]
+async fn an_office_that_was_told_to_hold_more_is_a_copy_put_back() {
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    log.write(&collected(1));
+    let mut held = log.held();
+    held.acked = 1;
+    let says = hello(&[held], Vec::new(), Some(bench.incarnation), 1);
+    bench.up("t-3", UpTopic::Hello, says.encode().unwrap());
+    let answer = bench.ack("t-3").await;
+    assert_eq!((answer.nonce, answer.held[0].seq), (Some(says.nonce), 0));
+    assert_ne!(answer.incarnation, bench.incarnation);
+    for _ in 0..3 {
+        let (_, sent) = bench.next().await;
+        assert!(matches!(sent, Sent::Ack(ack) if ack.say_hello && ack.incarnation == answer.incarnation));
+    }
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'restored'").await, 1);
+    // The new life is the store's from then on.
+    let dir = bench.stop().await;
+    let store = Bench::open(&dir);
+    assert_eq!((store.incarnation, store.restored), (answer.incarnation, false));
+}
+
+#[tokio::test]
+async fn two_devices_under_one_name_are_noticed() {
+    let mut bench = Bench::new().await;
+    for boot in [1, 2, 1, 2] {
+        bench.up("t-3", UpTopic::Hello, hello(&[], Vec::new(), None, boot).encode().unwrap());
+        bench.ack("t-3").await;
+    }
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'two_devices'").await, 1);
+}
+
+/// A terminal's list and what it would say of it.
+fn holds(date: Date, version: u64, digest: Digest) -> Vec<DocumentHeld> {
+    let name = DocumentName::List { contract: "c-1".parse().unwrap(), date };
+    vec![DocumentHeld { name, version, digest }]
+}
+
+fn cancel(tx: &Connection, pickup: i64) -> rusqlite::Result<()> {
+    tx.execute("UPDATE pickup SET office = '\"cancelled\"', changed_on = date WHERE id = ?1", [pickup])?;
+    pickups::refresh(tx, pickup)
+}
+
+#[tokio::test]
+async fn lists_go_out_when_what_they_are_made_for_changes() {
+    let mut bench = Bench::new().await;
+    bench.writer.day().await;
+    let (version, _, list) = bench.list("t-1").await;
+    let list = list.unwrap();
+    assert_eq!((version, list.pickups.len(), list.vehicle.as_str()), (1, 3, "1号車"));
+    assert_eq!(list.pickups[0].place.town, "本川町");
+    bench.list("t-2").await;
+    bench.writer.day().await;
+    bench.quiet().await;
+
+    // Own facts make no new version for who said them.
+    let mut log = Log::new();
+    log.write(&collected(1));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
+    bench.ack("t-1").await;
+    assert_eq!(bench.list("t-2").await.0, 2);
+    bench.quiet().await;
+
+    // The office's word makes one for all, and tells each what it said itself.
+    let round = Round { date: bench.today, contract: "c-1".parse().unwrap(), vehicle: "v1".parse().unwrap() };
+    let cancelled = bench.writer.run_job(move |tx, touched| {
+        touched.pickup(round);
+        cancel(tx, 2)
+    });
+    cancelled.await.unwrap().unwrap();
+    let (version, _, list) = bench.list("t-1").await;
+    let list = list.unwrap();
+    assert_eq!((version, list.seen[0].seq), (2, 1));
+    assert!(list.pickups[0].own.is_some() && list.pickups[0].others.is_empty());
+    assert!(list.pickups[1].changed && list.pickups[1].office == meguri_proto::pickup::OfficeWord::Cancelled);
+    assert_eq!(bench.list("t-2").await.0, 3);
+    bench.quiet().await;
+}
+
+#[tokio::test]
+async fn hello_brings_the_lists_that_differ() {
+    let mut bench = Bench::new().await;
+    bench.writer.day().await;
+    let (version, digest, _) = bench.list("t-1").await;
+    bench.list("t-2").await;
+    let mut log = Log::new();
+    log.write(&collected(1));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
+    bench.ack("t-1").await;
+    assert_eq!(bench.list("t-2").await.0, 2);
+    let today = bench.today;
+    let say = |bench: &Bench, logs: &[EpochHeld], documents: Vec<DocumentHeld>| {
+        bench.up("t-1", UpTopic::Hello, hello(logs, documents, None, 1).encode().unwrap());
+    };
+
+    // Nothing differs, the terminal's own fact aside, which it still keeps.
+    say(&bench, &[log.held()], holds(today, version, digest));
+    bench.ack("t-1").await;
+    bench.quiet().await;
+
+    // It never came: a list that tells what the terminal said itself.
+    say(&bench, &[log.held()], Vec::new());
+    bench.ack("t-1").await;
+    let (second, digest, list) = bench.list("t-1").await;
+    assert_eq!(second, 2);
+    assert!(list.unwrap().pickups[0].own.is_some());
+    say(&bench, &[log.held()], Vec::new());
+    bench.ack("t-1").await;
+    assert_eq!(bench.list("t-1").await.0, 2, "sent again as it is");
+    bench.quiet().await;
+
+    // A terminal that holds a higher version of another office gets one above both.
+    say(&bench, &[log.held()], holds(today, 40, digest));
+    bench.ack("t-1").await;
+    let (third, digest, _) = bench.list("t-1").await;
+    assert_eq!(third, 41);
+
+    // A terminal whose store was put back to before its fact is told what it said.
+    let mut more = log.clone();
+    more.write(&collected(2));
+    bench.up("t-1", UpTopic::Fact, more.publish(2, 2));
+    bench.ack("t-1").await;
+    bench.list("t-2").await;
+    say(&bench, &[log.held()], holds(today, 41, digest));
+    bench.ack("t-1").await;
+    let (fourth, _, list) = bench.list("t-1").await;
+    let list = list.unwrap();
+    assert_eq!((fourth, list.seen[0].seq), (42, 2));
+    assert!(list.pickups[1].own.is_some());
+
+    // A list of a contract that is not its: dropped, with a version above.
+    let name = DocumentName::List { contract: "c-2".parse().unwrap(), date: today };
+    let mut documents = holds(today, 42, Digest::ZERO);
+    documents[0].name = name;
+    say(&bench, &[more.held()], documents);
+    bench.ack("t-1").await;
+    let (mut lapsed, mut own) = (None, None);
+    for _ in 0..2 {
+        match bench.list("t-1").await {
+            (version, _, None) => lapsed = Some(version),
+            (version, _, Some(_)) => own = Some(version),
+        }
+    }
+    assert_eq!((lapsed, own), (Some(43), Some(42)));
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM document WHERE name LIKE 'list/c-2/%'").await, 0);
+}
+
+#[tokio::test]
+async fn lists_of_a_terminal_that_is_bound_anew_lapse() {
+    let mut bench = Bench::new().await;
+    bench.writer.day().await;
+    bench.list("t-1").await;
+    bench.list("t-2").await;
+    let bound = bench
+        .writer
+        .run_job(|tx, touched| terminals::bind(tx, touched, &id("t-1"), &"v2".parse().unwrap()).map(|_| ()));
+    bound.await.unwrap().unwrap();
+    let (version, _, list) = bench.list("t-1").await;
+    assert_eq!((version, list), (2, None));
+    bench.quiet().await;
+    // Late facts of the old contract stay the old contract's.
+    let mut log = Log::new();
+    log.write(&collected(1));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
+    bench.ack("t-1").await;
+    bench.list("t-2").await;
+    assert_eq!(bench.state(1).await, "collected");
+}
+
+#[tokio::test]
+async fn a_blocked_terminal_is_not_listened_to() {
+    let mut bench = Bench::new().await;
+    let blocked = bench
+        .writer
+        .run_job(|tx, touched| terminals::block(tx, touched, Timestamp::UNIX_EPOCH, &id("t-1"), true));
+    assert!(blocked.await.unwrap().unwrap());
+    let mut log = Log::new();
+    log.write(&collected(1));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
+    bench.up("t-1", UpTopic::Hello, hello(&[log.held()], Vec::new(), None, 1).encode().unwrap());
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM aside WHERE problem LIKE '%blocked%'").await, 2);
+    assert_eq!(bench.count("SELECT count(*) FROM entry").await, 0);
+}
+
+#[tokio::test]
+async fn after_a_connection_everybody_is_asked_for_a_hello() {
+    let mut bench = Bench::new().await;
+    bench.writer.connected().await;
+    for terminal in ["t-1", "t-2", "t-3"] {
+        assert!(bench.ack(terminal).await.say_hello);
+    }
+    bench.quiet().await;
+}
+
+#[tokio::test]
+async fn a_job_that_fails_leaves_nothing() {
+    let mut bench = Bench::new().await;
+    let failed = bench.writer.run_job(|tx, touched| {
+        touched.history = true;
+        cancel(tx, 1)?;
+        Err::<(), _>(rusqlite::Error::InvalidQuery)
+    });
+    assert!(failed.await.unwrap().is_err());
+    bench.quiet().await;
+    assert_eq!(bench.state(1).await, "open");
+}
+
+#[tokio::test]
+async fn what_was_set_aside_can_be_taken_later() {
+    use meguri_gateway::ingest::aside::{self, Settled};
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    log.write(&collected(4));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
+    bench.ack("t-1").await;
+    let retry = |bench: &Bench| bench.writer.clone();
+    let still = retry(&bench).run(|tx, ctx, fx| aside::retry(tx, ctx, fx, 1)).await.unwrap().unwrap();
+    assert_eq!(still, Settled::Still("the pickup is unknown".into()));
+    // By now it is known.
+    let insert = "INSERT INTO pickup (uid, source, source_key, date, district, ward, contract, vehicle, stop,
+            reception, items, payment)
+        SELECT ?1, source, '4', date, district, ward, contract, vehicle, 4, reception, items, payment
+        FROM pickup WHERE id = 1";
+    let uid = Uuid::from_u128(4);
+    let added = bench.writer.run_job(move |tx, _| tx.execute(insert, [uid.as_bytes().as_slice()]));
+    added.await.unwrap().unwrap();
+    let done = retry(&bench).run(|tx, ctx, fx| aside::retry(tx, ctx, fx, 1)).await.unwrap().unwrap();
+    assert_eq!(done, Settled::Done);
+    bench.list("t-2").await;
+    assert_eq!(bench.state(4).await, "collected");
+    assert_eq!(bench.count("SELECT count(*) FROM aside WHERE settled_at IS NULL").await, 0);
+    let again = retry(&bench).run(|tx, ctx, fx| aside::retry(tx, ctx, fx, 1)).await.unwrap().unwrap();
+    assert_eq!(again, Settled::NotOpen);
+}
+
+#[tokio::test]
+async fn notes_are_kept_with_their_entries() {
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    let text = "門の内側";
+    let note = Digest::of(text.as_bytes());
+    let list = ListRef { date: bench.today, version: 1 };
+    let result = Outcome_::NotCollected { reason: meguri_proto::Reason::Other, note: Some(note) };
+    let fact = |pickup| Fact::Outcome(Outcome { pickup, list, replaces: None, result });
+    log.write(&serde_json::to_string(&body(1, fact)).unwrap());
+    let notes = [(note, text.to_owned())].into();
+    let publish = LogPublish { v: 1, epoch: log.epoch, entries: log.entries.clone(), notes };
+    bench.up("t-1", UpTopic::Fact, publish.encode().unwrap());
+    bench.ack("t-1").await;
+    assert_eq!(bench.count("SELECT count(*) FROM note WHERE text = '門の内側'").await, 1);
+    assert_eq!(bench.state(1).await, "not_collected");
+    assert_eq!(
+        bench.count("SELECT count(*) FROM pickup WHERE reason = 'other' AND by_terminal = 't-1'").await,
+        1
+    );
+}
