@@ -1,0 +1,270 @@
+//! The city's page in a real Chromium: it goes on by itself, comes back after the office was away, and fits a phone.
+//!
+//! Needs `chromium` (Debian's package), or the path of another build in `MEGURI_CHROMIUM`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod sample;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use jiff::civil::{Date, date};
+use meguri_gateway::changes::Changes;
+use meguri_proto::PickupId;
+use meguri_proto::pickup::Result as Outcome;
+use sample::{Request, Sample, day_start};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+const TODAY: Date = date(2026, 4, 1);
+/// No condition takes longer; passing it fails the test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A browser, spoken to over its debugging pipe.
+struct Browser {
+    child: Child,
+    to: Option<ChildStdin>,
+    from: BufReader<ChildStdout>,
+    session: Option<String>,
+    number: u64,
+    _profile: TempDir,
+}
+
+impl Browser {
+    fn start() -> Self {
+        let program = std::env::var("MEGURI_CHROMIUM").unwrap_or_else(|_| "chromium".into());
+        let profile = tempfile::tempdir().unwrap();
+        // Chromium reads file 3 and writes file 4; a shell puts our pipes there.
+        let mut child = Command::new("sh")
+            .args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1", &program])
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"])
+            .args([
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-dev-shm-usage",
+            ])
+            .args(["--remote-debugging-pipe", "--accept-lang=ja"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (to, from) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        let mut browser = Self { child, to, from, session: None, number: 0, _profile: profile };
+        let target =
+            browser.call("Target.createTarget", &json!({ "url": "about:blank" }))["targetId"].clone();
+        let attach = json!({ "targetId": target, "flatten": true });
+        let session =
+            browser.call("Target.attachToTarget", &attach)["sessionId"].as_str().unwrap().to_owned();
+        browser.session = Some(session);
+        browser
+    }
+
+    fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.number += 1;
+        let mut message = json!({ "id": self.number, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        let mut line = message.to_string().into_bytes();
+        line.push(0);
+        self.to
+            .as_mut()
+            .unwrap()
+            .write_all(&line)
+            .expect("can't reach Chromium; install it or set MEGURI_CHROMIUM");
+        loop {
+            let mut answer = Vec::new();
+            let read = self.from.read_until(0, &mut answer).unwrap();
+            assert!(read > 0, "Chromium ended; install it (Debian: chromium) or set MEGURI_CHROMIUM");
+            answer.pop();
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            if answer["id"] == self.number {
+                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
+                return answer["result"].clone();
+            }
+        }
+    }
+
+    fn evaluate(&mut self, expression: &str) -> Value {
+        let params = json!({ "expression": expression, "returnByValue": true });
+        self.call("Runtime.evaluate", &params)["result"]["value"].clone()
+    }
+
+    fn open(&mut self, url: &str) {
+        self.call("Page.navigate", &json!({ "url": url }));
+        self.wait(&format!("location.href.startsWith({url:?}) && document.readyState === 'complete'"));
+    }
+
+    /// Waits until an expression is true.
+    fn wait(&mut self, expression: &str) {
+        let begun = Instant::now();
+        while self.evaluate(expression) != json!(true) {
+            if begun.elapsed() > PATIENCE {
+                let page = self.evaluate("document.body.innerText");
+                panic!("never true: {expression}\n{}", page.as_str().unwrap_or_default());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn wait_for_text(&mut self, id: &str, text: &str) {
+        self.wait(&format!(
+            "document.getElementById({id:?}).innerText.replace(/\\s+/g, ' ').includes({text:?})"
+        ));
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Closing the pipe ends it; the kill is for one that hangs.
+        self.to = None;
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(5) {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The pages on a port of their own.
+struct Served {
+    at: SocketAddr,
+    changes: Changes,
+    task: JoinHandle<()>,
+}
+
+impl Served {
+    async fn start(sample: &mut Sample, dir: &TempDir, at: SocketAddr) -> Self {
+        sample.changes = Changes::new();
+        let changes = sample.changes.clone();
+        let router = meguri_gateway::web::router(sample.office(sample::clock_at(dir.path(), noon(), 0.001)));
+        let listener = TcpListener::bind(at).await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let stopping = changes.clone();
+        let task = tokio::spawn(async move {
+            let server = axum::serve(listener, router);
+            server.with_graceful_shutdown(async move { stopping.stopping().await }).await.unwrap();
+        });
+        Self { at, changes, task }
+    }
+
+    async fn stop(self) -> SocketAddr {
+        self.changes.stop();
+        self.task.await.unwrap();
+        self.at
+    }
+}
+
+fn noon() -> jiff::Timestamp {
+    day_start(TODAY) + SignedDuration::from_hours(4)
+}
+
+fn pickup(sample: &mut Sample, reception: &str) -> PickupId {
+    let request = Request {
+        date: TODAY,
+        vehicle: "v01",
+        ward: "中区",
+        town: "大手町四丁目",
+        reception,
+        items: sample::ITEMS[0],
+    };
+    sample.pickup(&request, day_start(TODAY))
+}
+
+fn collect(sample: &mut Sample, pickup: PickupId) {
+    sample.say(pickup, "t-01", noon(), SignedDuration::from_secs(1), Outcome::Collected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_goes_on_by_itself_and_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sample = Sample::open(dir.path());
+    sample.terminal("t-01", "v01", true, Some(noon()));
+    let pickups: Vec<PickupId> = (0..4).map(|n| pickup(&mut sample, &format!("000{n}"))).collect();
+    let served = Served::start(&mut sample, &dir, SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let home = format!("http://{}/", served.at);
+
+    let mut browser = Browser::start();
+    browser.open(&home);
+    browser.wait_for_text("live", "自動更新中");
+    browser.wait_for_text("figures", "収集済 0");
+    // The page is never loaded again: this stays. A link in the table has the focus.
+    browser.evaluate("window.same = true; document.querySelector('#progress a[href*=vehicle]').focus()");
+
+    collect(&mut sample, pickups[0]);
+    browser.wait_for_text("figures", "収集済 1");
+    browser.wait_for_text("latest", "0000");
+    assert_eq!(browser.evaluate("document.activeElement.getAttribute('href')"), "/?by=vehicle");
+
+    // The office goes away and comes back; what happened meanwhile is there.
+    let at = served.stop().await;
+    browser.wait_for_text("live", "再接続中");
+    collect(&mut sample, pickups[1]);
+    let served = Served::start(&mut sample, &dir, at).await;
+    browser.wait_for_text("live", "自動更新中");
+    browser.wait_for_text("figures", "収集済 2");
+    collect(&mut sample, pickups[2]);
+    browser.wait_for_text("figures", "収集済 3");
+    assert_eq!(browser.evaluate("window.same"), true);
+
+    let elsewhere =
+        "performance.getEntriesByType('resource').filter(e => !e.name.startsWith(location.origin)).length";
+    assert_eq!(browser.evaluate(elsewhere), 0);
+    drop(browser);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_fits_a_phone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sample = Sample::open(dir.path());
+    sample.day(TODAY, 12);
+    let one = pickup(&mut sample, "4417");
+    let problem = "fact body has version 2, this program speaks 1";
+    sample.aside(
+        noon(),
+        Some("t-01"),
+        "meguri/1/hiroshima/t-01/up/fact",
+        problem,
+        "x".repeat(9000).as_bytes(),
+    );
+    let served = Served::start(&mut sample, &dir, SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let mut browser = Browser::start();
+    let paths = [
+        "/",
+        "/?by=contractor",
+        "/?by=vehicle",
+        "/?day=2026-04-05",
+        "/attention",
+        "/search?q=4417",
+        &format!("/pickup/{one}"),
+        "/aside",
+        "/aside/1",
+        "/nothing",
+    ];
+    for (width, height) in [(390, 844), (1440, 900)] {
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        browser.call("Emulation.setDeviceMetricsOverride", &metrics);
+        for path in paths {
+            for lang in ["ja", "en"] {
+                let joint = if path.contains('?') { '&' } else { '?' };
+                browser.open(&format!("http://{}{path}{joint}lang={lang}", served.at));
+                let wide = browser.evaluate("document.documentElement.scrollWidth").as_u64().unwrap();
+                assert!(wide <= width, "{path} in {lang} is {wide} wide on a screen of {width}");
+            }
+        }
+    }
+    drop(browser);
+    served.stop().await;
+}
