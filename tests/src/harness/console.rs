@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -38,7 +39,7 @@ pub struct Console {
     name: String,
     dir: PathBuf,
     rehearsal: Option<PathBuf>,
-    line: Proxy,
+    line: Arc<Proxy>,
     process: Option<Process>,
 }
 
@@ -55,7 +56,7 @@ impl Console {
     ) -> anyhow::Result<Self> {
         let path = dir.join("terminal.toml");
         let mut settings = Terminal::read(&path)?;
-        let line = Proxy::start(broker)?;
+        let line = Arc::new(Proxy::start(broker)?);
         settings.broker.host = line.address().ip().to_string();
         settings.broker.port = line.address().port();
         settings.timers = short_timers();
@@ -94,6 +95,12 @@ impl Console {
     #[must_use]
     pub fn line(&self) -> &Proxy {
         &self.line
+    }
+
+    /// Its line to the broker, for a thread that breaks it meanwhile.
+    #[must_use]
+    pub fn shared_line(&self) -> Arc<Proxy> {
+        Arc::clone(&self.line)
     }
 
     /// Its data folder.
@@ -160,6 +167,23 @@ impl Console {
     pub fn ask(&mut self, command: &str) -> anyhow::Result<Value> {
         self.say(command)?;
         self.answer()
+    }
+
+    /// How it stands: line, logs, documents.
+    ///
+    /// # Errors
+    /// As [`Console::ask`].
+    pub fn status(&mut self) -> anyhow::Result<Value> {
+        Ok(self.ask("status")?["status"].take())
+    }
+
+    /// Today's stops.
+    ///
+    /// # Errors
+    /// As [`Console::ask`].
+    pub fn stops(&mut self) -> anyhow::Result<Vec<Value>> {
+        let stops = self.ask("list")?["list"]["stops"].take();
+        Ok(serde_json::from_value(stops).unwrap_or_default())
     }
 
     /// Says a command without waiting for the answer.

@@ -11,6 +11,7 @@ pub mod office;
 pub mod process;
 pub mod proxy;
 pub mod scene;
+pub mod worker;
 
 use std::thread;
 use std::time::{Duration, Instant};

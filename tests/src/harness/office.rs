@@ -63,7 +63,7 @@ impl Office {
         put("timers", "say_hello", 0.2.into());
         put("timers", "reconnect", 0.05.into());
         put("timers", "reconnect_most", 0.3.into());
-        put("timers", "keep_alive", 2.0.into());
+        put("timers", "keep_alive", 5.0.into());
         put("timers", "day", 1.0.into());
         put("log", "level", "debug".into());
         put("mqtt", "listen", mqtt.to_string().into());

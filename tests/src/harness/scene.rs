@@ -47,6 +47,7 @@ pub struct Scene {
     pub terminals: Vec<Console>,
     /// What was asked for each vehicle, if imported.
     pub requests: Vec<Request>,
+    city: City,
     broker: std::net::SocketAddr,
     folder: Folder,
 }
@@ -125,7 +126,7 @@ impl Scene {
             }
         }
         office.start()?;
-        Ok(Self { office, mosquitto, office_line, terminals, requests, broker: address, folder })
+        Ok(Self { office, mosquitto, office_line, terminals, requests, city, broker: address, folder })
     }
 
     fn external(
@@ -165,6 +166,16 @@ impl Scene {
     #[must_use]
     pub fn broker(&self) -> std::net::SocketAddr {
         self.broker
+    }
+
+    /// Reception numbers of a vehicle's requests, in the order of its round.
+    #[must_use]
+    pub fn receptions(&self, vehicle: &str) -> Vec<String> {
+        let of_vehicle = |request: &&Request| {
+            let district = self.city.district(&request.town.district);
+            district.is_some_and(|district| district.vehicle.as_str() == vehicle)
+        };
+        self.requests.iter().filter(of_vehicle).map(|request| request.reception.clone()).collect()
     }
 
     /// Starts every terminal and waits until each has its list.
@@ -208,8 +219,8 @@ fn round(city: &City, vehicle: &str, count: usize, seed: u64) -> anyhow::Result<
 pub fn await_list(terminal: &mut Console) -> anyhow::Result<()> {
     let mut gone = None;
     let name = terminal.name().to_owned();
-    eventually(&format!("{name} has its list"), || match terminal.ask("list") {
-        Ok(answer) => answer["stops"].as_array().filter(|stops| !stops.is_empty()).map(|_| ()),
+    eventually(&format!("{name} has its list"), || match terminal.stops() {
+        Ok(stops) => (!stops.is_empty()).then_some(()),
         Err(error) => {
             gone = Some(error);
             Some(())
