@@ -111,7 +111,7 @@ struct ItemSource {
 enum ItemSources {
     /// Items that stand beside each other on a line.
     Each(Vec<ItemSource>),
-    Text(ItemText, Source),
+    Text(Box<(ItemText, Source)>),
 }
 
 struct Columns {
@@ -159,7 +159,7 @@ impl Columns {
         let fields = &profile.fields;
         let items = match &profile.items {
             Items::Lines(fields) => ItemSources::Each(vec![item(fields)?]),
-            Items::Text(text) => ItemSources::Text(text.clone(), source(&text.text)?),
+            Items::Text(text) => ItemSources::Text(Box::new((text.clone(), source(&text.text)?))),
             Items::Columns(columns) => {
                 // The header says how many there are; the first has to be there.
                 let name = |number: usize| columns.name.numbered(number).column.clone().unwrap_or_default();
@@ -498,7 +498,8 @@ impl Reader<'_> {
 
     fn items(&self, line: &Line, problems: &mut Vec<Problem>) -> Option<Vec<Item>> {
         let items = match &self.columns.items {
-            ItemSources::Text(how, source) => {
+            ItemSources::Text(text) => {
+                let (how, source) = &**text;
                 kept(problems, self.get(line, source, |cell| value::items(how, cell)))?
             }
             ItemSources::Each(sources) => {

@@ -1,5 +1,5 @@
 //! Files against a real store.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::path::Path;
 
@@ -317,7 +317,7 @@ fn too_much_missing_is_held_until_a_person_releases_or_drops_it() {
 fn a_file_of_changes_cancels_only_what_it_says_and_leaves_stops() {
     let mut office = Office::new();
     office.day(&lines(20));
-    let mut changes = vec![
+    let mut changes = [
         format!("{},取消", line(5)),
         format!("{},予定", line(7).replace("門の前", "車庫の横")),
         format!("{},", line(21)),
@@ -589,6 +589,99 @@ fn several_lines_make_one_request() {
         report.problems[0].to_string(),
         "line 52: expected at most 50 items of the request that begins on line 2"
     );
+}
+
+/// One profile with all that the demo's has not.
+#[test]
+fn every_other_setting_of_a_profile() {
+    let profile = r##"
+        name = "all"
+        source = "all"
+        covers = "whole_day"
+        missing_percent = 50
+        delimiter = ";"
+        quote = "'"
+        date_format = "wareki"
+        key = ["day", "no"]
+        [fields]
+        date = "day"
+        district = { column = "area", map = { "C" = "中区A", "E" = "東区A" }, default = "東区A" }
+        vehicle = { column = "car", before = "号", map = { "1" = "v-1" } }
+        reception = { column = "no", after = "-", pad = 6 }
+        town = { constant = "町" }
+        payment = { constant = "cashless" }
+        order = "stop"
+        [items.columns]
+        most = 3
+        name = "i{n}"
+        ticket = [{ yen = 1000, count = "thousands{n}" }, { yen = 250, count = "quarters{n}" }]
+        recycling = { column = "kind", map = { "家電" = "yes", "他" = "no" } }
+        [[skip]]
+        name = "notes"
+        column = "no"
+        matches = "#*"
+        [[skip]]
+        name = "tests"
+        column = "area"
+        equals = ["T"]
+    "##;
+    let content = "day;no;area;car;stop;kind;i1;thousands1;quarters1;i3;thousands3;quarters3\n\
+        R8.6.10;A-12;C;;20;他;机;1;2;;;\n\
+        R8.6.10;A-13;;1号車;10;家電;'テレビ;大';０;;棚;;3\n\
+        #;#x;;;;;;;;;;\n\
+        x;x;T;;;;;;;;;\n\
+        令和8年6月10日;14;C;;9;;椅子;;;;;\n";
+    let mut office = Office::new();
+    let report = office.import(profile, content);
+    assert_eq!(report.outcome, Outcome::Applied, "{report}");
+    let skipped: Vec<_> = report.skipped.iter().map(|rule| (rule.rule.as_str(), rule.lines)).collect();
+    assert_eq!(skipped, [("notes", 1), ("tests", 1)]);
+    assert_eq!((report.counts.lines, report.counts.skipped, report.counts.requests), (5, 2, 3));
+    assert_eq!(
+        office.texts("SELECT source_key, reception, district, ward, vehicle, stop, payment, town, items FROM pickup JOIN resident ON pickup = id ORDER BY stop"),
+        [
+            r#"令和8年6月10日/14 000014 中区A 中区 v-1 9 cashless 町 [{"count":1,"name":"椅子"}]"#,
+            r#"R8.6.10/A-13 000013 東区A 東区 v-1 10 cashless 町 [{"count":1,"name":"テレビ;大","recycling":true},{"count":1,"name":"棚","recycling":true,"tickets":[{"count":3,"yen":250}]}]"#,
+            r#"R8.6.10/A-12 000012 中区A 中区 v-1 20 cashless 町 [{"count":1,"name":"机","tickets":[{"count":1,"yen":1000},{"count":2,"yen":250}]}]"#,
+        ]
+    );
+    // A threshold of its own: one of three may be missing, two may not.
+    let without = |gone: &[&str]| -> String {
+        content
+            .lines()
+            .filter(|line| !gone.iter().any(|gone| line.contains(gone)))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    };
+    assert_eq!(office.import(profile, &without(&["A-12", "A-13"])).outcome, Outcome::Held);
+    assert_eq!(office.import(profile, &without(&["A-12"])).counts.cancelled, 1);
+    // Another source has keys, and requests missing, of its own.
+    let report =
+        office.import(&profile.replace("source = \"all\"", "source = \"other\""), &without(&["A-13"]));
+    assert_eq!((report.counts.added, report.counts.cancelled), (2, 0));
+}
+
+/// How long the writer is busy with a large city's day, for `--nocapture`; asserts no time.
+#[test]
+fn a_large_day_is_taken() {
+    let mut office = Office::new();
+    let all: Vec<_> = (0..8)
+        .flat_map(|day| lines(800).into_iter().map(move |line| line.replace("06-10", &format!("06-1{day}"))))
+        .collect();
+    let began = std::time::Instant::now();
+    let prepared = Prepared::new(&office.store.conn, &office.city, file(PROFILE, &day(&all))).unwrap();
+    let read = began.elapsed();
+    let tx = office.store.conn.transaction().unwrap();
+    let began = std::time::Instant::now();
+    let report = prepared.apply(&tx, office.now, &mut Touched::default()).unwrap();
+    let wrote = began.elapsed();
+    tx.commit().unwrap();
+    println!(
+        "{} requests: read and compared in {read:?}, written in {wrote:?}, committed in {:?}",
+        all.len(),
+        began.elapsed() - wrote
+    );
+    assert_eq!(report.counts.added, 6_400);
 }
 
 proptest! {
