@@ -131,13 +131,13 @@ async fn turn() {
 type Flow = (&'static str, fn() -> Pin<Box<dyn Future<Output = ()>>>);
 
 macro_rules! flows {
-    ($($name:ident),* $(,)?) => { [$((stringify!($name), || Box::pin($name())),)*] };
+    ($($name:ident),* $(,)?) => { vec![$((stringify!($name), (|| Box::pin($name())) as fn() -> Pin<Box<dyn Future<Output = ()>>>),)*] };
 }
 
 #[test]
 fn flows() {
     i_slint_backend_testing::init_integration_test_with_system_time();
-    let flows: Vec<Flow> = Vec::from(flows![
+    let flows: Vec<Flow> = flows![
         shows_the_list_and_its_counts,
         collects_in_two_taps,
         a_double_tap_records_once_and_takes_nothing_back,
@@ -160,7 +160,7 @@ fn flows() {
         keeps_its_place_when_the_list_changes,
         tells_about_the_terminal_and_changes_its_colours,
         speaks_english,
-    ]);
+    ];
     let ran = Rc::new(Cell::new(0));
     let (count, all) = (Rc::clone(&ran), flows.len());
     slint::spawn_local(async move {
