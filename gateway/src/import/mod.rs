@@ -7,6 +7,8 @@
 
 mod apply;
 pub mod cli;
+mod columns;
+mod held;
 mod plan;
 pub mod profile;
 mod read;
@@ -155,9 +157,9 @@ impl Prepared {
     pub fn new(conn: &Connection, city: &City, command: Command) -> Result<Self, ImportError> {
         let (file, released) = match command {
             Command::File(file) => (file, None),
-            Command::Release { id } => (held(conn, id)?.file, Some(id)),
+            Command::Release { id } => (held::find(conn, id)?.file, Some(id)),
             Command::Drop { id } => {
-                let Held { file, profile } = held(conn, id)?;
+                let held::Held { file, profile } = held::find(conn, id)?;
                 return Ok(Self { task: Task::Drop { id, file: file.name, profile } });
             }
         };
@@ -204,7 +206,7 @@ impl Prepared {
     ) -> Result<Report, ImportError> {
         match self.task {
             Task::Drop { id, file, profile } => {
-                settle(tx, now, id, "dropped", None, touched)?;
+                held::settle(tx, now, id, "dropped", None, touched)?;
                 Ok(dropped(id, &file, &profile))
             }
             Task::Take(mut take) => {
@@ -325,7 +327,7 @@ impl Take {
             Outcome::Applied | Outcome::Dropped => {
                 let id = match self.released {
                     Some(id) => {
-                        settle(tx, now, id, "applied", Some(&self.plan.counts), touched)?;
+                        held::settle(tx, now, id, "applied", Some(&self.plan.counts), touched)?;
                         id
                     }
                     None => self.record(tx, now, "applied", None)?,
@@ -346,7 +348,7 @@ impl Take {
         let doing = "hold the import";
         let known = "SELECT id FROM import WHERE state = 'held' AND sha256 = ?1 AND profile_text = ?2";
         let known: Option<i64> = tx
-            .query_row(known, params![self.sha256(), self.kept_profile()], |row| row.get(0))
+            .query_row(known, params![self.sha256(), held::kept_profile(&self.file)], |row| row.get(0))
             .optional()
             .map_err(store(doing))?;
         if let Some(id) = known {
@@ -354,8 +356,7 @@ impl Take {
         }
         let why = json!(self.plan.missing).to_string();
         let id = self.record(tx, now, "held", Some(&why))?;
-        sql::notice(tx, now, NOTICE, None, &notice_detail(id)).map_err(store(doing))?;
-        touched.notice = true;
+        held::tell(tx, now, id, touched)?;
         Ok(id)
     }
 
@@ -381,7 +382,7 @@ impl Take {
                     json!(self.plan.counts).to_string(),
                     why,
                     held.then_some(self.file.content.as_bytes()),
-                    held.then(|| self.kept_profile()),
+                    held.then(|| held::kept_profile(&self.file)),
                 ])
             })
             .map_err(store("record the import"))?;
@@ -391,20 +392,6 @@ impl Take {
     fn sha256(&self) -> Vec<u8> {
         Digest::of(self.file.content.as_bytes()).0.to_vec()
     }
-
-    /// The profile's text with the days that were named, so that a release reads the file as it was read.
-    fn kept_profile(&self) -> String {
-        let days: Vec<String> = self.file.days.iter().map(Date::to_string).collect();
-        format!("{DAYS}{}\n{}", days.join(" "), self.file.profile)
-    }
-}
-
-const NOTICE: &str = "import_held";
-/// Begins the kept profile's first line, a comment in TOML.
-const DAYS: &str = "# days: ";
-
-fn notice_detail(id: i64) -> serde_json::Value {
-    json!({ "import": id })
 }
 
 fn dropped(id: i64, file: &str, profile: &str) -> Report {
@@ -426,64 +413,6 @@ fn dropped(id: i64, file: &str, profile: &str) -> Report {
 fn last_import(conn: &Connection) -> Result<i64, ImportError> {
     let select = "SELECT coalesce(max(id), 0) FROM import";
     conn.query_row(select, [], |row| row.get(0)).map_err(store("look for earlier imports"))
-}
-
-/// A held import as it was kept.
-struct Held {
-    file: File,
-    /// The profile's name.
-    profile: String,
-}
-
-fn held(conn: &Connection, id: i64) -> Result<Held, ImportError> {
-    let select = "SELECT state, file, content, profile_text, profile FROM import WHERE id = ?1";
-    let row = conn
-        .query_row(select, [id], |row| {
-            let content: Option<Vec<u8>> = row.get(2)?;
-            Ok((
-                row.get::<_, String>(0)?,
-                row.get(1)?,
-                content,
-                row.get::<_, Option<String>>(3)?,
-                row.get(4)?,
-            ))
-        })
-        .optional()
-        .map_err(store("look for the held import"))?;
-    let Some((state, name, content, text, profile)) = row else {
-        return Err(ImportError::NotHeld { id, found: "does not exist".to_owned() });
-    };
-    let (Some(content), Some(text)) = (content, text) else {
-        return Err(ImportError::NotHeld { id, found: format!("is {state}") });
-    };
-    let (days, text) = text.strip_prefix(DAYS).and_then(|rest| rest.split_once('\n')).unwrap_or(("", &text));
-    let days = days.split_whitespace().filter_map(|day| day.parse().ok()).collect();
-    // What is held was UTF-8.
-    let content = String::from_utf8_lossy(&content).into_owned();
-    Ok(Held { file: File { name, content, profile: text.to_owned(), days }, profile })
-}
-
-/// Ends a held import: its content, residents' data, goes; its notice is settled.
-fn settle(
-    tx: &Connection,
-    now: Timestamp,
-    id: i64,
-    state: &str,
-    counts: Option<&Counts>,
-    touched: &mut Touched,
-) -> Result<(), ImportError> {
-    let doing = "settle the held import";
-    let update =
-        "UPDATE import SET state = ?2, counts = coalesce(?3, counts), content = NULL, profile_text = NULL
-        WHERE id = ?1 AND state = 'held'";
-    let counts = counts.map(|counts| json!(counts).to_string());
-    if tx.execute(update, params![id, state, counts]).map_err(store(doing))? == 0 {
-        return Err(ImportError::NotHeld { id, found: "was settled meanwhile".to_owned() });
-    }
-    let update = "UPDATE notice SET settled_at = ?1 WHERE kind = ?2 AND detail = ?3 AND settled_at IS NULL";
-    tx.execute(update, params![sql::ms(now), NOTICE, notice_detail(id).to_string()]).map_err(store(doing))?;
-    touched.notice = true;
-    Ok(())
 }
 
 /// A file's bytes as text. The error names the place of the first thing that keeps it from being read as a whole.

@@ -6,9 +6,10 @@ use jiff::civil::Date;
 use meguri_config::City;
 use meguri_proto::{Item, Payment, Place, Ticket, VehicleId, limits};
 
-use super::profile::{Covers, Field, ItemFields, ItemText, Items, Profile};
+use super::columns::{Columns, ItemSource, ItemSources, Source};
+use super::profile::{Covers, Items, Profile};
 use super::report::{Problem, Problems, Skipped};
-use super::table::{Header, Line, Next, Table};
+use super::table::{Line, Next, Table};
 use super::value;
 use super::visit::Visit;
 
@@ -92,110 +93,6 @@ pub(super) fn check(profile: &Profile, content: &[u8]) -> Result<(), Problem> {
     let mut table = Table::open(content, profile)?;
     while !matches!(table.next()?, Next::End) {}
     Ok(())
-}
-
-/// A field and where the header has its column.
-struct Source {
-    field: Field,
-    column: Option<usize>,
-}
-
-struct ItemSource {
-    name: Source,
-    count: Option<Source>,
-    tickets: Option<Source>,
-    ticket: Vec<(u32, Source)>,
-    recycling: Option<Source>,
-}
-
-enum ItemSources {
-    /// Items that stand beside each other on a line.
-    Each(Vec<ItemSource>),
-    Text(Box<(ItemText, Source)>),
-}
-
-struct Columns {
-    header: Header,
-    key: Vec<usize>,
-    skip: Vec<usize>,
-    date: Source,
-    district: Source,
-    vehicle: Option<Source>,
-    reception: Source,
-    ward: Option<Source>,
-    town: Source,
-    lot: Option<Source>,
-    building: Option<Source>,
-    spot: Option<Source>,
-    notice: Option<Source>,
-    position: Option<(Source, Source)>,
-    payment: Option<Source>,
-    status: Option<Source>,
-    order: Option<Source>,
-    items: ItemSources,
-}
-
-impl Columns {
-    fn resolve(profile: &Profile, header: &Header) -> Result<Self, Problem> {
-        header.expect(&profile.columns())?;
-        let source = |field: &Field| -> Result<Source, Problem> {
-            let column = field.column.as_deref().map(|name| header.column(name)).transpose()?;
-            Ok(Source { field: field.clone(), column })
-        };
-        let maybe = |field: &Option<Field>| field.as_ref().map(source).transpose();
-        let item = |fields: &ItemFields| -> Result<ItemSource, Problem> {
-            Ok(ItemSource {
-                name: source(&fields.name)?,
-                count: maybe(&fields.count)?,
-                tickets: maybe(&fields.tickets)?,
-                ticket: fields
-                    .ticket
-                    .iter()
-                    .map(|ticket| Ok((ticket.yen, source(&ticket.count)?)))
-                    .collect::<Result<_, Problem>>()?,
-                recycling: maybe(&fields.recycling)?,
-            })
-        };
-        let fields = &profile.fields;
-        let items = match &profile.items {
-            Items::Lines(fields) => ItemSources::Each(vec![item(fields)?]),
-            Items::Text(text) => ItemSources::Text(Box::new((text.clone(), source(&text.text)?))),
-            Items::Columns(columns) => {
-                // The header says how many there are; the first has to be there.
-                let name = |number: usize| columns.name.numbered(number).column.clone().unwrap_or_default();
-                if let Some(index) = header.find(&name(columns.most + 1)) {
-                    let problem =
-                        format!("expected items up to number {}, as the profile says", columns.most);
-                    return Err(Problem::at(1, Some(header.named(index)), problem));
-                }
-                let numbers =
-                    (1..=columns.most).filter(|&number| number == 1 || header.find(&name(number)).is_some());
-                let items =
-                    numbers.map(|number| item(&columns.numbered(number))).collect::<Result<_, _>>()?;
-                ItemSources::Each(items)
-            }
-        };
-        Ok(Self {
-            header: header.clone(),
-            key: profile.key.iter().map(|name| header.column(name)).collect::<Result<_, _>>()?,
-            skip: profile.skip.iter().map(|rule| header.column(&rule.column)).collect::<Result<_, _>>()?,
-            date: source(&fields.date)?,
-            district: source(&fields.district)?,
-            vehicle: maybe(&fields.vehicle)?,
-            reception: source(&fields.reception)?,
-            ward: maybe(&fields.ward)?,
-            town: source(&fields.town)?,
-            lot: maybe(&fields.lot)?,
-            building: maybe(&fields.building)?,
-            spot: maybe(&fields.spot)?,
-            notice: maybe(&fields.notice)?,
-            position: maybe(&fields.lat)?.zip(maybe(&fields.lng)?),
-            payment: maybe(&fields.payment)?,
-            status: maybe(&fields.status)?,
-            order: maybe(&fields.order)?,
-            items,
-        })
-    }
 }
 
 struct Reader<'a> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use meguri_proto::{FactId, Incarnation};
 use proptest::prelude::*;
@@ -12,7 +13,11 @@ use super::*;
 use crate::pickups;
 use crate::store::Store;
 
-const PROFILE: &str = include_str!("../../../tests/demo/day.profile.toml");
+/// The demo's profile for files without 状態.
+static PROFILE: LazyLock<String> = LazyLock::new(|| {
+    let demo = include_str!("../../../tests/demo/day.profile.toml");
+    demo.lines().filter(|line| !line.starts_with("status = ")).map(|line| format!("{line}\n")).collect()
+});
 const CHANGES: &str = include_str!("../../../tests/demo/changes.profile.toml");
 const HEADER: &str = "受付番号,収集日,地区,区,町丁目,番地,建物,排出場所,連絡事項,緯度,経度,支払,\
     品目1,個数1,券1,リサイクル1,品目2,個数2,券2,リサイクル2";
@@ -90,7 +95,7 @@ impl Office {
     }
 
     fn day(&mut self, lines: &[String]) -> Report {
-        self.import(PROFILE, &day(lines))
+        self.import(&PROFILE, &day(lines))
     }
 
     fn texts(&self, select: &str) -> Vec<String> {
@@ -155,7 +160,7 @@ fn lines(count: u32) -> Vec<String> {
 fn problems(content: &str) -> Vec<String> {
     let mut office = Office::new();
     let before = office.texts("SELECT count(*) FROM import");
-    let report = office.import(PROFILE, content);
+    let report = office.import(&PROFILE, content);
     assert_eq!(report.outcome, Outcome::Rejected, "{report}");
     assert_eq!(report.exit_status(), 2);
     assert_eq!(office.texts("SELECT count(*) FROM pickup"), ["0"]);
@@ -396,12 +401,12 @@ fn a_plan_for_a_store_that_moved_on_is_made_anew() {
     let mut changed = lines(20);
     changed[0] = changed[0].replace("門の前", "車庫の横");
     // Prepared before, applied after another import and another decision.
-    let prepared = Prepared::new(&office.store.conn, &office.city, file(PROFILE, &day(&changed))).unwrap();
+    let prepared = Prepared::new(&office.store.conn, &office.city, file(&PROFILE, &day(&changed))).unwrap();
     office.day(&lines(21));
     let report = prepared.apply(&office.store.conn, office.now, &mut Touched::default()).unwrap();
     assert_eq!((report.counts.changed, report.counts.cancelled), (1, 1));
 
-    let prepared = Prepared::new(&office.store.conn, &office.city, file(PROFILE, &day(&lines(20)))).unwrap();
+    let prepared = Prepared::new(&office.store.conn, &office.city, file(&PROFILE, &day(&lines(20)))).unwrap();
     let imports = office.texts("SELECT count(*) FROM import");
     office
         .store
@@ -522,7 +527,7 @@ fn a_round_too_large_for_a_list_is_refused() {
 #[test]
 fn files_that_can_not_be_read() {
     let mut office = Office::new();
-    let mut tell = |content: &str| office.run(file(PROFILE, content)).unwrap_err().to_string();
+    let mut tell = |content: &str| office.run(file(&PROFILE, content)).unwrap_err().to_string();
     for (content, expected) in [
         ("", "can't read day.csv: expected a header"),
         (HEADER, "can't read day.csv: expected the requests of a whole day, found none"),
@@ -541,7 +546,7 @@ fn files_that_can_not_be_read() {
     let told = tell(&HEADER.replace("リサイクル2", "品目2"));
     assert!(told.contains("column 20 (品目2): expected each column once"), "{told}");
     let bytes = [day(&lines(1)).into_bytes(), b"0002,2026-06-10,\x92\x86\x8b\xe6".to_vec()].concat();
-    let told = text("day.csv", PROFILE, bytes).unwrap_err().to_string();
+    let told = text("day.csv", &PROFILE, bytes).unwrap_err().to_string();
     assert!(told.contains("line 3, column 3 (地区): expected UTF-8, found the byte 0x92"), "{told}");
 }
 
@@ -669,7 +674,7 @@ fn a_large_day_is_taken() {
         .flat_map(|day| lines(800).into_iter().map(move |line| line.replace("06-10", &format!("06-1{day}"))))
         .collect();
     let began = std::time::Instant::now();
-    let prepared = Prepared::new(&office.store.conn, &office.city, file(PROFILE, &day(&all))).unwrap();
+    let prepared = Prepared::new(&office.store.conn, &office.city, file(&PROFILE, &day(&all))).unwrap();
     let read = began.elapsed();
     let tx = office.store.conn.transaction().unwrap();
     let began = std::time::Instant::now();
@@ -724,7 +729,7 @@ proptest! {
     ) {
         let mut office = Office::new();
         let content = format!("{HEADER}\n{}", pieces.concat());
-        let taken = office.run(file(PROFILE, &content)).is_ok_and(|report| report.outcome == Outcome::Applied);
+        let taken = office.run(file(&PROFILE, &content)).is_ok_and(|report| report.outcome == Outcome::Applied);
         let pickups = office.texts("SELECT count(*) > 0 FROM pickup");
         prop_assert_eq!(pickups, [if taken { "1" } else { "0" }]);
     }

@@ -1,0 +1,113 @@
+//! Where a file's header has the columns that a profile names.
+
+use super::profile::{Field, ItemFields, ItemText, Items, Profile};
+use super::report::Problem;
+use super::table::Header;
+
+/// A field and where the header has its column.
+pub(super) struct Source {
+    pub(super) field: Field,
+    pub(super) column: Option<usize>,
+}
+
+/// One item's fields.
+pub(super) struct ItemSource {
+    pub(super) name: Source,
+    pub(super) count: Option<Source>,
+    pub(super) tickets: Option<Source>,
+    pub(super) ticket: Vec<(u32, Source)>,
+    pub(super) recycling: Option<Source>,
+}
+
+/// Where the items of a line are.
+pub(super) enum ItemSources {
+    /// Items that stand beside each other on a line.
+    Each(Vec<ItemSource>),
+    Text(Box<(ItemText, Source)>),
+}
+
+/// Every field of a profile with its place in one file.
+pub(super) struct Columns {
+    pub(super) header: Header,
+    pub(super) key: Vec<usize>,
+    pub(super) skip: Vec<usize>,
+    pub(super) date: Source,
+    pub(super) district: Source,
+    pub(super) vehicle: Option<Source>,
+    pub(super) reception: Source,
+    pub(super) ward: Option<Source>,
+    pub(super) town: Source,
+    pub(super) lot: Option<Source>,
+    pub(super) building: Option<Source>,
+    pub(super) spot: Option<Source>,
+    pub(super) notice: Option<Source>,
+    pub(super) position: Option<(Source, Source)>,
+    pub(super) payment: Option<Source>,
+    pub(super) status: Option<Source>,
+    pub(super) order: Option<Source>,
+    pub(super) items: ItemSources,
+}
+
+impl Columns {
+    /// Looks every column up.
+    pub(super) fn resolve(profile: &Profile, header: &Header) -> Result<Self, Problem> {
+        header.expect(&profile.columns())?;
+        let source = |field: &Field| -> Result<Source, Problem> {
+            let column = field.column.as_deref().map(|name| header.column(name)).transpose()?;
+            Ok(Source { field: field.clone(), column })
+        };
+        let maybe = |field: &Option<Field>| field.as_ref().map(source).transpose();
+        let item = |fields: &ItemFields| -> Result<ItemSource, Problem> {
+            Ok(ItemSource {
+                name: source(&fields.name)?,
+                count: maybe(&fields.count)?,
+                tickets: maybe(&fields.tickets)?,
+                ticket: fields
+                    .ticket
+                    .iter()
+                    .map(|ticket| Ok((ticket.yen, source(&ticket.count)?)))
+                    .collect::<Result<_, Problem>>()?,
+                recycling: maybe(&fields.recycling)?,
+            })
+        };
+        let fields = &profile.fields;
+        let items = match &profile.items {
+            Items::Lines(fields) => ItemSources::Each(vec![item(fields)?]),
+            Items::Text(text) => ItemSources::Text(Box::new((text.clone(), source(&text.text)?))),
+            Items::Columns(columns) => {
+                // The header says how many there are; the first has to be there.
+                let name = |number: usize| columns.name.numbered(number).column.clone().unwrap_or_default();
+                if let Some(index) = header.find(&name(columns.most + 1)) {
+                    let problem =
+                        format!("expected items up to number {}, as the profile says", columns.most);
+                    return Err(Problem::at(1, Some(header.named(index)), problem));
+                }
+                let numbers =
+                    (1..=columns.most).filter(|&number| number == 1 || header.find(&name(number)).is_some());
+                let items =
+                    numbers.map(|number| item(&columns.numbered(number))).collect::<Result<_, _>>()?;
+                ItemSources::Each(items)
+            }
+        };
+        Ok(Self {
+            header: header.clone(),
+            key: profile.key.iter().map(|name| header.column(name)).collect::<Result<_, _>>()?,
+            skip: profile.skip.iter().map(|rule| header.column(&rule.column)).collect::<Result<_, _>>()?,
+            date: source(&fields.date)?,
+            district: source(&fields.district)?,
+            vehicle: maybe(&fields.vehicle)?,
+            reception: source(&fields.reception)?,
+            ward: maybe(&fields.ward)?,
+            town: source(&fields.town)?,
+            lot: maybe(&fields.lot)?,
+            building: maybe(&fields.building)?,
+            spot: maybe(&fields.spot)?,
+            notice: maybe(&fields.notice)?,
+            position: maybe(&fields.lat)?.zip(maybe(&fields.lng)?),
+            payment: maybe(&fields.payment)?,
+            status: maybe(&fields.status)?,
+            order: maybe(&fields.order)?,
+            items,
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! Imports that are held for a person: kept with file and profile until they are released or dropped.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde_json::json;
+
+use super::{Counts, File, ImportError, store};
+use crate::store::sql;
+use crate::touched::Touched;
+
+const NOTICE: &str = "import_held";
+/// Begins the kept profile's first line, a comment in TOML.
+const DAYS: &str = "# days: ";
+
+fn notice_detail(id: i64) -> serde_json::Value {
+    json!({ "import": id })
+}
+
+/// Tells people that an import is held.
+pub(super) fn tell(
+    tx: &Connection,
+    now: Timestamp,
+    id: i64,
+    touched: &mut Touched,
+) -> Result<(), ImportError> {
+    sql::notice(tx, now, NOTICE, None, &notice_detail(id)).map_err(store("tell of the held import"))?;
+    touched.notice = true;
+    Ok(())
+}
+
+/// The profile's text with the days that were named, so that a release reads the file as it was read.
+pub(super) fn kept_profile(file: &File) -> String {
+    let days: Vec<String> = file.days.iter().map(Date::to_string).collect();
+    format!("{DAYS}{}\n{}", days.join(" "), file.profile)
+}
+
+/// A held import as it was kept.
+pub(super) struct Held {
+    pub(super) file: File,
+    /// The profile's name.
+    pub(super) profile: String,
+}
+
+/// Finds a held import.
+pub(super) fn find(conn: &Connection, id: i64) -> Result<Held, ImportError> {
+    let select = "SELECT state, file, content, profile_text, profile FROM import WHERE id = ?1";
+    let row = conn
+        .query_row(select, [id], |row| {
+            let content: Option<Vec<u8>> = row.get(2)?;
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get(1)?,
+                content,
+                row.get::<_, Option<String>>(3)?,
+                row.get(4)?,
+            ))
+        })
+        .optional()
+        .map_err(store("look for the held import"))?;
+    let Some((state, name, content, text, profile)) = row else {
+        return Err(ImportError::NotHeld { id, found: "does not exist".to_owned() });
+    };
+    let (Some(content), Some(text)) = (content, text) else {
+        return Err(ImportError::NotHeld { id, found: format!("is {state}") });
+    };
+    let (days, text) = text.strip_prefix(DAYS).and_then(|rest| rest.split_once('\n')).unwrap_or(("", &text));
+    let days = days.split_whitespace().filter_map(|day| day.parse().ok()).collect();
+    // What is held was UTF-8.
+    let content = String::from_utf8_lossy(&content).into_owned();
+    Ok(Held { file: File { name, content, profile: text.to_owned(), days }, profile })
+}
+
+/// Ends a held import: its content, residents' data, goes; its notice is settled.
+pub(super) fn settle(
+    tx: &Connection,
+    now: Timestamp,
+    id: i64,
+    state: &str,
+    counts: Option<&Counts>,
+    touched: &mut Touched,
+) -> Result<(), ImportError> {
+    let doing = "settle the held import";
+    let update =
+        "UPDATE import SET state = ?2, counts = coalesce(?3, counts), content = NULL, profile_text = NULL
+        WHERE id = ?1 AND state = 'held'";
+    let counts = counts.map(|counts| json!(counts).to_string());
+    if tx.execute(update, params![id, state, counts]).map_err(store(doing))? == 0 {
+        return Err(ImportError::NotHeld { id, found: "was settled meanwhile".to_owned() });
+    }
+    let update = "UPDATE notice SET settled_at = ?1 WHERE kind = ?2 AND detail = ?3 AND settled_at IS NULL";
+    tx.execute(update, params![sql::ms(now), NOTICE, notice_detail(id).to_string()]).map_err(store(doing))?;
+    touched.notice = true;
+    Ok(())
+}
