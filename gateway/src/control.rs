@@ -24,6 +24,8 @@ use crate::writer::Writer;
 
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "control.sock";
+/// Longest path that every system takes for a socket.
+const SOCKET_PATH_BYTES: usize = 100;
 /// Longest request: a request file, every character of it escaped, and its profile.
 const REQUEST_BYTES: usize = 2 * import::FILE_BYTES + 16 * 1024 * 1024;
 /// Requests that are worked on at a time; more wait.
@@ -111,12 +113,25 @@ impl Desk {
     }
 }
 
+/// The socket's path, and what must stay open while it is used: the system takes only about 100 bytes
+/// of a socket's path, so that of a deep folder goes through the folder's descriptor.
+fn reachable(dir: &Path) -> io::Result<(PathBuf, Option<std::fs::File>)> {
+    use std::os::fd::AsRawFd as _;
+    let path = dir.join(SOCKET);
+    if path.as_os_str().len() < SOCKET_PATH_BYTES {
+        return Ok((path, None));
+    }
+    let folder = std::fs::File::open(dir)?;
+    let short = format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd());
+    Ok((short.into(), Some(folder)))
+}
+
 /// Listens in the data folder, whose lock the caller holds.
 ///
 /// # Errors
 /// When the socket can't be made.
 pub fn listen(dir: &Path) -> io::Result<UnixListener> {
-    let path = dir.join(SOCKET);
+    let (path, _folder) = reachable(dir)?;
     // With the lock held, a socket that is there is a killed gateway's.
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -184,7 +199,7 @@ pub fn ask(dir: &Path, request: &Request) -> Result<Reply, ControlError> {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NotRunning,
         _ => ControlError::Line { path: path.clone(), source },
     };
-    let stream = UnixStream::connect(&path).map_err(line)?;
+    let stream = reachable(dir).and_then(|(short, _folder)| UnixStream::connect(short)).map_err(line)?;
     match exchange(stream, request).map_err(|source| ControlError::Line { path, source })? {
         Answer::Ok(reply) => Ok(reply),
         Answer::Error(problem) => Err(ControlError::Refused(problem)),

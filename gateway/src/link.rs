@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use meguri_config::terminal::seconds;
 use meguri_proto::{CityId, Topic, limits};
+use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Packet, Publish, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
@@ -34,6 +35,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Link {
     stop: watch::Sender<Stop>,
+    connection: watch::Receiver<Option<Connection>>,
     line: JoinHandle<()>,
     sender: JoinHandle<()>,
 }
@@ -47,7 +49,7 @@ enum Stop {
 }
 
 /// The connection that stands, if one does.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Connection {
     number: u64,
     client: AsyncClient,
@@ -73,8 +75,14 @@ impl Link {
             numbers: Arc::default(),
         };
         let line = tokio::spawn(line.run());
-        let sender = tokio::spawn(send(waiting, connection));
-        Self { stop, line, sender }
+        let sender = tokio::spawn(send(waiting, connection.clone()));
+        Self { stop, connection, line, sender }
+    }
+
+    /// Waits until the broker is connected and subscribed to.
+    pub async fn connected(&mut self) {
+        // An error says that the line has ended: then nothing will come of waiting.
+        let _ = self.connection.wait_for(Option::is_some).await;
     }
 
     /// Takes no more messages from now on; what waits to be sent still is.
@@ -155,16 +163,14 @@ impl Line {
                     tokio::spawn(async move { writer.connected().await });
                 }
                 Ok(Event::Incoming(Packet::Publish(publish))) => self.take(number, &client, publish),
+                // Everything before it is sent. Brokers differ in whether they hang up then.
+                Ok(Event::Outgoing(Outgoing::Disconnect)) => return stood,
                 Ok(_) => {}
                 Err(error) => {
                     // What the client says of its requests may hold payloads, so only its kind is told.
                     tracing::warn!(problem = kind(&error), stood, "no line to the broker; it is tried again");
                     return stood;
                 }
-            }
-            // Told to end, and the sender has hung up.
-            if *self.stopping.borrow() != Stop::No && self.current.receiver_count() == 0 {
-                return stood;
             }
         }
     }

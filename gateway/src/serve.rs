@@ -60,7 +60,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         settings: settings.clone(),
     };
     let (writer, writing) = Writer::start(parts).context("can't start the writer's thread")?;
-    let link = Link::start(broker.login(), &city.id, &settings, writer.clone(), waiting);
+    let mut link = Link::start(broker.login(), &city.id, &settings, writer.clone(), waiting);
     let desk =
         Desk { writer: writer.clone(), readers: readers.clone(), city: city.clone(), broker: broker.clone() };
     let control = tokio::spawn(control::serve(control, desk));
@@ -73,6 +73,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut pages = tokio::spawn(pages);
     let mut writing = tokio::spawn(writing.ended());
 
+    if broker.listens().is_some() {
+        // Our own broker is there at once. Another one may be away for any time.
+        let _ = tokio::time::timeout(FAREWELL, link.connected()).await;
+    }
     ready(web_address, &broker.login())?;
     let failed = tokio::select! {
         _ = terminate.recv() => None,

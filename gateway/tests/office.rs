@@ -692,6 +692,32 @@ async fn what_was_set_aside_can_be_taken_later() {
 }
 
 #[tokio::test]
+async fn a_whole_message_set_aside_is_taken_once_its_terminal_may_speak() {
+    use meguri_gateway::ingest::aside::{self, Settled};
+    let mut bench = Bench::new().await;
+    let block = |bench: &Bench, blocked: bool| {
+        let writer = bench.writer.clone();
+        async move {
+            let done = writer.run_job(move |tx, touched| {
+                terminals::block(tx, touched, Timestamp::UNIX_EPOCH, &id("t-1"), blocked)
+            });
+            assert!(done.await.unwrap().unwrap());
+        }
+    };
+    block(&bench, true).await;
+    let mut log = Log::new();
+    log.write(&collected(1));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
+    let still = bench.writer.run(|tx, ctx, fx| aside::retry(tx, ctx, fx, 1)).await.unwrap().unwrap();
+    assert!(matches!(still, Settled::Still(_)), "{still:?}");
+    block(&bench, false).await;
+    while bench.waiting.messages.try_recv().is_ok() {}
+    let done = bench.writer.run(|tx, ctx, fx| aside::retry(tx, ctx, fx, 1)).await.unwrap().unwrap();
+    assert_eq!(done, Settled::Done);
+    assert_eq!(bench.state(1).await, "collected");
+}
+
+#[tokio::test]
 async fn notes_are_kept_with_their_entries() {
     let mut bench = Bench::new().await;
     let mut log = Log::new();

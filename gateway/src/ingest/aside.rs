@@ -197,10 +197,10 @@ fn message_again(
     if let Err(error) = meguri_proto::LogPublish::decode(&message.payload) {
         return Ok(Some(problem(&error)));
     }
-    let before = fx.touched.aside;
-    fx.touched.aside = false;
-    apply::message(conn, ctx, fx, &message)?;
-    let aside_again = fx.touched.aside;
-    fx.touched.aside |= before;
-    Ok(aside_again.then(|| "it was set aside anew".to_owned()))
+    let mut own = Effects::default();
+    apply::message(conn, ctx, &mut own, &message)?;
+    // Taken or held already, it is acknowledged; set aside anew, or with a gap before it, it is not.
+    let taken = !own.acks.is_empty();
+    fx.merge(own);
+    Ok((!taken).then(|| "its terminal is unknown or blocked, or entries before it are missing".to_owned()))
 }

@@ -1,0 +1,260 @@
+//! The built program: served, worked from the command line, stopped and started again, with a plain MQTT client as terminal.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use meguri_config::Terminal;
+use meguri_proto::{
+    Ack, BootId, Digest, Entry, Epoch, FactId, Hello, LogKind, LogPublish, LogsHeld, Message, Nonce, Topic,
+    UpTopic,
+};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::Packet;
+use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+const WAIT: Duration = Duration::from_secs(30);
+const CITY: &str = r#"
+id = "hiroshima"
+name = "広島市"
+division = "担当課"
+wards = ["中区"]
+[[contractor]]
+id = "k1"
+name = "第一収集"
+[[contract]]
+id = "c-1"
+contractor = "k1"
+from = "2000-01-01"
+until = "2099-12-31"
+[[vehicle]]
+id = "v1"
+contract = "c-1"
+name = "1号車"
+round = "中区A"
+[[district]]
+name = "中区A"
+ward = "中区"
+vehicle = "v1"
+"#;
+
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meguri-gateway"));
+    command
+        .arg("--data")
+        .arg(dir)
+        .env("MEGURI_GATEWAY__WEB__LISTEN", "127.0.0.1:0")
+        .env("MEGURI_GATEWAY__MQTT__LISTEN", "127.0.0.1:0");
+    command
+}
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    command(dir).args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+fn good(dir: &Path, args: &[&str]) -> String {
+    let output = run(dir, args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A gateway that is killed when the test ends, however it ends.
+struct Gateway {
+    child: Child,
+    ready: Value,
+}
+
+impl Gateway {
+    fn start(dir: &Path) -> Self {
+        let mut child = command(dir)
+            .arg("serve")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready = serde_json::from_str(&line).expect("a line of JSON");
+        Self { child, ready }
+    }
+
+    /// SIGTERM, and the exit status.
+    fn stop(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Client {
+    client: AsyncClient,
+    events: EventLoop,
+}
+
+impl Client {
+    async fn connect(folder: &Path) -> Option<Self> {
+        let settings = Terminal::read(&folder.join("terminal.toml")).unwrap();
+        let name = settings.terminal.as_str();
+        let mut options = MqttOptions::new(name, settings.broker.host.clone(), settings.broker.port);
+        options.set_credentials(name, settings.secret().unwrap());
+        let (client, mut events) = AsyncClient::new(options, 16);
+        events.poll().await.ok()?;
+        let filter = Topic::terminal_filter(&settings.city, &settings.terminal);
+        client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
+        Some(Self { client, events })
+    }
+
+    async fn say(&self, up: UpTopic, payload: Vec<u8>) {
+        let topic = Topic::up("hiroshima".parse().unwrap(), "t-1".parse().unwrap(), up).to_string();
+        self.client.publish(topic, QoS::AtLeastOnce, false, payload).await.unwrap();
+    }
+
+    /// The next ack that is wanted; none where the connection ended.
+    async fn ack(&mut self, wanted: impl Fn(&Ack) -> bool) -> Option<Ack> {
+        let search = async {
+            loop {
+                match self.events.poll().await {
+                    Ok(Event::Incoming(Packet::Publish(publish)))
+                        if publish.topic.ends_with(b"/down/ack") =>
+                    {
+                        let ack = Ack::decode(&publish.payload).unwrap();
+                        if wanted(&ack) {
+                            return Some(ack);
+                        }
+                    }
+                    Ok(_) => {}
+                    Err(_) => return None,
+                }
+            }
+        };
+        tokio::time::timeout(WAIT, search).await.expect("an ack in time")
+    }
+}
+
+fn publish() -> LogPublish {
+    let body = RawValue::from_string("{\"v\":9}".into()).unwrap();
+    let digest = Digest::ZERO.then(body.get().as_bytes());
+    let entry = Entry { seq: 1, id: FactId(Uuid::now_v7()), digest, body };
+    LogPublish { v: 1, epoch: Epoch(Uuid::new_v4()), entries: vec![entry], notes: Default::default() }
+}
+
+fn hello() -> Hello {
+    Hello {
+        v: 1,
+        nonce: Nonce(Uuid::new_v4()),
+        boot: BootId(Uuid::new_v4()),
+        app: "test".into(),
+        config: 1,
+        incarnation: None,
+        logs: LogsHeld::default(),
+        documents: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn serves_is_worked_and_stops() {
+    let data = tempfile::tempdir().unwrap();
+    // Deeper than a socket's path may be long.
+    let dir = &data.path().join("x".repeat(120));
+    std::fs::create_dir(dir).unwrap();
+    std::fs::write(dir.join("city.toml"), CITY).unwrap();
+    // Without a gateway commands open the store themselves.
+    let told = good(dir, &["terminal", "add", "t-0", "--vehicle", "v1"]);
+    assert!(told.contains("secret (told this once): "), "{told}");
+
+    let gateway = Gateway::start(dir);
+    assert_eq!(gateway.ready["ready"], true);
+    assert!(gateway.ready["web"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    let folder = dir.join("t-1");
+    good(dir, &["terminal", "add", "t-1", "--vehicle", "v1", "--out", folder.to_str().unwrap()]);
+    let settings = Terminal::read(&folder.join("terminal.toml")).unwrap();
+    let address = format!("{}:{}", settings.broker.host, settings.broker.port);
+    assert_eq!(gateway.ready["mqtt"], address);
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        for secret in [folder.join("secret"), dir.join("meguri.db"), dir.join("control.sock")] {
+            let mode = std::fs::metadata(&secret).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{}", secret.display());
+        }
+    }
+    assert!(
+        !run(dir, &["terminal", "add", "t-1", "--vehicle", "v1"]).status.success(),
+        "named once for life"
+    );
+
+    // A second gateway on the folder is refused.
+    let second = run(dir, &["serve"]);
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(second.status.code() == Some(1) && told.contains("held by another"), "{told}");
+
+    let mut terminal = Client::connect(&folder).await.expect("let in");
+    let says = hello();
+    terminal.say(UpTopic::Hello, says.encode().unwrap()).await;
+    let answer = terminal.ack(|ack| ack.nonce == Some(says.nonce)).await.unwrap();
+    let sent = publish();
+    terminal.say(UpTopic::Fact, sent.encode().unwrap()).await;
+    let ack = terminal.ack(|ack| !ack.held.is_empty()).await.unwrap();
+    assert_eq!((ack.held[0].log, ack.held[0].seq), (LogKind::Fact, 1));
+    assert_eq!(ack.incarnation, answer.incarnation);
+    let asides: Value = serde_json::from_str(&good(dir, &["aside", "list", "--json"])).unwrap();
+    assert_eq!(asides[0]["problem"], "fact body has version 9, this program speaks 1");
+
+    // Blocked: out at once, and let in again.
+    good(dir, &["terminal", "block", "t-1"]);
+    assert!(terminal.ack(|_| false).await.is_none());
+    assert!(Client::connect(&folder).await.is_none());
+    good(dir, &["terminal", "unblock", "t-1"]);
+    let listed: Value = serde_json::from_str(&good(dir, &["terminal", "list", "--json"])).unwrap();
+    let names: Vec<_> = listed.as_array().unwrap().iter().map(|t| t["terminal"].as_str().unwrap()).collect();
+    assert_eq!(names, ["t-0", "t-1"]);
+    assert!(Client::connect(&folder).await.is_some());
+
+    assert_eq!(gateway.stop(), Some(0));
+    // Started again it is the same office and holds what it acknowledged; killed, too.
+    for _ in 0..2 {
+        let gateway = Gateway::start(dir);
+        let folder = dir.join("again");
+        // The broker took another free port; the credentials are the same.
+        std::fs::create_dir_all(&folder).unwrap();
+        let port = gateway.ready["mqtt"].as_str().unwrap().rsplit_once(':').unwrap().1;
+        let text = std::fs::read_to_string(dir.join("t-1/terminal.toml")).unwrap();
+        let text = text.replace(&format!("port = {}", settings.broker.port), &format!("port = {port}"));
+        std::fs::write(folder.join("terminal.toml"), text).unwrap();
+        std::fs::copy(dir.join("t-1/secret"), folder.join("secret")).unwrap();
+        let mut terminal = Client::connect(&folder).await.expect("let in");
+        terminal.say(UpTopic::Fact, sent.encode().unwrap()).await;
+        let again = terminal.ack(|ack| !ack.held.is_empty()).await.unwrap();
+        assert_eq!((again.incarnation, again.held), (ack.incarnation, ack.held.clone()));
+        drop(gateway);
+    }
+}
+
+#[test]
+fn says_what_is_wrong() {
+    let data = tempfile::tempdir().unwrap();
+    let dir = data.path();
+    let told = |args: &[&str]| String::from_utf8(run(dir, args).stderr).unwrap();
+    assert!(told(&["serve"]).contains("city.toml"));
+    std::fs::write(dir.join("city.toml"), CITY).unwrap();
+    assert!(told(&["terminal", "block", "t-9"]).contains("there is no terminal t-9"));
+    assert!(told(&["terminal", "add", "t-9", "--vehicle", "v9"]).contains("there is no vehicle v9"));
+    assert_eq!(run(dir, &["bogus"]).status.code(), Some(64));
+    let open = command(dir).env("MEGURI_GATEWAY__WEB__LISTEN", "0.0.0.0:0").arg("serve").output().unwrap();
+    let told = String::from_utf8(open.stderr).unwrap();
+    assert!(!open.status.success() && told.contains("TLS and accounts"), "{told}");
+    assert!(good(dir, &["config", "print"]).contains("listen = \"127.0.0.1:0\""));
+}
