@@ -54,7 +54,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "warn,tablet=info,meguri_app=info,meguri_core=info".into()),
         )
         .init();
     let settings = Terminal::read(&arguments.settings)?;

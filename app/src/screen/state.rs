@@ -504,3 +504,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
