@@ -151,14 +151,20 @@ async fn what_needs_looking_at_stands_first_and_all_of_it_is_a_page_away() {
     let crossed = office.pickup("v02", "中区", "7777");
     office.say(crossed, "t-01", 200, Outcome::Collected);
     office.say(crossed, "t-02", 190, not(Reason::NotOut));
-    office.sample.notice(noon(), "two_devices", Some("t-01"));
+    office.sample.notice(
+        noon(),
+        "hole",
+        Some("t-01"),
+        &serde_json::json!({"log": "fact", "first": 12, "last": 15}),
+    );
     office.sample.aside(noon(), Some("t-01"), "meguri/1/hiroshima/t-01/up/x", "unknown topic", b"x");
 
     let board = words(&office.page("/").await, "id=\"attention\"", "</section>");
     assert!(board.contains("64件"), "{board}");
     let place = |word| board.find(word).unwrap_or_else(|| panic!("no {word} in {board}"));
     assert!(place("端末の報告が食い違い") < place("進入不可"));
-    assert!(place("同じ名前の端末が2台") < place("進入不可"));
+    assert!(place("欠けた記録") < place("進入不可"));
+    assert!(board.contains("番号 12〜15・|お知らせ 1"), "{board}");
     assert!(place("最後の連絡 11:15・残り 1件") < place("進入不可"));
     assert!(place("未処理データ 1件") < place("進入不可"));
     assert!(board.contains("すべて見る（64件）"));
@@ -169,6 +175,29 @@ async fn what_needs_looking_at_stands_first_and_all_of_it_is_a_page_away() {
         seen.extend(page.split("/pickup/").skip(1).map(|rest| rest[..36].to_owned()));
     }
     assert_eq!(seen.len(), 61);
+}
+
+#[tokio::test]
+async fn many_notices_do_not_hide_the_pickups() {
+    let mut office = Office::open();
+    office.sample.terminal("t-01", "v01", true, Some(noon()));
+    let pickup = office.pickup("v01", "中区", "4417");
+    office.say(pickup, "t-01", 30, not(Reason::AccessBlocked));
+    for first in 0..30 {
+        office.sample.notice(
+            noon(),
+            "hole",
+            Some("t-01"),
+            &serde_json::json!({"first": first, "last": first}),
+        );
+    }
+    let board = words(&office.page("/").await, "id=\"attention\"", "</section>");
+    assert!(board.contains("31件") && board.contains("進入不可"), "{board}");
+    let all = words(&office.page("/attention").await, "class=\"items roomy\"", "</ul>");
+    assert_eq!(all.matches("欠けた記録").count(), 30);
+    // On another day they are none of its business.
+    let other = words(&office.page("/?day=2026-04-02").await, "id=\"attention\"", "</section>");
+    assert!(other.contains("0件"), "{other}");
 }
 
 #[tokio::test]
@@ -523,7 +552,7 @@ async fn a_pickups_and_the_asides_streams_are_live_too() {
     let mut stream = office.stream("/events?aside=1", &[]).await;
     assert!(stream.next().await.unwrap().sections["aside"].contains("未処理データはありません"));
     office.sample.aside(noon(), None, "x", "unknown topic", b"x");
-    assert!(stream.next().await.unwrap().sections["aside"].contains("unknown topic"));
+    assert!(stream.next().await.unwrap().sections["aside"].contains("知らないトピック"));
 }
 
 #[tokio::test]

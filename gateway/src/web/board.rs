@@ -20,8 +20,8 @@ pub(super) const SILENCE_MINUTES: i64 = 30;
 pub(super) const ATTENTION_SHOWN: u32 = 12;
 /// How many confirmations are shown.
 const LATEST_SHOWN: u32 = 15;
-/// How many notices are shown.
-const NOTICES_SHOWN: u32 = 10;
+/// How many notices are read; more than a few mean one cause.
+const NOTICES_READ: u32 = 100;
 /// The pace of a vehicle is that of its last hour.
 const PACE_MINUTES: i64 = 60;
 /// No pace is told from less than this …
@@ -144,12 +144,16 @@ pub(super) enum Attention {
     },
     /// A notice.
     Notice {
+        /// Its number, by which a person settles it.
+        id: i64,
         /// Its kind.
         kind: String,
         /// Which terminal.
         terminal: Option<String>,
         /// When.
         at: i64,
+        /// More, in ids and numbers.
+        detail: serde_json::Value,
     },
     /// Something was set aside.
     Aside {
@@ -189,8 +193,7 @@ impl Board {
         }
         let exceptions = count_exceptions(conn, date)?;
         let attention_count = u32::try_from(attention.len()).unwrap_or(u32::MAX).saturating_add(exceptions);
-        let room = ATTENTION_SHOWN.saturating_sub(u32::try_from(attention.len()).unwrap_or(u32::MAX)).max(6);
-        let exceptions = self::exceptions(conn, date, room, 0)?;
+        let exceptions = self::exceptions(conn, date, ATTENTION_SHOWN, 0)?;
         // Where terminals contradict each other only a person can decide, so that stands first.
         let (decide, rest): (Vec<_>, Vec<_>) =
             exceptions.into_iter().partition(|line| !line.contradictions.is_empty());
@@ -223,7 +226,9 @@ impl Board {
     /// All of the day.
     pub(super) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        self.slices.iter().for_each(|slice| counts.add_all(slice.counts));
+        for slice in &self.slices {
+            counts.add_all(slice.counts);
+        }
         counts
     }
 
@@ -245,10 +250,11 @@ pub(super) fn last_history(conn: &Connection) -> rusqlite::Result<i64> {
 
 /// How much is set aside and open, and when the last came; none for nothing.
 pub(super) fn aside_open(conn: &Connection) -> rusqlite::Result<Option<(u32, i64)>> {
-    let select = "SELECT count(*), coalesce(max(at), 0) FROM aside WHERE settled_at IS NULL";
-    let (count, at): (u32, i64) =
+    let select = "SELECT count(*), (SELECT at FROM aside WHERE settled_at IS NULL ORDER BY id DESC LIMIT 1)
+        FROM aside WHERE settled_at IS NULL";
+    let (count, at): (u32, Option<i64>) =
         conn.prepare_cached(select)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok((count > 0).then_some((count, at)))
+    Ok(at.map(|at| (count, at)))
 }
 
 fn slices(conn: &Connection, date: Date) -> rusqlite::Result<Vec<Slice>> {
@@ -357,24 +363,25 @@ fn terminals(
     rows.collect()
 }
 
-/// Notices that nobody has settled: of one day, or all.
+/// Notices that nobody has settled: of one day, or all. The newest first.
 fn notices(conn: &Connection, date: Option<Date>) -> rusqlite::Result<Vec<Attention>> {
-    let select = "SELECT kind, terminal, at FROM notice WHERE settled_at IS NULL ORDER BY id DESC";
+    let (from, until) = match date.map(|date| (date, date.tomorrow())) {
+        Some((date, Ok(next))) => (sql::ms(format::midnight(date)), sql::ms(format::midnight(next))),
+        _ => (i64::MIN, i64::MAX),
+    };
+    let select = "SELECT id, kind, terminal, at, detail FROM notice
+        WHERE settled_at IS NULL AND at >= ?1 AND at < ?2 ORDER BY id DESC LIMIT ?3";
     let mut statement = conn.prepare_cached(select)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let mut notices = Vec::new();
-    for row in rows {
-        let (kind, terminal, at): (String, Option<String>, i64) = row?;
-        let on_day = date.is_none_or(|date| sql::business_date(sql::instant(at)) == date);
-        // The same about the same terminal stands once, with its latest time.
-        let repeated = notices.iter().any(|other| {
-            matches!(other, Attention::Notice { kind: k, terminal: t, .. } if *k == kind && *t == terminal)
-        });
-        if on_day && !repeated && notices.len() < NOTICES_SHOWN as usize {
-            notices.push(Attention::Notice { kind, terminal, at });
-        }
-    }
-    Ok(notices)
+    let rows = statement.query_map(params![from, until, NOTICES_READ], |row| {
+        Ok(Attention::Notice {
+            id: row.get(0)?,
+            kind: row.get(1)?,
+            terminal: row.get(2)?,
+            at: row.get(3)?,
+            detail: sql::json(row, 4).unwrap_or_default(),
+        })
+    })?;
+    rows.collect()
 }
 
 const EXCEPTION: &str =

@@ -18,6 +18,11 @@ pub(super) fn stored(ms: i64) -> Zoned {
     in_japan(sql::instant(ms))
 }
 
+/// When a day begins in Japan.
+pub(super) fn midnight(date: Date) -> Timestamp {
+    Offset::constant(9).to_timestamp(date.at(0, 0, 0, 0)).unwrap_or_default()
+}
+
 /// A number with thousands separators.
 pub(super) fn number(value: impl TryInto<i64>) -> String {
     let value: i64 = value.try_into().unwrap_or(i64::MAX);

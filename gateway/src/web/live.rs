@@ -166,13 +166,13 @@ impl Follower {
                 seen = moment.sections;
             }
             let gap = tokio::time::sleep(LEAST_GAP);
-            let changed = tokio::select! {
-                changed = self.changes.recv() => changed,
+            let told = tokio::select! {
+                told = self.changes.recv() => told,
                 () = tokio::time::sleep(LOOK_AGAIN) => Ok(crate::changes::Change::Terminal),
                 () = self.sender.closed() => return,
                 () = &mut stopping => return,
             };
-            if matches!(changed, Err(RecvError::Closed)) {
+            if matches!(told, Err(RecvError::Closed)) {
                 return;
             }
             tokio::select! {

@@ -108,6 +108,8 @@ pub(super) enum What {
         file: Option<String>,
         /// Field, old and new value; none where they are not known any more.
         fields: Vec<(String, Option<(String, String)>)>,
+        /// Whether it was missing from a file that is the whole day.
+        missing: bool,
     },
     /// A terminal said something.
     Field(Box<Said>),
@@ -126,8 +128,19 @@ pub(super) struct Said {
     pub(super) body: FactBody,
     /// When the office received it.
     pub(super) received_at: i64,
-    /// What the crew wrote: none for nothing, an inner none where its text is not there.
-    pub(super) note: Option<Option<String>>,
+    /// What the crew wrote.
+    pub(super) note: Note,
+}
+
+/// What a crew wrote beside a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Note {
+    /// Nothing.
+    Nothing,
+    /// This.
+    Text(String),
+    /// Its text has not arrived, or was erased.
+    Missing,
 }
 
 impl Pickup {
@@ -210,7 +223,10 @@ fn events(
         let what = match terminal {
             None => {
                 let detail: Option<String> = row.get(2)?;
-                What::Office { file: row.get(3)?, fields: fields(detail.as_deref(), revisions) }
+                let detail: Value =
+                    detail.and_then(|detail| serde_json::from_str(&detail).ok()).unwrap_or_default();
+                let missing = detail.get("missing").and_then(Value::as_bool).unwrap_or_default();
+                What::Office { file: row.get(3)?, fields: fields(&detail, revisions), missing }
             }
             Some(terminal) => match sql::json::<FactBody>(row, 6) {
                 // One record of a later version must not hide all others.
@@ -223,7 +239,10 @@ fn events(
                         },
                         Fact::Undo(_) => None,
                     };
-                    let note = digest.map(|digest| note_text(conn, digest)).transpose()?;
+                    let note = match digest {
+                        None => Note::Nothing,
+                        Some(digest) => note_text(conn, digest)?.map_or(Note::Missing, Note::Text),
+                    };
                     let (contract, received_at) = (row.get(5)?, row.get(7)?);
                     What::Field(Box::new(Said { terminal, contract, body, received_at, note }))
                 }
@@ -236,11 +255,7 @@ fn events(
 
 /// What a change changed: `{"rev":2,"fields":{"vehicle":["a","b"],"lot":null}}`. Residents' fields are named only;
 /// their values stand in their own rows, as long as these are kept.
-fn fields(
-    detail: Option<&str>,
-    revisions: &HashMap<i64, Resident>,
-) -> Vec<(String, Option<(String, String)>)> {
-    let detail: Value = detail.and_then(|detail| serde_json::from_str(detail).ok()).unwrap_or_default();
+fn fields(detail: &Value, revisions: &HashMap<i64, Resident>) -> Vec<(String, Option<(String, String)>)> {
     let Some(fields) = detail.get("fields").and_then(Value::as_object) else { return Vec::new() };
     let rev = detail.get("rev").and_then(Value::as_i64).unwrap_or_default();
     let text = |value: &Value| match value {

@@ -75,6 +75,7 @@ macro_rules! texts {
     ($($name:ident $ja:literal $en:literal;)*) => {
         /// A text of the pages. `{…}` is filled in by [`Lang::fill`].
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(clippy::enum_variant_names, reason = "OtherLanguage and NoteText are no words of one kind")]
         pub(super) enum Text { $($name),* }
 
         impl Text {
@@ -220,6 +221,9 @@ texts! {
     NoticeImportHeld "取込を保留中" "Import is held";
     NoticeImportHeldHint "人の判断を待っています。meguri-gateway import release / drop で決めてください。" "It waits for a person: meguri-gateway import release or drop.";
     NoticeOther "お知らせ" "Notice";
+    NoticeNumber "お知らせ {id}" "notice {id}";
+    NoticeNumbers "番号 {first}〜{last}" "numbers {first} to {last}";
+    NoticeImport "取込 {import}" "import {import}";
 
     // Contradictions.
     TerminalsDiffer "端末の報告が食い違い" "Terminals differ";
@@ -278,6 +282,7 @@ texts! {
     HistoryChanged "申込を変更" "Request changed";
     HistoryCancelled "取消" "Cancelled";
     HistoryReinstated "取消を撤回" "Reinstated";
+    HistoryMissing "1日分のファイルに載っていなかったため" "it was missing from a file that is the whole day";
     HistoryUndo "報告を取り下げ" "Report taken back";
     HistoryFile "ファイル {file}" "file {file}";
     ClockTerminal "端末の時計" "Terminal's clock";
@@ -312,7 +317,18 @@ texts! {
     AsideCut "先頭だけを表示しています（全体 {bytes} バイト）" "only the beginning is shown (of {bytes} bytes)";
     AsideWhole "続きを見る" "See more";
     AsideNumber "未処理データ {id}" "Set aside {id}";
-    AsideSettledAt "{time} に片付け済み（{how}）" "settled {time} ({how})";
+    AsideSettledAt "{time} に{how}" "{how} at {time}";
+    ProblemTopic "知らないトピック" "unknown topic";
+    ProblemTerminal "登録のない端末" "unknown terminal";
+    ProblemBlocked "停止中の端末" "the terminal is blocked";
+    ProblemContract "端末の委託契約と違う" "the contract is not the terminal's";
+    ProblemPickup "知らない収集" "the pickup is unknown";
+    ProblemVersion "この版では読めない形式" "a version that is not spoken here";
+    ProblemMalformed "形式の誤り" "malformed";
+    ProblemBounds "範囲外の値" "outside its limits";
+    ProblemLarge "大きすぎる" "too large";
+    SettledPutAway "確認済み" "put away";
+    SettledProcessed "処理し直し" "processed again";
     AsideBack "一覧へ" "Back to the list";
     Page "{page}ページ目" "page {page}";
     PagePrevious "前のページ" "Previous page";

@@ -3,6 +3,9 @@
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
     missing_docs,
     reason = "shared by a test and an example, each of which uses a part"
 )]
@@ -268,9 +271,15 @@ impl Sample {
         self.changes.tell(Change::Aside);
     }
 
-    pub(crate) fn notice(&self, at: Timestamp, kind: &str, terminal: Option<&str>) {
-        let insert = "INSERT INTO notice (at, kind, terminal, detail) VALUES (?1, ?2, ?3, '{}')";
-        self.store.conn.execute(insert, params![sql::ms(at), kind, terminal]).unwrap();
+    pub(crate) fn notice(
+        &self,
+        at: Timestamp,
+        kind: &str,
+        terminal: Option<&str>,
+        detail: &serde_json::Value,
+    ) {
+        let terminal: Option<meguri_proto::TerminalId> = terminal.map(|terminal| terminal.parse().unwrap());
+        assert!(sql::notice(&self.store.conn, at, kind, terminal.as_ref(), detail).unwrap());
         self.changes.tell(Change::Notice);
     }
 

@@ -65,11 +65,36 @@ impl View<'_> {
         html! {
             p .what {
                 span .time { (format::clock_on(lang, &format::stored(row.at), self.today)) } " "
-                b .warn[row.settled.is_none()] { (row.problem) }
+                (problem(lang, row))
             }
             p .sub { (facts(lang, row, self.today)) }
             pre { (row.raw) @if row.cut { "…" } }
             @if row.cut { p .sub { a .quiet href={ "/aside/" (row.id) } { (lang.say(Text::AsideWhole)) } } }
+        }
+    }
+}
+
+/// What is wrong: in the page's words where the problem is one that the office knows, and as it was noted.
+fn problem(lang: Lang, row: &Aside) -> Markup {
+    let noted = row.problem.as_str();
+    let known = match noted {
+        "unknown topic" => Some(Text::ProblemTopic),
+        "unknown terminal" => Some(Text::ProblemTerminal),
+        "the terminal is blocked" => Some(Text::ProblemBlocked),
+        "the contract is not the terminal's" => Some(Text::ProblemContract),
+        "the pickup is unknown" => Some(Text::ProblemPickup),
+        _ if noted.contains(" has version ") => Some(Text::ProblemVersion),
+        _ if noted.contains("can't be read") => Some(Text::ProblemMalformed),
+        _ if noted.contains("outside its limits") => Some(Text::ProblemBounds),
+        _ if noted.contains("bytes, more than") => Some(Text::ProblemLarge),
+        _ => None,
+    };
+    let open = row.settled.is_none();
+    html! {
+        @match known {
+            // English pages say it as it was noted.
+            Some(known) if lang == Lang::Ja => { b .warn[open] { (lang.say(known)) } " " span .who { (noted) } }
+            _ => { b .warn[open] { (noted) } }
         }
     }
 }
@@ -81,7 +106,12 @@ fn facts(lang: Lang, row: &Aside, today: Date) -> Markup {
     facts.push(lang.fill(Text::AsideBytes, &[("bytes", &format::number(row.bytes))]));
     if let Some((at, how)) = &row.settled {
         let time = format::clock_on(lang, &format::stored(*at), today);
-        facts.push(lang.fill(Text::AsideSettledAt, &[("time", &time), ("how", how)]));
+        let how = match how.as_str() {
+            "put away" => lang.say(Text::SettledPutAway),
+            "processed" => lang.say(Text::SettledProcessed),
+            other => other,
+        };
+        facts.push(lang.fill(Text::AsideSettledAt, &[("time", &time), ("how", &how)]));
     }
     let name = lang.fill(Text::AsideNumber, &[("id", &row.id)]);
     html! {
@@ -99,7 +129,7 @@ pub(in super::super) fn one(lang: Lang, row: &Aside, today: Date) -> Markup {
         }
         section .card {
             dl .facts {
-                dt { (lang.say(Text::AsideProblem)) } dd { b .warn[row.settled.is_none()] { (row.problem) } }
+                dt { (lang.say(Text::AsideProblem)) } dd { (problem(lang, row)) }
                 dt { (lang.say(Text::AsideArrived)) } dd { (format::exact(&format::stored(row.at))) }
                 dt { (lang.say(Text::AsideTopic)) } dd { (facts(lang, row, today)) }
             }

@@ -16,6 +16,8 @@ use super::{Sections, aside_count, comma, dot, state as state_mark};
 
 /// How many reasons stand on their own in the figures.
 const REASONS_SHOWN: usize = 2;
+/// How many of what is no pickup stand on the front page, so that they never push the pickups off it.
+const OTHERS_SHOWN: usize = 6;
 
 /// A day, and how somebody wants to see it.
 pub(in super::super) struct View<'a> {
@@ -266,7 +268,9 @@ impl View<'_> {
         };
         let rows = self.rows();
         let mut total = Counts::default();
-        rows.iter().for_each(|row| total.add_all(row.counts));
+        for row in &rows {
+            total.add_all(row.counts);
+        }
         html! {
             div .head {
                 h2 { (lang.say(heading)) }
@@ -436,7 +440,9 @@ impl View<'_> {
     fn row(&self, key: String, slices: &[&Slice]) -> Row {
         let names = &self.board.names;
         let mut counts = Counts::default();
-        slices.iter().for_each(|slice| counts.add_all(slice.counts));
+        for slice in slices {
+            counts.add_all(slice.counts);
+        }
         let mut contractors: Vec<&str> =
             slices.iter().map(|slice| names.contractor(&slice.contract)).collect();
         contractors.sort_unstable();
@@ -463,7 +469,16 @@ impl View<'_> {
     fn attention(&self) -> Markup {
         let (lang, board) = (self.lang, self.board);
         let all = format!("/attention?day={}", board.date);
-        let shown = u32::try_from(board.attention.len()).unwrap_or(ATTENTION_SHOWN);
+        let mut others = 0;
+        let shown: Vec<&Attention> = board
+            .attention
+            .iter()
+            .filter(|item| {
+                others += usize::from(!matches!(item, Attention::Pickup(_)));
+                matches!(item, Attention::Pickup(_)) || others <= OTHERS_SHOWN
+            })
+            .take(ATTENTION_SHOWN as usize)
+            .collect();
         html! {
             div .head {
                 h2 { (lang.say(Text::Attention)) }
@@ -472,8 +487,8 @@ impl View<'_> {
             @if board.attention.is_empty() {
                 p .empty { (lang.say(Text::AttentionNone)) }
             }
-            ul .items { @for item in &board.attention { li { (self.attention_item(item)) } } }
-            @if board.attention_count > shown {
+            ul .items { @for item in &shown { li { (self.attention_item(item)) } } }
+            @if board.attention_count as usize > shown.len() {
                 p .more { a .quiet href=(all) {
                     (lang.fill(Text::AttentionAll, &[("count", &format::number(board.attention_count))]))
                 } }
@@ -510,13 +525,23 @@ impl View<'_> {
                     }
                 }
             }
-            Attention::Notice { kind, terminal, at } => {
+            Attention::Notice { id, kind, terminal, at, detail } => {
                 let (title, hint) = notice(kind);
+                let number = |name| detail.get(name).and_then(serde_json::Value::as_i64);
                 html! {
                     span .time { (self.at(*at)) }
                     div {
                         p .what { b .warn { (lang.say(title)) } @if let Some(terminal) = terminal { " " span .place { (terminal) } } }
                         p .sub { @match hint { Some(hint) => { (lang.say(hint)) } None => { (kind) } } }
+                        p .sub {
+                            @if let Some((first, last)) = number("first").zip(number("last")) {
+                                (lang.fill(Text::NoticeNumbers, &[("first", &first), ("last", &last)])) (dot(lang))
+                            }
+                            @if let Some(import) = number("import") {
+                                (lang.fill(Text::NoticeImport, &[("import", &import)])) (dot(lang))
+                            }
+                            (lang.fill(Text::NoticeNumber, &[("id", id)]))
+                        }
                     }
                 }
             }

@@ -91,9 +91,9 @@ impl Frame<'_> {
                     header .bar {
                         a .brand href="/" { (say(Text::Product)) }
                         nav aria-label=(say(Text::MainMenu)) {
-                            (self.tab(Tab::Today, "/", html! { (say(Text::Today)) }))
-                            (self.tab(Tab::Search, "/search", html! { (say(Text::Search)) }))
-                            (self.tab(Tab::Aside, "/aside", html! {
+                            (self.tab(Tab::Today, "/", &html! { (say(Text::Today)) }))
+                            (self.tab(Tab::Search, "/search", &html! { (say(Text::Search)) }))
+                            (self.tab(Tab::Aside, "/aside", &html! {
                                 (say(Text::SetAside))
                                 span #aside-count { (aside_count(self.aside_open)) }
                             }))
@@ -113,7 +113,7 @@ impl Frame<'_> {
         }
     }
 
-    fn tab(&self, tab: Tab, href: &str, label: Markup) -> Markup {
+    fn tab(&self, tab: Tab, href: &str, label: &Markup) -> Markup {
         html! { a href=(href) aria-current=[(self.tab == tab).then_some("page")] { (label) } }
     }
 }

@@ -7,7 +7,7 @@ use meguri_proto::pickup::{OfficeWord, Result as Outcome};
 use meguri_proto::{Fact, Item};
 
 use super::super::format;
-use super::super::pickup::{Event, Pickup, Resident, Said, What};
+use super::super::pickup::{Event, Note, Pickup, Resident, Said, What};
 use super::super::state::{self, State};
 use super::super::text::{Lang, Text};
 use super::{Sections, aside_count, items_line, payment, state as state_mark};
@@ -126,7 +126,7 @@ impl View<'_> {
     fn event(&self, event: &Event) -> Markup {
         let lang = self.lang;
         match &event.what {
-            What::Office { file, fields } => {
+            What::Office { file, fields, missing } => {
                 let title = match event.kind.as_str() {
                     "added" => Text::HistoryAdded,
                     "changed" => Text::HistoryChanged,
@@ -138,6 +138,7 @@ impl View<'_> {
                     p .what { span .time { (self.clock(event.at)) } " " b { (lang.say(title)) } " "
                         span .who { (lang.say(Text::HistoryOffice)) } }
                     @if let Some(file) = file { p .sub { (lang.fill(Text::HistoryFile, &[("file", file)])) } }
+                    @if *missing { p .sub { (lang.say(Text::HistoryMissing)) } }
                     @if !fields.is_empty() { ul .changes { @for (name, values) in fields {
                         li { (self.change(name, values.as_ref())) }
                     } } }
@@ -181,9 +182,12 @@ impl View<'_> {
                         }
                     }
                 } }
-                @if let Some(note) = &said.note {
-                    p .note { b { (lang.say(Text::NoteText)) } " " (note.as_deref().unwrap_or(lang.say(Text::NoteMissing))) }
-                }
+                @let note = match &said.note {
+                    Note::Nothing => None,
+                    Note::Text(text) => Some(text.as_str()),
+                    Note::Missing => Some(lang.say(Text::NoteMissing)),
+                };
+                @if let Some(note) = note { p .note { b { (lang.say(Text::NoteText)) } " " (note) } }
                 p .sub {
                     (lang.fill(Text::ListShown, &[("version", &outcome.list.version)]))
                     @if outcome.replaces.is_some() { (super::dot(lang)) (lang.say(Text::ReplacesEarlier)) }
