@@ -104,12 +104,9 @@ impl Client {
     /// The next message.
     async fn message(&mut self) -> (String, Vec<u8>) {
         loop {
-            match self.packet().await.expect("the connection stands") {
-                Packet::Publish(publish) => {
-                    let topic = String::from_utf8(publish.topic.to_vec()).unwrap();
-                    return (topic, publish.payload.to_vec());
-                }
-                _ => {}
+            if let Packet::Publish(publish) = self.packet().await.expect("the connection stands") {
+                let topic = String::from_utf8(publish.topic.to_vec()).unwrap();
+                return (topic, publish.payload.to_vec());
             }
         }
     }

@@ -136,8 +136,11 @@ mod tests {
     /// The office as far as decisions go: per epoch what it holds, its entries and its holes.
     #[derive(Debug, Clone, Default)]
     struct Office {
-        epochs: BTreeMap<u32, (Option<Held>, BTreeMap<u64, (Digest, u32)>, Vec<(u64, u64)>)>,
+        epochs: BTreeMap<u32, Kept>,
     }
+
+    /// Of one epoch: what is held, the entries by number, the holes.
+    type Kept = (Option<Held>, BTreeMap<u64, (Digest, u32)>, Vec<(u64, u64)>);
 
     fn chain(bodies: &[u32]) -> Vec<Digest> {
         let mut last = Digest::ZERO;
@@ -259,9 +262,9 @@ mod tests {
                                 next_epoch += 1;
                                 continue;
                             }
-                            for at in seq.max(terminal.first)..digests.len() {
-                                let verdict =
-                                    office.publish(terminal.epoch, at as u64 + 1, terminal.bodies[at], digests[at]);
+                            for (at, digest) in digests.iter().enumerate().skip(seq.max(terminal.first)) {
+                                let (seq, body) = (at as u64 + 1, terminal.bodies[at]);
+                                let verdict = office.publish(terminal.epoch, seq, body, *digest);
                                 prop_assert!(matches!(verdict, Verdict::Take(_)), "{verdict:?}");
                             }
                             break;

@@ -218,9 +218,8 @@ impl Store {
                 self.generation = generation;
                 // The store is counted before the file, so a kill between the two leaves it one ahead.
                 let same = beside.is_none_or(|(named, counted)| {
-                    (named == incarnation && (counted == generation || counted + 1 == generation))
-                        // A kill between drawing an incarnation and writing it down.
-                        || (named != incarnation && counted == generation)
+                    // Also where a kill came between drawing an incarnation and writing it down.
+                    counted == generation || (named == incarnation && counted + 1 == generation)
                 });
                 self.restored = !same;
                 self.incarnation = if same { Incarnation(incarnation) } else { drawn };
