@@ -93,7 +93,7 @@ fn problem(lang: Lang, row: &Aside) -> Markup {
     html! {
         @match known {
             // English pages say it as it was noted.
-            Some(known) if lang == Lang::Ja => { b .warn[open] { (lang.say(known)) } " " span .who { (noted) } }
+            Some(known) if lang == Lang::Ja => { b .warn[open] { (lang.say(known)) } " " span .sub { (noted) } }
             _ => { b .warn[open] { (noted) } }
         }
     }
