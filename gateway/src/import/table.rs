@@ -89,8 +89,7 @@ impl<'a> Table<'a> {
     /// The problem is one of the whole file: nothing of it can be read.
     pub(super) fn open(content: &'a [u8], profile: &Profile) -> Result<Self, Problem> {
         if content.len() > FILE_BYTES {
-            let problem =
-                format!("expected at most {FILE_BYTES} bytes, found {}; split the file", content.len());
+            let problem = format!("expected at most {FILE_BYTES} bytes, found more; split the file");
             return Err(Problem::of_file(problem));
         }
         if content.starts_with(&[0xFE, 0xFF]) || content.starts_with(&[0xFF, 0xFE]) {
