@@ -58,6 +58,8 @@ pub struct Core {
     pub(crate) next_health: Option<Duration>,
     pub(crate) sampling: bool,
     pub(crate) next_housekeeping: Duration,
+    /// Whether the office has just said what it holds.
+    pub(crate) may_prune: bool,
     /// The boot clock at the last step, by which a view tells the time.
     pub(crate) now: Duration,
     pub(crate) changed: bool,
@@ -89,6 +91,7 @@ impl Core {
             next_health: (!health.is_zero()).then(|| now.boot + health),
             sampling: false,
             next_housekeeping: now.boot,
+            may_prune: false,
             now: now.boot,
             changed: true,
             settings,
@@ -247,6 +250,7 @@ impl Core {
             }
             if kept.acked > acked {
                 session.acked(log, kept.acked, timers, now.boot);
+                session.asked |= acked < kept.moved && kept.acked >= kept.moved;
                 self.unreadable[usize::from(log == LogKind::Track)] = None;
             } else if waiting == 0 && kept.waiting() > 0 {
                 session.wrote(log, now.boot);

@@ -55,6 +55,9 @@ pub struct Log {
     pub entries: VecDeque<Meta>,
     /// Up to where the office holds it.
     pub acked: u64,
+    /// All up to this number were moved here by a fork; a list made before the office held them in this
+    /// epoch does not tell which of them came before what.
+    pub moved: u64,
     /// The numbers of the entries that speak of a pickup.
     pub about: HashMap<PickupId, VecDeque<u64>>,
 }
@@ -190,8 +193,8 @@ impl Log {
     /// A new, empty log.
     #[must_use]
     pub fn new(epoch: Epoch) -> Self {
-        let entries = VecDeque::new();
-        Self { epoch, first: 1, before: Digest::ZERO, entries, acked: 0, about: HashMap::new() }
+        let (entries, about) = (VecDeque::new(), HashMap::new());
+        Self { epoch, first: 1, before: Digest::ZERO, entries, acked: 0, moved: 0, about }
     }
 
     /// Number of the last entry.
@@ -285,6 +288,7 @@ impl Log {
         for (entry, digest) in old.entries.into_iter().zip(digests) {
             self.push(Meta { digest, acked_at: None, ..entry });
         }
+        self.moved = self.head();
     }
 }
 
@@ -305,7 +309,7 @@ impl Kept {
         }
     }
 
-    /// The documents as a hello names them.
+    /// The documents held.
     #[must_use]
     pub fn documents_held(&self) -> Vec<DocumentHeld> {
         let named = |(name, held): (&DocumentName, &Held)| DocumentHeld {
@@ -314,6 +318,26 @@ impl Kept {
             digest: held.digest,
         };
         self.documents.iter().map(named).collect()
+    }
+
+    /// The documents as a hello names them. Where a fork has moved facts that the office now holds, a
+    /// list that does not tell of them yet is named with no digest of its own, so that a new one comes.
+    #[must_use]
+    pub fn documents_told(&self) -> Vec<DocumentHeld> {
+        let mut told = self.documents_held();
+        let Some(log) = self.fact.as_ref().filter(|log| log.moved > 0 && log.acked >= log.moved) else {
+            return told;
+        };
+        for document in &mut told {
+            let list = self.documents.get(&document.name).and_then(|held| held.list.as_ref());
+            let knows = |list: &Arc<DayList>| {
+                list.seen.iter().any(|seen| seen.epoch == log.epoch && seen.seq >= log.moved)
+            };
+            if list.is_some_and(|list| !knows(list)) {
+                document.digest = Digest::ZERO;
+            }
+        }
+        told
     }
 
     /// Does to memory what the store has done on disk.

@@ -89,7 +89,7 @@ impl Session {
             due = due.min(last + self.silence);
         }
         for (window, waits) in self.windows.iter().zip(waiting) {
-            if waits && self.answered {
+            if (waits || window.muted) && self.answered {
                 due = due.min(window.quiet_since.max(last) + self.silence);
             }
         }

@@ -125,7 +125,7 @@ impl Core {
                 session.asked = true;
             }
         }
-        self.next_housekeeping = now.boot;
+        (self.next_housekeeping, self.may_prune) = (now.boot, true);
         self.heard_at = Some(self.time.now(now.boot));
         let mut ops = vec![Op::Time(self.time.keep(now.device, now.boot))];
         if self.kept.office != Some(ack.incarnation) {
@@ -220,6 +220,7 @@ impl Core {
         if self.commit.is_none() && now.boot >= self.next_housekeeping {
             self.next_housekeeping = now.boot + HOUSEKEEPING;
             let ops = self.housekeeping(now);
+            self.may_prune = false;
             if !ops.is_empty() {
                 self.begin(ops, Purpose::Other, now, out);
             }
@@ -274,7 +275,7 @@ impl Core {
             config: self.settings.terminal.version,
             incarnation: self.kept.office,
             logs: LogsHeld { fact: held(LogKind::Fact), track: held(LogKind::Track) },
-            documents: self.kept.documents_held(),
+            documents: self.kept.documents_told(),
         };
         let Line::Open(session) = &mut self.line else { return };
         session.said_hello(nonce, &self.settings.terminal.timers, now);
@@ -288,7 +289,8 @@ impl Core {
         }
     }
 
-    /// What may be deleted now, by sure time only.
+    /// What may be deleted now, by sure time only. Entries go only while an answer is fresh, that the
+    /// office still holds them: one restored from a copy while this terminal was away gets them first.
     fn housekeeping(&self, now: &Now) -> Vec<Op> {
         let Some(time) = self.time.sure(now.boot) else { return Vec::new() };
         let retention = &self.settings.terminal.retention;
@@ -296,7 +298,7 @@ impl Core {
         let mut ops = Vec::new();
         let kept_for = SignedDuration::from_hours(24 * i64::from(retention.acked_days));
         for kind in LogKind::ALL {
-            let Some(log) = self.kept.log(kind) else { continue };
+            let Some(log) = self.kept.log(kind).filter(|_| self.may_prune) else { continue };
             let old = |at: jiff::Timestamp| time.duration_since(at) >= kept_for;
             let gone = log.entries.iter().take_while(|entry| entry.acked_at.is_some_and(old)).count() as u64;
             let upto = (log.first - 1 + gone).min(log.acked);

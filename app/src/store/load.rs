@@ -54,17 +54,25 @@ impl Store {
         let found = self
             .connection
             .query_row(
-                "SELECT epoch, first, before, acked FROM log WHERE kind = ?1",
+                "SELECT epoch, first, before, acked, moved FROM log WHERE kind = ?1",
                 [kind.as_str()],
-                |row| Ok((Epoch(id(row, 0)?), number(row, 1)?, digest(row, 2)?, number(row, 3)?)),
+                |row| {
+                    Ok((
+                        Epoch(id(row, 0)?),
+                        number(row, 1)?,
+                        digest(row, 2)?,
+                        number(row, 3)?,
+                        number(row, 4)?,
+                    ))
+                },
             )
             .optional()
             .map_err(&reading)?;
-        let Some((epoch, first, before, acked)) = found else { return Ok(None) };
+        let Some((epoch, first, before, acked, moved)) = found else { return Ok(None) };
         if first == 0 {
             return Err(self.damaged(format!("the {kind} log starts at 0")));
         }
-        let mut log = Log { first, before, acked, ..Log::new(epoch) };
+        let mut log = Log { first, before, acked, moved, ..Log::new(epoch) };
         let mut statement = self
             .connection
             .prepare(

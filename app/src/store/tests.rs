@@ -59,7 +59,7 @@ fn sorted(kept: &Kept) -> impl std::fmt::Debug + use<> {
     let log = |log: &Option<meguri_core::kept::Log>| {
         log.as_ref().map(|log| {
             let about: BTreeMap<_, _> = log.about.clone().into_iter().collect();
-            (log.held(), log.entries.clone(), about)
+            (log.held(), log.moved, log.entries.clone(), about)
         })
     };
     (log(&kept.fact), log(&kept.track), kept.documents.clone(), kept.office, kept.time)

@@ -119,8 +119,8 @@ fn fork(tx: &Transaction, log: LogKind, epoch: Epoch) -> Result<Vec<Digest>, Sto
         write.execute(params![kind, Number(seq), digest.0]).map_err(&doing)?;
     }
     tx.execute(
-        "UPDATE log SET epoch = ?2, first = 1, before = ?3, acked = 0 WHERE kind = ?1",
-        params![kind, Id(epoch.0), Digest::ZERO.0],
+        "UPDATE log SET epoch = ?2, first = 1, before = ?3, acked = 0, moved = ?4 WHERE kind = ?1",
+        params![kind, Id(epoch.0), Digest::ZERO.0, Number(digests.len() as u64)],
     )
     .map_err(&doing)?;
     Ok(digests)

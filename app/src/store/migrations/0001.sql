@@ -14,13 +14,15 @@ CREATE TABLE terminal (
     device    INTEGER
 ) STRICT;
 
--- The epoch that each log is written to: its first kept number, the digest before it, and up to where the office holds it.
+-- The epoch that each log is written to: its first kept number, the digest before it, up to where the
+-- office holds it, and how many entries a fork has moved here.
 CREATE TABLE log (
     kind   TEXT PRIMARY KEY CHECK (kind IN ('fact', 'track')),
     epoch  BLOB NOT NULL,
     first  INTEGER NOT NULL,
     before BLOB NOT NULL,
-    acked  INTEGER NOT NULL
+    acked  INTEGER NOT NULL,
+    moved  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- Entries as they are sent. A body is never changed.

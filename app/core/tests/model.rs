@@ -1,0 +1,296 @@
+//! The core against a small office of its own, over a line that loses, repeats and reorders, with
+//! restarts, crashes, full disks, and stores restored from older copies on both sides.
+//!
+//! Whatever happened: once the line is good again, every fact confirmed on the terminal and not lost
+//! with a store is in the office once, none is invented, and both sides show the same states.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "model/office.rs"]
+mod office;
+#[path = "model/terminal.rs"]
+mod terminal;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use meguri_core::view::{Intent, Link};
+use meguri_proto::{Digest, FactId, LogKind, PickupId, Reason};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use uuid::Uuid;
+
+use office::Office;
+use terminal::{Terminal, World};
+
+const PICKUPS: u128 = 3;
+
+#[derive(Debug, Clone)]
+enum Action {
+    Say(u8, u8),
+    /// Delivers, repeats or loses one of the messages under way.
+    Up(u8, Fate),
+    Down(u8, Fate),
+    Wait(u32),
+    WaitDays(u8),
+    LoseLine,
+    RegainLine,
+    /// What is under way arrives in order.
+    Calm,
+    Restart,
+    /// The process is killed before or after its next commit is on the disk.
+    KillAtCommit(bool),
+    DiskFull(bool),
+    CopyTerminal,
+    RestoreTerminal(u8),
+    CopyOffice,
+    /// From a copy, with a new incarnation or without.
+    RestoreOffice(u8, bool),
+    DeviceClock(i32),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Arrives,
+    ArrivesTwice,
+    Lost,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![6 => Just(Fate::Arrives), 1 => Just(Fate::ArrivesTwice), 2 => Just(Fate::Lost)]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        12 => (any::<u8>(), any::<u8>()).prop_map(|(pickup, what)| Action::Say(pickup, what)),
+        8 => (any::<u8>(), fate()).prop_map(|(index, fate)| Action::Up(index, fate)),
+        8 => (any::<u8>(), fate()).prop_map(|(index, fate)| Action::Down(index, fate)),
+        4 => (1_u32..600).prop_map(Action::Wait),
+        1 => (1_u8..20).prop_map(Action::WaitDays),
+        1 => Just(Action::LoseLine),
+        2 => Just(Action::RegainLine),
+        5 => Just(Action::Calm),
+        1 => Just(Action::Restart),
+        1 => any::<bool>().prop_map(Action::KillAtCommit),
+        1 => any::<bool>().prop_map(Action::DiskFull),
+        2 => Just(Action::CopyTerminal),
+        1 => any::<u8>().prop_map(Action::RestoreTerminal),
+        2 => Just(Action::CopyOffice),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(index, new)| Action::RestoreOffice(index, new)),
+        1 => (-400_i32..400).prop_map(Action::DeviceClock),
+    ]
+}
+
+/// One terminal, one office, and all that is remembered of them.
+struct Play {
+    world: World,
+    terminal: Terminal,
+    office: Office,
+    terminal_copies: Vec<terminal::Disk>,
+    office_copies: Vec<Office>,
+    /// Facts that a restore has left nowhere.
+    gone: BTreeSet<FactId>,
+}
+
+impl Play {
+    fn new() -> Self {
+        let start: Timestamp = "2026-04-01T00:00:00Z".parse().unwrap();
+        let mut world = World::new(start);
+        let terminal = Terminal::start(&mut world, terminal::Disk::default());
+        let office = Office::new();
+        Self {
+            world,
+            terminal,
+            office,
+            terminal_copies: Vec::new(),
+            office_copies: Vec::new(),
+            gone: BTreeSet::new(),
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        let pick = |index: u8, len: usize| (len > 0).then(|| usize::from(index) % len.max(1));
+        match action {
+            Action::Say(pickup, what) => self.say(pickup, what),
+            Action::Up(index, fate) => {
+                if let Some(index) = pick(index, self.world.up.len()) {
+                    let message = self.world.up[index].clone();
+                    if !matches!(fate, Fate::ArrivesTwice) {
+                        self.world.up.remove(index);
+                    }
+                    if !matches!(fate, Fate::Lost) {
+                        self.office.receive(&mut self.world, &message.0, &message.1);
+                    }
+                }
+            }
+            Action::Down(index, fate) => {
+                if let Some(index) = pick(index, self.world.down.len()) {
+                    let message = self.world.down[index].clone();
+                    if !matches!(fate, Fate::ArrivesTwice) {
+                        self.world.down.remove(index);
+                    }
+                    if !matches!(fate, Fate::Lost) {
+                        self.terminal.receive(&mut self.world, message.0, message.1);
+                    }
+                }
+            }
+            Action::Wait(seconds) => self.wait(Duration::from_secs(seconds.into())),
+            Action::WaitDays(days) => {
+                // Nothing that needs waking happens in between that matters here.
+                self.wait(Duration::from_secs(86_400 * u64::from(days)));
+            }
+            Action::LoseLine => self.terminal.lose_line(&mut self.world),
+            Action::RegainLine => self.world.line = true,
+            Action::Calm => self.deliver_all(),
+            Action::Restart => self.terminal.restart(&mut self.world),
+            Action::KillAtCommit(after) => self.world.kill_at_commit = Some(after),
+            Action::DiskFull(full) => self.world.disk_full = full,
+            Action::CopyTerminal => self.terminal_copies.push(self.terminal.disk.clone()),
+            Action::RestoreTerminal(index) => {
+                if let Some(index) = pick(index, self.terminal_copies.len()) {
+                    let copy = self.terminal_copies[index].clone();
+                    self.terminal = Terminal::start(&mut self.world, copy);
+                    self.note_gone();
+                }
+            }
+            Action::CopyOffice => self.office_copies.push(self.office.clone()),
+            Action::RestoreOffice(index, recognised) => {
+                if let Some(index) = pick(index, self.office_copies.len()) {
+                    self.office = self.office_copies[index].clone();
+                    if recognised {
+                        self.office.new_incarnation(&mut self.world);
+                    }
+                    self.note_gone();
+                }
+            }
+            Action::DeviceClock(days) => self.world.device_days = i64::from(days),
+        }
+    }
+
+    fn note_gone(&mut self) {
+        let somewhere =
+            |fact: &FactId| self.terminal.disk.holds(*fact) || self.office.facts.contains_key(fact);
+        self.gone.extend(self.world.confirmed.iter().filter(|fact| !somewhere(fact)));
+    }
+
+    fn say(&mut self, pickup: u8, what: u8) {
+        let pickup = PickupId(Uuid::from_u128(u128::from(pickup) % PICKUPS + 1));
+        let intent = match what % 5 {
+            0 | 1 => Intent::Collect { pickup },
+            2 => Intent::Refuse { pickup, reason: Reason::NotOut, note: None },
+            3 => Intent::Refuse { pickup, reason: Reason::Other, note: Some(format!("札 {what}")) },
+            _ => Intent::Undo { pickup },
+        };
+        self.terminal.intent(&mut self.world, intent);
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.world.boot += time;
+        self.terminal.tick(&mut self.world);
+    }
+
+    fn deliver_all(&mut self) {
+        for _ in 0..10_000 {
+            if !self.world.up.is_empty() {
+                let (topic, payload) = self.world.up.remove(0);
+                self.office.receive(&mut self.world, &topic, &payload);
+            } else if !self.world.down.is_empty() {
+                let (topic, payload) = self.world.down.remove(0);
+                self.terminal.receive(&mut self.world, topic, payload);
+            } else {
+                return;
+            }
+        }
+        panic!("messages beget messages without end");
+    }
+
+    /// The line is good from now on; returns when nothing is left to do.
+    fn settle(&mut self) {
+        (self.world.line, self.world.disk_full, self.world.kill_at_commit) = (true, false, None);
+        let mut quiet = 0;
+        for _ in 0..200 {
+            self.deliver_all();
+            let status = self.terminal.core.status();
+            let waits = status.logs.iter().any(|log| log.waiting > 0);
+            let up = self.terminal.core.view().link == Link::Up;
+            // One whole hello round after the last change, so that nothing is left for a later one.
+            quiet = if up && !waits { quiet + 1 } else { 0 };
+            if quiet > 24 {
+                return;
+            }
+            self.wait(Duration::from_secs(31));
+        }
+        panic!("no end in sight: {:?}", self.terminal.core.status());
+    }
+
+    fn check(&mut self) {
+        let written = &self.world.written;
+        for fact in self.office.facts.keys() {
+            assert!(written.contains_key(fact), "{fact} is invented");
+        }
+        for (fact, body) in &self.office.facts {
+            assert_eq!(&written[fact], body, "{fact} is not as it was written");
+        }
+        let arrived = |fact: &FactId| self.office.facts.contains_key(fact) || self.world.holed.contains(fact);
+        for fact in self.world.confirmed.difference(&self.gone) {
+            assert!(arrived(fact), "{fact} was confirmed and is lost");
+        }
+        for fact in self.terminal.disk.facts() {
+            assert!(arrived(&fact), "{fact} is kept and was never sent");
+        }
+        let status = self.terminal.core.status();
+        for log in &status.logs {
+            // An empty epoch is made known with the next hello.
+            let held = self.office.held(log.log, log.epoch).unwrap_or((0, Digest::ZERO));
+            assert_eq!(held, (log.head, log.digest), "{:?}", log.log);
+        }
+        // A list made of all that, and what the screen makes of it.
+        let states = self.office.states();
+        if let Some(list) = self.terminal.core.view().list {
+            for stop in &list.stops {
+                assert_eq!(stop.state, states[&stop.id()], "{}", stop.id());
+                assert!(!stop.waiting);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        max_shrink_iters: 20_000,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_confirmed_fact_is_in_the_office_once(
+        actions in proptest::collection::vec(action(), 1..120)
+    ) {
+        let mut play = Play::new();
+        play.settle();
+        for action in actions {
+            play.act(action);
+        }
+        play.settle();
+        play.check();
+    }
+}
+
+/// The plain road, so that a failure of the model itself is told from one of the property.
+#[test]
+fn a_quiet_day() {
+    let mut play = Play::new();
+    play.settle();
+    for pickup in 0..3 {
+        play.say(pickup, 0);
+    }
+    play.settle();
+    play.check();
+    assert_eq!(play.office.facts.len(), 3);
+    assert_eq!(play.world.confirmed.len(), 3);
+    let list = play.terminal.core.view().list.unwrap();
+    assert_eq!(list.counts.done, 3);
+    let log = &play.terminal.core.status().logs[0];
+    assert_eq!((log.log, log.head, log.acked), (LogKind::Fact, 3, 3));
+}

@@ -1,0 +1,208 @@
+//! A small office: what it must do by the rules of the wire, and nothing else.
+
+use std::collections::BTreeMap;
+
+use meguri_proto::pickup::{OfficeWord, Said, State, decide, standing};
+use meguri_proto::{
+    Ack, DayList, Digest, Document, DocumentName, DownTopic, Epoch, FactBody, FactId, Hello, Incarnation,
+    Item, Listed, LogKind, LogPublish, Message, OwnSeen, Payment, PickupId, Place, SeqHeld, Topic, UpTopic,
+    Way,
+};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::PICKUPS;
+use super::terminal::{World, settings};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Office {
+    incarnation: Incarnation,
+    epochs: BTreeMap<(LogKind, Epoch), (u64, Digest)>,
+    /// Facts applied, each once.
+    pub(crate) facts: BTreeMap<FactId, String>,
+    said: Vec<Said>,
+    /// Epochs of the fact log in the order in which they came.
+    opened: Vec<Epoch>,
+    list: Option<(u64, Digest, DayList)>,
+}
+
+impl Office {
+    pub(crate) fn new() -> Self {
+        Self {
+            incarnation: Incarnation(Uuid::from_u128(1)),
+            epochs: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            said: Vec::new(),
+            opened: Vec::new(),
+            list: None,
+        }
+    }
+
+    pub(crate) fn new_incarnation(&mut self, world: &mut World) {
+        self.incarnation = Incarnation(uuid::Builder::from_slice(&world.draw()[..16]).unwrap().into_uuid());
+    }
+
+    pub(crate) fn held(&self, log: LogKind, epoch: Epoch) -> Option<(u64, Digest)> {
+        self.epochs.get(&(log, epoch)).copied()
+    }
+
+    pub(crate) fn receive(&mut self, world: &mut World, topic: &str, payload: &[u8]) {
+        match topic.parse::<Topic>().unwrap().way {
+            Way::Up(UpTopic::Hello) => self.hello(world, &Hello::decode(payload).unwrap()),
+            Way::Up(UpTopic::Fact) => {
+                self.publish(world, LogKind::Fact, &LogPublish::decode(payload).unwrap())
+            }
+            Way::Up(UpTopic::Track) => {
+                self.publish(world, LogKind::Track, &LogPublish::decode(payload).unwrap())
+            }
+            _ => {}
+        }
+    }
+
+    fn publish(&mut self, world: &mut World, log: LogKind, publish: &LogPublish) {
+        let (held, digest) = self.epochs.entry((log, publish.epoch)).or_insert((0, Digest::ZERO));
+        let mut say_hello = false;
+        for entry in &publish.entries {
+            if entry.seq <= *held {
+                // What an older entry's digest was, this office does not remember.
+                say_hello |= entry.seq == *held && entry.digest != *digest;
+            } else if entry.seq == *held + 1 && digest.then(entry.body_bytes()) == entry.digest {
+                (*held, *digest) = (entry.seq, entry.digest);
+                if log == LogKind::Fact && !self.facts.contains_key(&entry.id) {
+                    self.facts.insert(entry.id, entry.body.get().to_owned());
+                    let body = FactBody::decode(entry.body_bytes()).unwrap();
+                    self.said.push(Said {
+                        id: entry.id,
+                        terminal: settings().terminal,
+                        epoch: publish.epoch,
+                        seq: entry.seq,
+                        at: body.at.trusted.unwrap_or(body.at.terminal),
+                        fact: body.fact,
+                    });
+                }
+            } else {
+                say_hello = true;
+                break;
+            }
+        }
+        let held = SeqHeld { log, epoch: publish.epoch, seq: *held, digest: *digest };
+        self.ack(world, None, say_hello, vec![held]);
+    }
+
+    fn hello(&mut self, world: &mut World, hello: &Hello) {
+        let mut answer = Vec::new();
+        let mut lost = false;
+        for log in LogKind::ALL {
+            for kept in hello.logs.of(log) {
+                let held = self.epochs.entry((log, kept.epoch)).or_insert((0, Digest::ZERO));
+                lost |= hello.incarnation == Some(self.incarnation) && held.0 < kept.acked;
+                if kept.first > held.0 + 1 {
+                    world.hole(kept.epoch, held.0 + 1, kept.first - 1);
+                    *held = (kept.first - 1, kept.before);
+                }
+                answer.push(SeqHeld { log, epoch: kept.epoch, seq: held.0, digest: held.1 });
+            }
+        }
+        if lost {
+            self.new_incarnation(world);
+        }
+        self.ack(world, Some(hello), false, answer);
+        self.list(world, hello);
+    }
+
+    fn ack(&self, world: &mut World, to: Option<&Hello>, say_hello: bool, held: Vec<SeqHeld>) {
+        let (incarnation, time, nonce) = (self.incarnation, world.time(), to.map(|hello| hello.nonce));
+        let ack = Ack { v: 1, incarnation, time, nonce, say_hello, held };
+        self.send(world, DownTopic::Ack, ack.encode().unwrap());
+    }
+
+    fn send(&self, world: &mut World, topic: DownTopic, payload: Vec<u8>) {
+        if world.line {
+            let settings = settings();
+            world.down.push((Topic::down(settings.city, settings.terminal, topic).to_string(), payload));
+        }
+    }
+
+    fn statements(&self, pickup: PickupId) -> Vec<meguri_proto::pickup::Statement> {
+        let said: Vec<Said> = self.said.iter().filter(|said| said.fact.pickup() == pickup).cloned().collect();
+        standing(&said)
+    }
+
+    /// What the city's page shows.
+    pub(crate) fn states(&self) -> BTreeMap<PickupId, State> {
+        let pickups = (1..=PICKUPS).map(|n| PickupId(Uuid::from_u128(n)));
+        pickups.map(|id| (id, decide(OfficeWord::Planned, &self.statements(id)).state)).collect()
+    }
+
+    /// Today's list, where the terminal holds another, or where the one it holds and its log together
+    /// don't tell all that it once said.
+    fn list(&mut self, world: &mut World, hello: &Hello) {
+        let date = world.time().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).date();
+        let contract = settings().contract;
+        let name = DocumentName::List { contract: contract.clone(), date };
+        for kept in &hello.logs.fact {
+            if !self.opened.contains(&kept.epoch) {
+                self.opened.push(kept.epoch);
+            }
+        }
+        let newest = self.opened.iter().rev().take(meguri_proto::limits::HELLO_EPOCHS);
+        let seen =
+            newest.map(|epoch| OwnSeen { epoch: *epoch, seq: self.epochs[&(LogKind::Fact, *epoch)].0 });
+        let seen: Vec<OwnSeen> = seen.collect();
+        let theirs = hello.documents.iter().find(|held| held.name == name);
+        if let (Some((version, digest, list)), Some(theirs)) = (&self.list, theirs)
+            && (*version, *digest) == (theirs.version, theirs.digest)
+            && seen.iter().all(|office| {
+                let told =
+                    list.seen.iter().find(|told| told.epoch == office.epoch).map_or(0, |told| told.seq);
+                let kept = hello.logs.fact.iter().find(|kept| kept.epoch == office.epoch);
+                told >= office.seq
+                    || kept.is_some_and(|kept| kept.first <= told + 1 && kept.head >= office.seq)
+            })
+        {
+            return;
+        }
+        let theirs = theirs.map_or(0, |theirs| theirs.version);
+        let version = self.list.as_ref().map_or(0, |list| list.0).max(theirs) + 1;
+        let pickups = (1..=PICKUPS).map(|n| {
+            let id = PickupId(Uuid::from_u128(n));
+            let mut others = self.statements(id);
+            let own = others.pop();
+            others.truncate(meguri_proto::limits::LIST_STATEMENTS);
+            Listed {
+                id,
+                order: u32::try_from(n).unwrap(),
+                reception: format!("{n:04}"),
+                place: Place {
+                    ward: "中区".into(),
+                    town: "江波東一丁目".into(),
+                    lot: String::new(),
+                    building: String::new(),
+                    spot: String::new(),
+                    notice: String::new(),
+                    position: None,
+                },
+                items: vec![Item { name: "机".into(), count: 1, tickets: vec![], recycling: false }],
+                payment: Payment::Tickets,
+                changed: false,
+                office: OfficeWord::Planned,
+                others,
+                own,
+            }
+        });
+        let list = DayList {
+            v: 1,
+            contract,
+            date,
+            contractor: "第一収集".into(),
+            vehicle: "1号車".into(),
+            round: "中区A".into(),
+            seen,
+            pickups: pickups.collect(),
+        };
+        let body = String::from_utf8(list.encode().unwrap()).unwrap();
+        let digest = Digest::of(body.as_bytes());
+        let document = Document { v: 1, version, digest, body: RawValue::from_string(body).unwrap() };
+        self.send(world, DownTopic::Document(name), document.encode().unwrap());
+    }
+}
