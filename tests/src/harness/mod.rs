@@ -6,8 +6,10 @@
 pub mod books;
 pub mod broker;
 pub mod console;
+pub mod http;
 pub mod mqtt;
 pub mod office;
+pub mod plain;
 pub mod process;
 pub mod proxy;
 pub mod scene;

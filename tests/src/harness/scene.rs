@@ -26,6 +26,9 @@ pub const DAY: Date = jiff::civil::date(2026, 4, 1);
 /// When that day's scenes begin: 09:00 in Japan.
 const BEGINS: &str = "2026-04-01T00:00:00Z";
 
+/// A user that Mosquitto lets in and the office has never heard of.
+pub const STRANGER: (&str, &str) = ("stranger", "of-a-stranger");
+
 /// Which broker carries the scene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broker {
@@ -138,7 +141,8 @@ impl Scene {
         office: &mut Office,
     ) -> anyhow::Result<(Mosquitto, Proxy)> {
         let password = "of-the-office";
-        let mut users = vec![(OFFICE.to_owned(), password.to_owned())];
+        let mut users =
+            vec![(OFFICE.to_owned(), password.to_owned()), (STRANGER.0.to_owned(), STRANGER.1.to_owned())];
         for name in names {
             let secret = Terminal::read(&dir.join(name).join("terminal.toml"))?.secret()?;
             users.push((name.clone(), secret));
