@@ -213,6 +213,19 @@ async fn serves_is_worked_and_stops() {
     let asides: Value = serde_json::from_str(&good(dir, &["aside", "list", "--json"])).unwrap();
     assert_eq!(asides[0]["problem"], "fact body has version 9, this program speaks 1");
 
+    // Many more than the link's window: the broker is told of each that it is done with.
+    let (client, payload, last) = (terminal.client.clone(), sent.encode().unwrap(), hello());
+    let (says, nonce) = (last.encode().unwrap(), last.nonce);
+    let flood = tokio::spawn(async move {
+        let topic = |up| Topic::up("hiroshima".parse().unwrap(), "t-1".parse().unwrap(), up).to_string();
+        for _ in 0..2_000 {
+            client.publish(topic(UpTopic::Fact), QoS::AtLeastOnce, false, payload.clone()).await.unwrap();
+        }
+        client.publish(topic(UpTopic::Hello), QoS::AtLeastOnce, false, says).await.unwrap();
+    });
+    assert!(terminal.ack(|ack| ack.nonce == Some(nonce)).await.is_some());
+    flood.await.unwrap();
+
     // Blocked: out at once, and let in again.
     good(dir, &["terminal", "block", "t-1"]);
     assert!(terminal.ack(|_| false).await.is_none());
