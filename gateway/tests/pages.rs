@@ -164,7 +164,7 @@ async fn what_needs_looking_at_stands_first_and_all_of_it_is_a_page_away() {
     let place = |word| board.find(word).unwrap_or_else(|| panic!("no {word} in {board}"));
     assert!(place("端末の報告が食い違い") < place("進入不可"));
     assert!(place("欠けた記録") < place("進入不可"));
-    assert!(board.contains("番号 12〜15・|お知らせ 1"), "{board}");
+    assert!(board.contains("番号 12〜15・お知らせ 1"), "{board}");
     assert!(place("最後の連絡 11:15・残り 1件") < place("進入不可"));
     assert!(place("未処理データ 1件") < place("進入不可"));
     assert!(board.contains("すべて見る（64件）"));

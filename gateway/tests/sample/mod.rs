@@ -266,7 +266,7 @@ impl Sample {
     }
 
     pub(crate) fn settle(&self, aside: i64, at: Timestamp) {
-        let update = "UPDATE aside SET settled_at = ?2, settled_how = 'retried' WHERE id = ?1";
+        let update = "UPDATE aside SET settled_at = ?2, settled_how = 'processed' WHERE id = ?1";
         self.store.conn.execute(update, params![aside, sql::ms(at)]).unwrap();
         self.changes.tell(Change::Aside);
     }

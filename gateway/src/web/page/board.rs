@@ -564,21 +564,21 @@ impl View<'_> {
             @if board.latest.is_empty() {
                 p .empty { (lang.say(Text::LatestNone)) }
             } @else {
-                table .latest {
-                    thead { tr {
-                        th scope="col" { (lang.say(Text::Time)) }
-                        th scope="col" { (lang.say(Text::Reception)) }
-                        th scope="col" { (lang.say(Text::Town)) }
-                        th scope="col" .vehicle { (lang.say(Text::Vehicle)) }
-                        th scope="col" { (lang.say(Text::ResultWord)) }
+                table .latest role="table" {
+                    thead role="rowgroup" { tr role="row" {
+                        @for text in [Text::Time, Text::Reception, Text::Town, Text::Vehicle, Text::ResultWord] {
+                            th scope="col" role="columnheader" { (lang.say(text)) }
+                        }
                     } }
-                    tbody { @for line in &board.latest {
-                        tr {
-                            td .time { (line.at.map(|at| self.at(at)).unwrap_or_default()) }
-                            td { a .number href={ "/pickup/" (line.uid) } { (line.reception) } }
-                            td { (line.town.as_deref().unwrap_or("－")) }
-                            td .vehicle { (board.names.contractor(&line.contract)) " " (board.names.vehicle(&line.vehicle)) }
-                            td .result { (state_mark(lang, line.state, line.reason.as_deref())) }
+                    tbody role="rowgroup" { @for line in &board.latest {
+                        tr role="row" {
+                            td .time role="cell" { (line.at.map(|at| self.at(at)).unwrap_or_default()) }
+                            td role="cell" { a .number href={ "/pickup/" (line.uid) } { (line.reception) } }
+                            td role="cell" { (line.town.as_deref().unwrap_or("－")) }
+                            td .vehicle role="cell" {
+                                (board.names.contractor(&line.contract)) " " (board.names.vehicle(&line.vehicle))
+                            }
+                            td .result role="cell" { (state_mark(lang, line.state, line.reason.as_deref())) }
                         }
                     } }
                 }
@@ -690,6 +690,9 @@ impl AttentionPage<'_> {
     pub(in super::super) fn page(&self, view: &View<'_>) -> Markup {
         let (lang, board) = (view.lang, self.board);
         let others = board.attention.iter().filter(|item| !matches!(item, Attention::Pickup(_)));
+        // In the order of the front page: where terminals contradict each other stands first.
+        let decide = self.lines.iter().take_while(|line| !line.contradictions.is_empty());
+        let rest = self.lines.iter().skip_while(|line| !line.contradictions.is_empty());
         html! {
             div .dayline {
                 h1 { (lang.say(Text::Attention)) }
@@ -702,8 +705,9 @@ impl AttentionPage<'_> {
             section .card {
                 @if board.attention_count == 0 { p .empty { (lang.say(Text::AttentionNone)) } }
                 ul .items .roomy {
+                    @for line in decide { li { (exception(lang, board, line)) } }
                     @if self.page == 1 { @for item in others { li { (view.attention_item(item)) } } }
-                    @for line in self.lines { li { (exception(lang, board, line)) } }
+                    @for line in rest { li { (exception(lang, board, line)) } }
                 }
                 (super::pager(lang, self.address, self.page, self.more))
             }

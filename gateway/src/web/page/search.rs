@@ -42,22 +42,21 @@ pub(in super::super) fn page(
                     } @else {
                         p .sub role="status" { (lang.fill(Text::Count, &[("count", &found.hits.len())])) }
                     }
-                    table .hits {
-                        thead { tr {
-                            th scope="col" { (say(Text::Reception)) }
-                            th scope="col" { (say(Text::Day)) }
-                            th scope="col" .detail { (say(Text::District)) }
-                            th scope="col" { (say(Text::Town)) }
-                            th scope="col" .detail { (say(Text::Vehicle)) }
-                            th scope="col" { (say(Text::State)) }
+                    table .hits role="table" {
+                        thead role="rowgroup" { tr role="row" {
+                            @for text in [Text::Reception, Text::Day, Text::District, Text::Town, Text::Vehicle, Text::State] {
+                                th scope="col" role="columnheader" { (say(text)) }
+                            }
                         } }
-                        tbody { @for hit in &found.hits { tr {
-                            td { a .number href={ "/pickup/" (hit.uid) } { (hit.reception) } }
-                            td { a href={ "/?day=" (hit.date) } { (day_text(hit.date)) } }
-                            td .detail { (hit.district) }
-                            td { (hit.town.as_deref().unwrap_or("－")) }
-                            td .detail { (found.names.contractor(&hit.contract)) " " (found.names.vehicle(&hit.vehicle)) }
-                            td { (state_mark(lang, hit.state, hit.reason.as_deref())) }
+                        tbody role="rowgroup" { @for hit in &found.hits { tr role="row" {
+                            td role="cell" { a .number href={ "/pickup/" (hit.uid) } { (hit.reception) } }
+                            td .day role="cell" { a href={ "/?day=" (hit.date) } { (day_text(hit.date)) } }
+                            td role="cell" { (hit.district) }
+                            td role="cell" { (hit.town.as_deref().unwrap_or("－")) }
+                            td .vehicle role="cell" {
+                                (found.names.contractor(&hit.contract)) " " (found.names.vehicle(&hit.vehicle))
+                            }
+                            td .result role="cell" { (state_mark(lang, hit.state, hit.reason.as_deref())) }
                         } } }
                     }
                 }
