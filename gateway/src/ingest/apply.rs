@@ -9,6 +9,7 @@ use meguri_proto::{
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::aside::{Place, problem, set_aside};
 use super::decide::{self, Held, Verdict};
@@ -101,11 +102,12 @@ pub fn message(
 fn log_row(
     conn: &Connection,
     ctx: &Context<'_>,
+    fx: &mut Effects,
     terminal: &TerminalId,
-    kind: LogKind,
+    log: LogKind,
     epoch: Epoch,
 ) -> rusqlite::Result<(i64, Held)> {
-    let (whose, kind, epoch) = (terminal.as_str(), kind.as_str(), epoch.0.as_bytes().as_slice());
+    let (whose, kind, epoch) = (terminal.as_str(), log.as_str(), epoch.0.as_bytes().as_slice());
     let found = conn
         .prepare_cached("SELECT id, held, digest FROM log WHERE terminal = ?1 AND kind = ?2 AND epoch = ?3")?
         .query_row(params![whose, kind, epoch], |row| {
@@ -114,6 +116,17 @@ fn log_row(
         .optional()?;
     if let Some(found) = found {
         return Ok(found);
+    }
+    // A terminal that begins anew has left an epoch behind. Where it did so without a word, as it saw for itself that the
+    // office holds other entries, this is the only sign.
+    let left: Option<[u8; 16]> = conn
+        .prepare_cached(
+            "SELECT epoch FROM log WHERE terminal = ?1 AND kind = ?2 AND held > 0 ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row(params![whose, kind], |row| row.get(0))
+        .optional()?;
+    if let Some(left) = left {
+        fork(conn, ctx, fx, terminal, log, Epoch(Uuid::from_bytes(left)))?;
     }
     conn.prepare_cached(
         "INSERT INTO log (terminal, kind, epoch, held, digest, opened_at) VALUES (?1, ?2, ?3, 0, ?4, ?5)",
@@ -140,7 +153,7 @@ fn publish(
     topic: &str,
     publish: &LogPublish,
 ) -> rusqlite::Result<()> {
-    let (log, mut held) = log_row(conn, ctx, terminal, kind, publish.epoch)?;
+    let (log, mut held) = log_row(conn, ctx, fx, terminal, kind, publish.epoch)?;
     let (mut took, mut known) = (false, false);
     fx.heard.insert(terminal.clone());
     for entry in &publish.entries {
@@ -361,7 +374,7 @@ fn hello(
     let mut answer = Answer { terminal: terminal.clone(), nonce: says.nonce, held: Vec::new() };
     for kind in LogKind::ALL {
         for epoch in says.logs.of(kind) {
-            let (log, held) = log_row(conn, ctx, terminal, kind, epoch.epoch)?;
+            let (log, held) = log_row(conn, ctx, fx, terminal, kind, epoch.epoch)?;
             let decided = decide::hello(held, epoch, same_office);
             if let Some((first, last)) = decided.hole {
                 hold(conn, log, decided.held)?;
