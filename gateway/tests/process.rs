@@ -19,29 +19,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 const WAIT: Duration = Duration::from_secs(30);
-const CITY: &str = r#"
-id = "hiroshima"
-name = "広島市"
-division = "担当課"
-wards = ["中区"]
-[[contractor]]
-id = "k1"
-name = "第一収集"
-[[contract]]
-id = "c-1"
-contractor = "k1"
-from = "2000-01-01"
-until = "2099-12-31"
-[[vehicle]]
-id = "v1"
-contract = "c-1"
-name = "1号車"
-round = "中区A"
-[[district]]
-name = "中区A"
-ward = "中区"
-vehicle = "v1"
-"#;
+const CITY: &str = include_str!("city.toml");
 
 fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meguri-gateway"));
