@@ -1,0 +1,759 @@
+//! The terminal's rules one by one.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use meguri_core::kept::{Kept, Op, Rechained, rechain};
+use meguri_core::view::{Intent, Link, NotRecorded, Stop};
+use meguri_core::{Core, Effect, Event, Moment, Recorded, Settings, Telling, Why};
+use meguri_proto::pickup::{OfficeWord, Result as Outcomes, State, Statement};
+use meguri_proto::{
+    Ack, DayList, Digest, Document, FactBody, FactId, Hello, Incarnation, Item, ItemResult, Listed, LogKind,
+    Message, OwnSeen, PickupId, Reason, SeqHeld, UpTopic,
+};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+const SETTINGS: &str = r#"
+version = 3
+city = "hiroshima"
+terminal = "t-0001"
+contractor = "first"
+contract = "naka-2026"
+vehicle = "v-1"
+[[reason]]
+code = "not_out"
+[[reason]]
+code = "access_blocked"
+note = true
+[[reason]]
+code = "other"
+[broker]
+host = "localhost"
+port = 1883
+secret_file = "secret"
+[timers]
+health = 0
+"#;
+const LIST: &str = include_str!("../../../proto/tests/golden/day-list.json");
+const FIRST: &str = "01960000-0000-7000-8000-000000000001";
+const DOWN: &str = "meguri/1/hiroshima/t-0001/down";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn first() -> PickupId {
+    FIRST.parse().unwrap()
+}
+
+/// The golden list without what the office had heard of this terminal.
+fn list() -> DayList {
+    let mut list = DayList::decode(LIST.trim().as_bytes()).unwrap();
+    list.seen.clear();
+    for listed in &mut list.pickups {
+        (listed.own, listed.office) = (None, OfficeWord::Planned);
+        listed.others.clear();
+    }
+    list
+}
+
+fn document(version: u64, body: &str) -> Vec<u8> {
+    let digest = Digest::of(body.as_bytes());
+    Document { v: 1, version, digest, body: RawValue::from_string(body.to_owned()).unwrap() }
+        .encode()
+        .unwrap()
+}
+
+fn list_document(version: u64, list: &DayList) -> Vec<u8> {
+    document(version, &String::from_utf8(list.encode().unwrap()).unwrap())
+}
+
+/// A core with a disk in memory; what it wants from outside piles up here.
+struct Bench {
+    core: Core,
+    kept: Kept,
+    bodies: Vec<String>,
+    boot: Duration,
+    device: Timestamp,
+    full: bool,
+    hellos: Vec<Hello>,
+    sends: Vec<(LogKind, u64, u64)>,
+    connects: usize,
+    disconnects: usize,
+    answers: Vec<Result<Recorded, NotRecorded>>,
+    told: Vec<Telling>,
+    wake: Duration,
+}
+
+impl Bench {
+    fn start(kept: Kept, bodies: Vec<String>, boot: Duration, device: Timestamp) -> Self {
+        let terminal = meguri_config::Terminal::parse("terminal.toml".as_ref(), SETTINGS).unwrap();
+        let settings = Settings { terminal, app: "0.1.0".to_owned() };
+        let moment = Moment { device, boot, random: [9; 32] };
+        let (core, effects) = Core::new(settings, kept.clone(), moment);
+        let mut bench = Self {
+            core,
+            kept,
+            bodies,
+            boot,
+            device,
+            full: false,
+            hellos: Vec::new(),
+            sends: Vec::new(),
+            connects: 0,
+            disconnects: 0,
+            answers: Vec::new(),
+            told: Vec::new(),
+            wake: boot,
+        };
+        bench.perform(effects);
+        bench
+    }
+
+    /// Connected and answered, with the list of 1 April.
+    fn joined() -> Self {
+        let mut bench = Self::start(Kept::default(), Vec::new(), Duration::ZERO, at("2026-04-01T00:00:00Z"));
+        bench.join();
+        bench.down("list/naka-2026/2026-04-01", list_document(1, &list()));
+        bench
+    }
+
+    fn join(&mut self) {
+        self.step(Event::Connected);
+        self.answer_hello(|_| {});
+    }
+
+    fn restart(self) -> Self {
+        Self::start(self.kept, self.bodies, Duration::ZERO, self.device)
+    }
+
+    fn moment(&mut self) -> Moment {
+        let mut random = [0; 32];
+        random[..16].copy_from_slice(&(self.boot.as_nanos() + self.told.len() as u128).to_le_bytes());
+        random[16] = u8::try_from(self.hellos.len() % 251).unwrap();
+        random[17] = u8::try_from(self.bodies.len() % 251).unwrap();
+        Moment { device: self.device, boot: self.boot, random }
+    }
+
+    fn wait(&mut self, seconds: f64) {
+        let time = Duration::from_secs_f64(seconds);
+        self.boot += time;
+        self.device += SignedDuration::try_from(time).unwrap();
+        self.step(Event::Tick);
+    }
+
+    fn step(&mut self, event: Event) {
+        let moment = self.moment();
+        let effects = self.core.step(event, moment);
+        self.perform(effects);
+    }
+
+    fn down(&mut self, topic: &str, payload: Vec<u8>) {
+        self.step(Event::Received { topic: format!("{DOWN}/{topic}"), payload });
+    }
+
+    fn say(&mut self, intent: Intent) -> Result<Recorded, NotRecorded> {
+        self.boot += Duration::from_millis(1);
+        self.step(Event::Intent(7, intent));
+        self.answers.pop().expect("an intent is answered at once")
+    }
+
+    fn collect(&mut self) -> Recorded {
+        self.say(Intent::Collect { pickup: first() }).unwrap()
+    }
+
+    fn refuse(&mut self) -> Recorded {
+        self.say(Intent::Refuse { pickup: first(), reason: Reason::NotOut, note: None }).unwrap()
+    }
+
+    fn commit(&mut self, ops: &[Op]) -> Rechained {
+        let mut rechained = Vec::new();
+        for op in ops {
+            match op {
+                Op::Append { log: LogKind::Fact, entry } => self.bodies.push(entry.body.clone()),
+                Op::Fork { log: LogKind::Fact, .. } => {
+                    let first = usize::try_from(self.kept.fact.as_ref().unwrap().first).unwrap();
+                    self.bodies.drain(..first - 1);
+                    let digests = rechain(self.bodies.iter().map(String::as_bytes));
+                    rechained.push((LogKind::Fact, digests));
+                }
+                _ => {}
+            }
+            self.kept.apply(op.clone(), &mut rechained.clone());
+        }
+        rechained
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Commit(ops) => {
+                    let event = if self.full {
+                        Event::CommitFailed("the disk is full".to_owned())
+                    } else {
+                        Event::Committed(self.commit(&ops))
+                    };
+                    self.step(event);
+                }
+                Effect::Publish(UpTopic::Hello, bytes) => self.hellos.push(Hello::decode(&bytes).unwrap()),
+                Effect::Publish(..) => {}
+                Effect::Send { log, first, last, .. } => self.sends.push((log, first, last)),
+                Effect::Connect => self.connects += 1,
+                Effect::Disconnect => self.disconnects += 1,
+                Effect::Answer(_, result) => self.answers.push(result),
+                Effect::Tell(telling) => self.told.push(telling),
+                Effect::Wake(at) => self.wake = at,
+                Effect::Sample => self.step(Event::Sampled(Some(1))),
+            }
+        }
+    }
+
+    /// An ack of the fact log up to `seq`, as this terminal wrote it.
+    fn ack(&self, seq: u64) -> Ack {
+        let log = self.kept.fact.as_ref().unwrap();
+        let digest = log.digest(seq).unwrap_or(Digest::of(b"unknown here"));
+        let held = vec![SeqHeld { log: LogKind::Fact, epoch: log.epoch, seq, digest }];
+        let time = at("2026-04-01T00:00:00Z") + SignedDuration::try_from(self.boot).unwrap();
+        Ack { v: 1, incarnation: Incarnation(Uuid::from_u128(1)), time, nonce: None, say_hello: false, held }
+    }
+
+    fn plain(&mut self, ack: &Ack) {
+        self.down("ack", ack.encode().unwrap());
+    }
+
+    /// Answers the last hello: the office holds all that was acknowledged, or what `change` says.
+    fn answer_hello(&mut self, change: impl FnOnce(&mut Ack)) {
+        let mut ack = self.ack(self.kept.fact.as_ref().unwrap().acked);
+        ack.nonce = Some(self.hellos.last().expect("a hello was said").nonce);
+        change(&mut ack);
+        self.plain(&ack);
+    }
+
+    fn stop(&self) -> Stop {
+        self.core.view().list.unwrap().stops.into_iter().find(|stop| stop.id() == first()).unwrap()
+    }
+
+    fn body(&self, seq: usize) -> FactBody {
+        FactBody::decode(self.bodies[seq - 1].as_bytes()).unwrap()
+    }
+
+    fn acked(&self) -> u64 {
+        self.kept.fact.as_ref().unwrap().acked
+    }
+}
+
+#[test]
+fn nothing_shows_or_is_sent_before_it_is_on_the_disk() {
+    let mut bench = Bench::joined();
+    let moment = bench.moment();
+    let effects = bench.core.step(Event::Intent(1, Intent::Collect { pickup: first() }), moment);
+    let Some(Effect::Commit(ops)) = effects.iter().find(|effect| matches!(effect, Effect::Commit(_))) else {
+        panic!("no commit: {effects:?}");
+    };
+    let early = |effect: &Effect| matches!(effect, Effect::Answer(..) | Effect::Send { .. });
+    assert!(!effects.iter().any(early), "{effects:?}");
+    assert_eq!((bench.stop().state, bench.core.view().waiting), (State::Open, 0));
+    let rechained = bench.commit(ops);
+    bench.step(Event::Committed(rechained));
+    assert!(matches!(bench.answers[..], [Ok(Recorded { seq: 1, .. })]));
+    assert_eq!((bench.stop().state, bench.stop().waiting), (State::Collected, true));
+    assert_eq!(bench.sends, [(LogKind::Fact, 1, 1)]);
+}
+
+#[test]
+fn a_disk_that_cannot_write_records_nothing_and_says_so_until_it_can() {
+    let mut bench = Bench::joined();
+    bench.full = true;
+    let refused = bench.say(Intent::Collect { pickup: first() });
+    assert_eq!(refused, Err(NotRecorded::Store("the disk is full".to_owned())));
+    assert_eq!((bench.stop().state, bench.core.view().waiting), (State::Open, 0));
+    assert!(bench.core.view().trouble.is_some());
+    bench.full = false;
+    assert_eq!(bench.collect().seq, 1);
+    assert_eq!(bench.core.view().trouble, None);
+}
+
+#[test]
+fn acks_count_although_the_disk_is_full() {
+    let mut bench = Bench::joined();
+    bench.collect();
+    bench.full = true;
+    bench.plain(&bench.ack(1));
+    assert_eq!(bench.core.view().waiting, 0, "what was recorded before goes on being sent");
+}
+
+#[test]
+fn the_same_twice_is_refused_and_a_correction_cites() {
+    let mut bench = Bench::joined();
+    let refused = bench.refuse();
+    let again = bench.say(Intent::Refuse { pickup: first(), reason: Reason::NotOut, note: None });
+    assert_eq!(again, Err(NotRecorded::Already));
+    let collected = bench.collect();
+    let meguri_proto::Fact::Outcome(outcome) = bench.body(2).fact else { panic!() };
+    assert_eq!(outcome.replaces, Some(refused.fact));
+    assert_eq!(bench.say(Intent::Collect { pickup: first() }), Err(NotRecorded::Already));
+    bench.say(Intent::Undo { pickup: first() }).unwrap();
+    let meguri_proto::Fact::Undo(undo) = bench.body(3).fact else { panic!() };
+    assert_eq!(undo.of, collected.fact);
+    assert_eq!(bench.stop().state, State::Open);
+    assert_eq!(bench.say(Intent::Undo { pickup: first() }), Err(NotRecorded::NothingToUndo));
+    let unlisted = PickupId(Uuid::from_u128(99));
+    assert_eq!(bench.say(Intent::Collect { pickup: unlisted }), Err(NotRecorded::NotListed));
+}
+
+#[test]
+fn notes_are_demanded_bounded_and_travel_beside() {
+    let mut bench = Bench::joined();
+    let mut refuse = |reason, note: Option<&str>| {
+        bench.say(Intent::Refuse { pickup: first(), reason, note: note.map(str::to_owned) })
+    };
+    assert_eq!(refuse(Reason::AccessBlocked, None), Err(NotRecorded::NoteMissing));
+    assert_eq!(refuse(Reason::Other, Some(" \n ")), Err(NotRecorded::NoteMissing));
+    assert!(matches!(refuse(Reason::Other, Some(&"長".repeat(501))), Err(NotRecorded::Misfit(_))));
+    assert!(matches!(refuse(Reason::Other, Some("a\u{7}")), Err(NotRecorded::Misfit(_))));
+    assert!(matches!(refuse(Reason::Unsafe, None), Err(NotRecorded::Misfit(_))), "not offered here");
+    refuse(Reason::AccessBlocked, Some("工事中")).unwrap();
+    let meguri_proto::Fact::Outcome(outcome) = bench.body(1).fact else { panic!() };
+    let Outcomes::NotCollected { note, .. } = outcome.result else { panic!() };
+    assert_eq!(note, Some(Digest::of("工事中".as_bytes())));
+    assert!(!bench.bodies[0].contains("工事中"), "the text is not in the body");
+}
+
+#[test]
+fn a_part_names_every_item() {
+    let part = |items: &[(u32, u32, Option<Reason>)]| {
+        let mut bench = Bench::joined();
+        let mut two = list();
+        two.pickups[0].items = ["机", "椅子"]
+            .map(|name| Item { name: name.to_owned(), count: 2, tickets: Vec::new(), recycling: false })
+            .to_vec();
+        bench.down("list/naka-2026/2026-04-01", list_document(2, &two));
+        let result = |&(item, collected, reason)| ItemResult { item, collected, reason };
+        let items = items.iter().map(result).collect();
+        bench.say(Intent::Partly { pickup: first(), items, note: None }).map(|_| bench.stop().state)
+    };
+    let short = Some(Reason::NotOut);
+    assert_eq!(part(&[(1, 1, short), (0, 2, None)]), Ok(State::PartlyCollected));
+    for wrong in [
+        &[(0, 1, short)][..],
+        &[(0, 1, short), (0, 1, short)],
+        &[(0, 1, short), (1, 1, short), (2, 1, short)],
+        &[(0, 2, None), (1, 3, None)],
+        &[(0, 2, None), (1, 1, None)],
+        &[(0, 2, short), (1, 1, short)],
+        &[(0, 2, None), (1, 2, None)],
+        &[(0, 0, short), (1, 0, short)],
+        &[],
+    ] {
+        assert!(matches!(part(wrong), Err(NotRecorded::Misfit(_))), "{wrong:?}");
+    }
+    assert_eq!(part(&[(0, 2, None), (1, 1, Some(Reason::Other))]), Err(NotRecorded::NoteMissing));
+}
+
+#[test]
+fn plain_acks_move_forward_only_and_a_mismatch_asks() {
+    let mut bench = Bench::joined();
+    bench.collect();
+    bench.refuse();
+    bench.plain(&bench.ack(2));
+    assert_eq!(bench.acked(), 2);
+    bench.plain(&bench.ack(1));
+    assert_eq!(bench.acked(), 2);
+    let hellos = bench.hellos.len();
+    let epoch = bench.kept.fact.as_ref().unwrap().epoch;
+    for wrong in [
+        Ack { held: vec![SeqHeld { digest: Digest::of(b"other"), ..bench.ack(2).held[0] }], ..bench.ack(2) },
+        Ack { held: vec![SeqHeld { seq: 9, ..bench.ack(2).held[0] }], ..bench.ack(2) },
+        Ack { incarnation: Incarnation(Uuid::from_u128(2)), ..bench.ack(2) },
+        Ack { say_hello: true, held: Vec::new(), ..bench.ack(2) },
+    ] {
+        let before = bench.hellos.len();
+        bench.plain(&wrong);
+        bench.plain(&wrong);
+        bench.wait(2.0);
+        bench.plain(&wrong);
+        assert_eq!(bench.hellos.len(), before + 1, "one hello, not one each: {wrong:?}");
+        bench.answer_hello(|_| {});
+        bench.wait(2.0);
+    }
+    assert_eq!(bench.kept.fact.as_ref().unwrap().epoch, epoch, "a plain ack never forks");
+    assert!(bench.hellos.len() >= hellos + 4);
+}
+
+#[test]
+fn only_the_answer_with_the_last_nonce_moves_back() {
+    let mut bench = Bench::joined();
+    bench.collect();
+    bench.refuse();
+    bench.plain(&bench.ack(2));
+    bench.wait(400.0);
+    let old = bench.hellos[0].nonce;
+    bench.plain(&Ack { nonce: Some(old), ..bench.ack(0) });
+    assert_eq!(bench.acked(), 2, "an answer to another hello is a plain ack");
+    bench.sends.clear();
+    bench.answer_hello(|ack| ack.held[0] = SeqHeld { seq: 0, digest: Digest::ZERO, ..ack.held[0] });
+    assert_eq!(bench.acked(), 0);
+    assert_eq!(bench.sends, [(LogKind::Fact, 1, 2)], "what the office lost is sent again");
+    assert!(bench.told.iter().any(|telling| matches!(telling, Telling::WentBack { from: 2, to: 0, .. })));
+}
+
+#[test]
+fn a_fork_moves_everything_kept_under_the_same_ids() {
+    let mut bench = Bench::joined();
+    let facts: Vec<FactId> =
+        (0..3).map(|_| [bench.collect().fact, bench.refuse().fact]).collect::<Vec<_>>().concat();
+    bench.plain(&bench.ack(4));
+    let old = bench.kept.fact.as_ref().unwrap().epoch;
+    bench.wait(400.0);
+    bench.sends.clear();
+    bench.answer_hello(|ack| ack.held[0] = SeqHeld { seq: 40, digest: Digest::of(b"x"), ..ack.held[0] });
+    let log = bench.kept.fact.clone().unwrap();
+    assert_ne!(log.epoch, old);
+    assert_eq!(log.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), facts);
+    assert_eq!((log.first, log.head(), log.acked), (1, 6, 0));
+    assert_eq!(bench.sends, [(LogKind::Fact, 1, 6)]);
+    // Until the office has told of the moved facts in their new epoch, a new list is asked for.
+    bench.plain(&bench.ack(6));
+    bench.wait(2.0);
+    assert_eq!(bench.hellos.last().unwrap().documents[0].digest, Digest::ZERO);
+    let mut known = list();
+    known.seen.push(OwnSeen { epoch: log.epoch, seq: 6 });
+    bench.down("list/naka-2026/2026-04-01", list_document(2, &known));
+    bench.answer_hello(|_| {});
+    bench.wait(400.0);
+    assert_ne!(bench.hellos.last().unwrap().documents[0].digest, Digest::ZERO);
+}
+
+#[test]
+fn a_fork_that_cannot_be_written_is_tried_again_and_nothing_is_sent_meanwhile() {
+    let mut bench = Bench::joined();
+    bench.collect();
+    bench.wait(400.0);
+    let epoch = bench.kept.fact.as_ref().unwrap().epoch;
+    bench.full = true;
+    bench.sends.clear();
+    let fork = |ack: &mut Ack| ack.held[0] = SeqHeld { seq: 9, digest: Digest::of(b"x"), ..ack.held[0] };
+    bench.answer_hello(fork);
+    assert_eq!(bench.kept.fact.as_ref().unwrap().epoch, epoch);
+    assert!(bench.sends.is_empty());
+    bench.full = false;
+    bench.wait(70.0);
+    bench.answer_hello(fork);
+    assert_ne!(bench.kept.fact.as_ref().unwrap().epoch, epoch);
+    assert_eq!(bench.sends, [(LogKind::Fact, 1, 1)]);
+}
+
+#[test]
+fn at_most_four_publishes_stand_unanswered() {
+    let mut bench = Bench::joined();
+    for _ in 0..3 {
+        bench.collect();
+        bench.refuse();
+    }
+    let each: Vec<_> = (1..=4).map(|seq| (LogKind::Fact, seq, seq)).collect();
+    assert_eq!(bench.sends, each);
+    bench.plain(&bench.ack(1));
+    assert_eq!(bench.sends[4..], [(LogKind::Fact, 5, 6)], "what waited goes together");
+}
+
+#[test]
+fn silence_asks_with_backoff_and_progress_ends_it() {
+    let mut bench = Bench::joined();
+    bench.wait(1.0);
+    bench.collect();
+    let mut gaps = Vec::new();
+    let mut last = bench.boot;
+    for _ in 0..2_000 {
+        let before = bench.hellos.len();
+        bench.wait(0.5);
+        if bench.hellos.len() > before {
+            gaps.push((bench.boot - last).as_secs());
+            last = bench.boot;
+            bench.answer_hello(|_| {});
+        }
+    }
+    let doubled = [30, 60, 120, 240];
+    assert!(gaps.iter().zip(doubled).all(|(gap, step)| gap.abs_diff(step) <= 1), "{gaps:?}");
+    assert!(gaps.iter().all(|gap| *gap <= 301), "{gaps:?}");
+    bench.plain(&bench.ack(1));
+    bench.refuse();
+    let before = bench.hellos.len();
+    bench.wait(31.0);
+    assert_eq!(bench.hellos.len(), before + 1, "after progress silence counts from the start");
+}
+
+#[test]
+fn an_office_that_never_answers_costs_the_connection_at_last() {
+    let mut bench = Bench::start(Kept::default(), Vec::new(), Duration::ZERO, at("2026-04-01T00:00:00Z"));
+    bench.step(Event::Connected);
+    assert_eq!(bench.core.view().link, Link::Joining);
+    for _ in 0..2_000 {
+        bench.wait(1.0);
+        if bench.disconnects > 0 {
+            break;
+        }
+    }
+    assert_eq!((bench.hellos.len(), bench.disconnects), (4, 1));
+    assert_eq!(bench.core.view().link, Link::Down);
+    bench.wait(31.0);
+    assert_eq!(bench.connects, 2);
+}
+
+#[test]
+fn hellos_repeat_with_jitter() {
+    let mut bench = Bench::joined();
+    let mut gaps = std::collections::BTreeSet::new();
+    let mut last = bench.boot;
+    for _ in 0..3_000 {
+        let before = bench.hellos.len();
+        bench.wait(1.0);
+        if bench.hellos.len() > before {
+            gaps.insert((bench.boot - last).as_secs());
+            last = bench.boot;
+            bench.answer_hello(|_| {});
+        }
+    }
+    assert!(gaps.iter().all(|gap| (270..=331).contains(gap)), "{gaps:?}");
+    assert!(gaps.len() > 2, "{gaps:?}");
+}
+
+#[test]
+fn a_refused_terminal_says_so_and_a_taken_session_backs_off() {
+    let mut bench = Bench::joined();
+    for (why, link) in [
+        (Why::Refused("NotAuthorized".to_owned()), Link::Refused("NotAuthorized".to_owned())),
+        (Why::Taken, Link::Down),
+    ] {
+        bench.step(Event::Disconnected(why));
+        assert_eq!(bench.core.view().link, link);
+        let before = bench.connects;
+        bench.wait(14.0);
+        assert_eq!(bench.connects, before, "no hurry");
+        bench.wait(17.0);
+        assert_eq!(bench.connects, before + 1, "it tries again by itself");
+        bench.step(Event::Connected);
+    }
+}
+
+#[test]
+fn the_newest_document_wins_and_a_bad_one_changes_nothing() {
+    let mut bench = Bench::joined();
+    let name = "list/naka-2026/2026-04-01";
+    let version = |bench: &Bench| bench.core.view().list.map(|list| list.version);
+    let mut other = list();
+    other.round = "中区B".to_owned();
+    bench.down(name, list_document(1, &other));
+    assert_eq!(bench.core.view().list.unwrap().round, "中区A", "an equal version is ignored");
+    for bad in [
+        b"nonsense".to_vec(),
+        document(9, r#"{"v":2}"#),
+        document(9, r#"{"v":1,"town":"江波東一丁目"}"#),
+        list_document(9, &DayList { date: jiff::civil::date(2026, 4, 2), ..list() }),
+        String::from_utf8(list_document(9, &list())).unwrap().replace("中区A", "中区B").into_bytes(),
+    ] {
+        let told = bench.told.len();
+        bench.down(name, bad);
+        assert_eq!((version(&bench), bench.told.len()), (Some(1), told + 1));
+        assert!(!format!("{:?}", bench.told).contains("江波"), "no resident's data in a log");
+    }
+    bench.down(name, list_document(5, &other));
+    assert_eq!(version(&bench), Some(5));
+    bench.down(name, list_document(4, &list()));
+    assert_eq!(version(&bench), Some(5));
+    bench.down(name, document(6, "null"));
+    assert_eq!(version(&bench), None);
+    bench.down(name, list_document(5, &other));
+    assert_eq!(version(&bench), None, "a belated one does not bring a lapsed list back");
+    bench.down(name, list_document(7, &other));
+    assert_eq!(version(&bench), Some(7));
+    let mut bench = bench.restart();
+    assert_eq!(version(&bench), Some(7), "the list outlives a restart without a line");
+    bench.step(Event::Connected);
+    assert_eq!(bench.hellos.last().unwrap().documents[0].version, 7);
+}
+
+/// What this terminal said later, laid over what the office listed.
+#[test]
+fn own_facts_are_laid_over_the_list() {
+    let statement = |n: u128, terminal: &str, result| Statement {
+        fact: FactId(Uuid::from_u128(n)),
+        terminal: terminal.parse().unwrap(),
+        at: Timestamp::UNIX_EPOCH,
+        result,
+    };
+    let not = || Outcomes::NotCollected { reason: Reason::NotOut, note: None };
+    let mine = |result| Some(statement(1, "t-0001", result));
+    let theirs = |result| vec![statement(2, "t-0002", result)];
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Say {
+        Nothing,
+        Collect,
+        Refuse,
+        Undo,
+    }
+    let refused = State::NotCollected(Reason::NotOut);
+    let table = [
+        // The office's word, own as listed, others, said later here; the state, whether it can be undone.
+        (OfficeWord::Planned, None, vec![], Say::Nothing, State::Open, false),
+        (OfficeWord::Planned, None, vec![], Say::Collect, State::Collected, true),
+        (OfficeWord::Planned, mine(not()), vec![], Say::Nothing, refused.clone(), true),
+        (OfficeWord::Planned, mine(not()), vec![], Say::Collect, State::Collected, true),
+        (OfficeWord::Planned, mine(Outcomes::Collected), vec![], Say::Refuse, refused.clone(), true),
+        (OfficeWord::Planned, mine(Outcomes::Collected), vec![], Say::Undo, State::Open, false),
+        (OfficeWord::Planned, None, theirs(Outcomes::Collected), Say::Nothing, State::Collected, false),
+        (OfficeWord::Planned, None, theirs(Outcomes::Collected), Say::Refuse, State::Collected, true),
+        (OfficeWord::Planned, None, theirs(not()), Say::Collect, State::Collected, true),
+        (OfficeWord::Planned, mine(Outcomes::Collected), theirs(not()), Say::Undo, refused, false),
+        (OfficeWord::Cancelled, None, vec![], Say::Nothing, State::Cancelled, false),
+        (OfficeWord::Cancelled, None, vec![], Say::Collect, State::Collected, true),
+        (OfficeWord::Cancelled, None, vec![], Say::Refuse, State::Cancelled, true),
+        (OfficeWord::Closed, None, vec![], Say::Nothing, State::NotReported, false),
+        (OfficeWord::Closed, None, vec![], Say::Collect, State::Collected, true),
+    ];
+    for (office, own, others, say, state, undoable) in table {
+        let mut bench = Bench::joined();
+        let mut made = list();
+        let listed = &mut made.pickups[0];
+        (listed.office, listed.own, listed.others) = (office, own.clone(), others.clone());
+        bench.down("list/naka-2026/2026-04-01", list_document(2, &made));
+        match say {
+            Say::Nothing => {}
+            Say::Collect => drop(bench.collect()),
+            Say::Refuse => drop(bench.refuse()),
+            Say::Undo => drop(bench.say(Intent::Undo { pickup: first() }).unwrap()),
+        }
+        let stop = bench.stop();
+        let case = format!("{office:?} {own:?} {others:?} {say:?}");
+        assert_eq!((&stop.state, stop.own.is_some()), (&state, undoable), "{case}");
+        assert_eq!(stop.waiting, say != Say::Nothing, "{case}");
+        let counts = bench.core.view().list.unwrap().counts;
+        let sum = counts.done + counts.partly + counts.not_collected + counts.left + counts.cancelled;
+        assert_eq!(sum, counts.total);
+        // Once the office has seen it and says so, nothing changes on the screen.
+        if say != Say::Nothing {
+            let log = bench.kept.fact.clone().unwrap();
+            made.seen = vec![OwnSeen { epoch: log.epoch, seq: log.head() }];
+            made.pickups[0].own = stop.own.clone();
+            bench.down("list/naka-2026/2026-04-01", list_document(3, &made));
+            bench.plain(&bench.ack(1));
+            assert_eq!((bench.stop().state, bench.stop().waiting), (state, false), "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_a_year_ahead_follows_the_office_once_it_answers() {
+    let mut bench = Bench::start(Kept::default(), Vec::new(), Duration::ZERO, at("2027-04-01T00:00:00Z"));
+    assert_eq!(bench.core.view().today, jiff::civil::date(2027, 4, 1));
+    assert!(bench.core.view().clock_in_doubt);
+    bench.join();
+    assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 1));
+    assert!(!bench.core.view().clock_in_doubt);
+    bench.down("list/naka-2026/2026-04-01", list_document(1, &list()));
+    bench.collect();
+    let stamps = bench.body(1).at;
+    assert_eq!(stamps.terminal, at("2027-04-01T00:00:00Z"), "the device's clock is told as it is");
+    assert!(stamps.trusted.unwrap() < at("2026-04-01T00:01:00Z"));
+    // Without the office over a restart: still that day, but in doubt.
+    let mut bench = bench.restart();
+    assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 1));
+    bench.refuse();
+    assert_eq!(bench.body(2).at.trusted, None);
+}
+
+#[test]
+fn the_screen_turns_to_the_next_day_at_midnight_in_japan() {
+    let mut bench = Bench::joined();
+    let tomorrow = DayList { date: jiff::civil::date(2026, 4, 2), ..list() };
+    bench.down("list/naka-2026/2026-04-02", list_document(1, &tomorrow));
+    assert!(bench.wake <= Duration::from_secs(15 * 3_600));
+    bench.core.take_changed();
+    bench.wait(15.0 * 3_600.0);
+    assert!(bench.core.take_changed());
+    assert_eq!(bench.core.view().list.unwrap().date, jiff::civil::date(2026, 4, 2));
+}
+
+#[test]
+fn old_acknowledged_entries_go_and_unacknowledged_ones_never() {
+    let mut bench = Bench::joined();
+    bench.collect();
+    bench.refuse();
+    bench.plain(&bench.ack(1));
+    let day = 86_400.0;
+    for _ in 0..20 {
+        bench.wait(day);
+        bench.answer_hello(|_| {});
+    }
+    let log = bench.kept.fact.clone().unwrap();
+    assert_eq!((log.first, log.head(), log.acked), (2, 2, 1));
+    assert_ne!(log.before, Digest::ZERO);
+    assert!(bench.kept.documents.is_empty(), "lists go a week after their date");
+}
+
+#[test]
+fn an_office_restored_while_the_terminal_was_away_gets_old_entries_before_they_go() {
+    let mut bench = Bench::joined();
+    bench.collect();
+    bench.plain(&bench.ack(1));
+    bench.step(Event::Disconnected(Why::Lost("away".to_owned())));
+    bench.wait(20.0 * 86_400.0);
+    assert_eq!(bench.kept.fact.as_ref().unwrap().first, 1, "kept until the office says that it has it");
+    bench.step(Event::Connected);
+    bench.sends.clear();
+    bench.answer_hello(|ack| ack.held[0] = SeqHeld { seq: 0, digest: Digest::ZERO, ..ack.held[0] });
+    assert_eq!(bench.sends, [(LogKind::Fact, 1, 1)]);
+}
+
+#[test]
+fn thirty_thousand_waiting_entries_are_sent_in_batches() {
+    let mut bench = Bench::joined();
+    let mut long = list();
+    let ids: Vec<PickupId> = (1..=500).map(|n| PickupId(Uuid::from_u128(n))).collect();
+    long.pickups = ids.iter().map(|&id| Listed { id, ..long.pickups[0].clone() }).collect();
+    bench.down("list/naka-2026/2026-04-01", list_document(2, &long));
+    bench.step(Event::Disconnected(Why::Lost("away".to_owned())));
+    for _ in 0..30 {
+        for &pickup in &ids {
+            bench.say(Intent::Collect { pickup }).unwrap();
+            bench.say(Intent::Undo { pickup }).unwrap();
+        }
+    }
+    assert_eq!(bench.core.view().waiting, 30_000);
+    bench.sends.clear();
+    bench.step(Event::Connected);
+    bench.answer_hello(|_| {});
+    let mut next = 1;
+    while bench.acked() < 30_000 {
+        let sends = std::mem::take(&mut bench.sends);
+        assert!((1..=4).contains(&sends.len()), "{sends:?}");
+        for (_, first, last) in sends {
+            assert!(first == next && last - first < 256, "{first} to {last} after {next}");
+            next = last + 1;
+        }
+        bench.plain(&bench.ack(next - 1));
+    }
+    assert_eq!(bench.core.view().waiting, 0);
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_told_and_not_skipped() {
+    let mut bench = Bench::joined();
+    bench.collect();
+    bench.step(Event::SendFailed(LogKind::Fact, "entry 1 is damaged".to_owned()));
+    bench.sends.clear();
+    bench.refuse();
+    assert!(bench.sends.is_empty());
+    assert_eq!(bench.core.view().trouble.as_deref(), Some("entry 1 is damaged"));
+}
+
+#[test]
+fn what_is_for_another_terminal_is_set_aside() {
+    let mut bench = Bench::joined();
+    for topic in ["meguri/1/hiroshima/t-0002/down/ack", "meguri/1/kure/t-0001/down/ack", "other/things"] {
+        let told = bench.told.len();
+        bench.step(Event::Received { topic: topic.to_owned(), payload: bench.ack(0).encode().unwrap() });
+        assert_eq!(bench.told.len(), told + 1, "{topic}");
+    }
+}
