@@ -177,7 +177,7 @@ async fn attention(State(web): State<Web>, asked: Asked) -> Response {
             by: By::Ward,
             follows: false,
         };
-        let page = page::board::AttentionPage {
+        let page = page::attention::AttentionPage {
             board: &board,
             lines: &lines,
             page: number,

@@ -7,18 +7,15 @@ use jiff::{Timestamp, ToSpan as _};
 use maud::{Markup, html};
 use meguri_config::City;
 
-use super::super::board::{ATTENTION_SHOWN, Attention, Board, Line, SILENCE_MINUTES, Slice, Terminal, Why};
+use super::super::board::{Board, SILENCE_MINUTES, Slice, Terminal, Why};
 use super::super::format;
 use super::super::request::{Address, By};
-use super::super::state::{self, Counts, State};
+use super::super::state::{self, Counts};
 use super::super::text::{Lang, Text};
-use super::{Sections, aside_count, comma, dot, state as state_mark};
+use super::{Sections, aside_count, comma, state as state_mark};
 
 /// How many reasons stand on their own in the figures.
 const REASONS_SHOWN: usize = 2;
-/// How many of what is no pickup stand on the front page, so that they never push the pickups off it.
-const OTHERS_SHOWN: usize = 6;
-
 /// A day, and how somebody wants to see it.
 pub(in super::super) struct View<'a> {
     /// The day.
@@ -69,7 +66,7 @@ impl View<'_> {
     }
 
     /// The page's address, as it is followed.
-    fn address(&self) -> Address {
+    pub(super) fn address(&self) -> Address {
         let day = self.board.date.to_string();
         let mut pairs = Vec::new();
         if !self.follows {
@@ -85,7 +82,7 @@ impl View<'_> {
         format::day(self.lang, date, self.board.today().year())
     }
 
-    fn at(&self, ms: i64) -> String {
+    pub(super) fn at(&self, ms: i64) -> String {
         format::clock_on(self.lang, &format::stored(ms), self.board.date)
     }
 
@@ -466,97 +463,6 @@ impl View<'_> {
         Row { key, name, detail, counts, last, vehicles }
     }
 
-    fn attention(&self) -> Markup {
-        let (lang, board) = (self.lang, self.board);
-        let all = format!("/attention?day={}", board.date);
-        let mut others = 0;
-        let shown: Vec<&Attention> = board
-            .attention
-            .iter()
-            .filter(|item| {
-                others += usize::from(!matches!(item, Attention::Pickup(_)));
-                matches!(item, Attention::Pickup(_)) || others <= OTHERS_SHOWN
-            })
-            .take(ATTENTION_SHOWN as usize)
-            .collect();
-        html! {
-            div .head {
-                h2 { (lang.say(Text::Attention)) }
-                span .count { (lang.fill(Text::Count, &[("count", &format::number(board.attention_count))])) }
-            }
-            @if board.attention.is_empty() {
-                p .empty { (lang.say(Text::AttentionNone)) }
-            }
-            ul .items { @for item in &shown { li { (self.attention_item(item)) } } }
-            @if board.attention_count as usize > shown.len() {
-                p .more { a .quiet href=(all) {
-                    (lang.fill(Text::AttentionAll, &[("count", &format::number(board.attention_count))]))
-                } }
-            }
-        }
-    }
-
-    fn attention_item(&self, item: &Attention) -> Markup {
-        let lang = self.lang;
-        match item {
-            Attention::Pickup(line) => exception(lang, self.board, line),
-            Attention::Silent { terminal, left } => {
-                let names = &self.board.names;
-                let (vehicle, round) = (names.vehicle(&terminal.vehicle), names.round(&terminal.vehicle));
-                let since = match terminal.heard {
-                    Some(heard) => lang.fill(
-                        Text::SilentSince,
-                        &[("time", &self.at(heard)), ("left", &format::number(*left))],
-                    ),
-                    None => lang.fill(Text::SilentNever, &[("left", &format::number(*left))]),
-                };
-                html! {
-                    span .time { @if let Some(heard) = terminal.heard { (self.at(heard)) } }
-                    div {
-                        p .what { b .warn { (lang.say(Text::Silent)) } " "
-                            (lang.fill(Text::VehicleRound, &[("vehicle", &vehicle), ("round", &round)])) }
-                        p .sub {
-                            (since)
-                            @if let Some(waiting) = terminal.waiting && waiting > 0 {
-                                (dot(lang)) (lang.fill(Text::Waiting, &[("count", &format::number(waiting))]))
-                            }
-                            (dot(lang)) (terminal.id)
-                        }
-                    }
-                }
-            }
-            Attention::Notice { id, kind, terminal, at, detail } => {
-                let (title, hint) = notice(kind);
-                let number = |name| detail.get(name).and_then(serde_json::Value::as_i64);
-                html! {
-                    span .time { (self.at(*at)) }
-                    div {
-                        p .what { b .warn { (lang.say(title)) } @if let Some(terminal) = terminal { " " span .place { (terminal) } } }
-                        p .sub { @match hint { Some(hint) => { (lang.say(hint)) } None => { (kind) } } }
-                        p .sub {
-                            @if let Some((first, last)) = number("first").zip(number("last")) {
-                                (lang.fill(Text::NoticeNumbers, &[("first", &first), ("last", &last)])) (dot(lang))
-                            }
-                            @if let Some(import) = number("import") {
-                                (lang.fill(Text::NoticeImport, &[("import", &import)])) (dot(lang))
-                            }
-                            (lang.fill(Text::NoticeNumber, &[("id", id)]))
-                        }
-                    }
-                }
-            }
-            Attention::Aside { count, at } => html! {
-                span .time { (self.at(*at)) }
-                div {
-                    p .what { a href="/aside" {
-                        b .warn { (lang.fill(Text::AsideWaiting, &[("count", &format::number(*count))])) }
-                    } }
-                    p .sub { (lang.say(Text::AsideWaitingHint)) }
-                }
-            },
-        }
-    }
-
     fn latest(&self) -> Markup {
         let (lang, board) = (self.lang, self.board);
         html! {
@@ -620,97 +526,6 @@ fn bar(lang: Lang, counts: Counts) -> Markup {
             rect .stop width=(not) height="10" {}
             rect .warn width=(partly) height="10" {}
             rect .go width=(done) height="10" {}
-        }
-    }
-}
-
-/// The words for a kind of notice; a kind of a later version stands as it is.
-fn notice(kind: &str) -> (Text, Option<Text>) {
-    match kind {
-        "fork" => (Text::NoticeFork, Some(Text::NoticeForkHint)),
-        "hole" => (Text::NoticeHole, Some(Text::NoticeHoleHint)),
-        "two_devices" => (Text::NoticeTwoDevices, Some(Text::NoticeTwoDevicesHint)),
-        "restored" => (Text::NoticeRestored, Some(Text::NoticeRestoredHint)),
-        "import_held" => (Text::NoticeImportHeld, Some(Text::NoticeImportHeldHint)),
-        _ => (Text::NoticeOther, None),
-    }
-}
-
-/// A pickup that needs looking at: why, which, where, what the crew wrote, and who.
-pub(in super::super) fn exception(lang: Lang, board: &Board, line: &Line) -> Markup {
-    let names = &board.names;
-    let (class, title) = match (line.contradictions.first(), &line.reason) {
-        (Some(first), _) => ("warn", lang.say(state::contradiction(*first)).to_owned()),
-        (None, Some(reason)) if line.state == State::NotCollected => ("stop", state::reason(lang, reason)),
-        (None, _) => (line.state.class(), lang.say(line.state.word()).to_owned()),
-    };
-    let mut more: Vec<String> = Vec::new();
-    if !line.contradictions.is_empty() {
-        more.push(lang.fill(Text::CountedAs, &[("state", &lang.say(line.state.word()))]));
-    }
-    more.extend(line.part.iter().map(|(name, collected, count)| {
-        lang.fill(Text::ItemLine, &[("name", name), ("collected", collected), ("count", count)])
-    }));
-    if line.state == State::Partly
-        && let Some(reason) = &line.reason
-    {
-        more.push(state::reason(lang, reason));
-    }
-    more.push(format!("{} {}", names.contractor(&line.contract), names.vehicle(&line.vehicle)));
-    html! {
-        span .time { @if let Some(at) = line.at { (format::clock_on(lang, &format::stored(at), board.date)) } }
-        div {
-            p .what {
-                b .(class) { (title) } " "
-                a .number href={ "/pickup/" (line.uid) } { (line.reception) }
-                @if let Some(town) = &line.town { " " span .place { (town) } }
-            }
-            @if let Some(note) = &line.note { p .said { (note) } }
-            p .sub { (more.join(dot(lang))) }
-        }
-    }
-}
-
-/// All pickups of a day that need looking at, page by page.
-pub(in super::super) struct AttentionPage<'a> {
-    /// The day.
-    pub(in super::super) board: &'a Board,
-    /// This page's pickups.
-    pub(in super::super) lines: &'a [Line],
-    /// Which page, from 1.
-    pub(in super::super) page: u32,
-    /// Whether there are more.
-    pub(in super::super) more: bool,
-    /// The page's address.
-    pub(in super::super) address: &'a Address,
-}
-
-impl AttentionPage<'_> {
-    /// The page.
-    pub(in super::super) fn page(&self, view: &View<'_>) -> Markup {
-        let (lang, board) = (view.lang, self.board);
-        let others = board.attention.iter().filter(|item| !matches!(item, Attention::Pickup(_)));
-        // In the order of the front page: where terminals contradict each other stands first.
-        let decide = self.lines.iter().take_while(|line| !line.contradictions.is_empty());
-        let rest = self.lines.iter().skip_while(|line| !line.contradictions.is_empty());
-        html! {
-            div .dayline {
-                h1 { (lang.say(Text::Attention)) }
-                span .asof {
-                    (view.title()) (dot(lang))
-                    (lang.fill(Text::Count, &[("count", &format::number(board.attention_count))]))
-                }
-                nav .days { a .quiet href=(view.address().with("day", &board.date.to_string())) { (view.title()) } }
-            }
-            section .card {
-                @if board.attention_count == 0 { p .empty { (lang.say(Text::AttentionNone)) } }
-                ul .items .roomy {
-                    @for line in decide { li { (exception(lang, board, line)) } }
-                    @if self.page == 1 { @for item in others { li { (view.attention_item(item)) } } }
-                    @for line in rest { li { (exception(lang, board, line)) } }
-                }
-                (super::pager(lang, self.address, self.page, self.more))
-            }
         }
     }
 }

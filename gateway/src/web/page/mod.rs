@@ -1,6 +1,7 @@
 //! What the pages look like: one frame, and the pieces that several pages share.
 
 pub(super) mod aside;
+pub(super) mod attention;
 pub(super) mod board;
 pub(super) mod pickup;
 pub(super) mod problem;
