@@ -17,9 +17,12 @@ use std::time::{Duration, Instant};
 
 use i_slint_backend_testing::ElementHandle;
 use meguri_app::screen::{Reply, Screen, fonts};
+use meguri_app::store::Store;
 use meguri_config::terminal::{Language, Theme};
+use meguri_core::kept::{Held, Op};
 use meguri_core::view::{Intent, Link, NotRecorded};
 use meguri_proto::pickup::Result as Outcome;
+use meguri_proto::{ContractId, DayList, Digest, DocumentName, Fact};
 use slint::ComponentHandle;
 
 /// Names the folder for fonts, and makes this program the one with the window.
@@ -42,8 +45,8 @@ fn main() -> ExitCode {
     println!("the pointer records: ok");
     same_picture_without_fonts(&display, folder.path());
     println!("the same picture without fonts: ok");
-    tablet_starts(&display, folder.path());
-    println!("the tablet starts without network and fonts: ok");
+    tablet_records(&display, folder.path());
+    println!("the tablet records without network and fonts: ok");
     ExitCode::SUCCESS
 }
 
@@ -117,12 +120,15 @@ fn answer(screen: &Screen, question: &str) -> String {
 struct Display {
     server: Child,
     name: String,
+    pixels: tempfile::TempDir,
 }
 
 impl Display {
     fn start() -> Self {
+        let pixels = tempfile::tempdir().unwrap();
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-fbdir"])
+            .arg(pixels.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -130,7 +136,20 @@ impl Display {
         let mut number = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
         assert!(!number.trim().is_empty(), "Xvfb gave no display");
-        Self { server, name: format!(":{}", number.trim()) }
+        Self { server, name: format!(":{}", number.trim()), pixels }
+    }
+
+    /// The colour at a place, from the display's memory (an XWD file).
+    fn colour(&self, x: usize, y: usize) -> u32 {
+        let file = std::fs::read(self.pixels.path().join("Xvfb_screen0")).unwrap();
+        let field = |at: usize| u32::from_be_bytes(file[at..at + 4].try_into().unwrap()) as usize;
+        let (header, line, colours) = (field(0), field(48), field(76));
+        let at = header + colours * 12 + y * line + x * 4;
+        u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) & 0x00FF_FFFF
+    }
+
+    fn click(&self, x: usize, y: usize) {
+        self.xdotool(&["mousemove", "--sync", &x.to_string(), &y.to_string(), "click", "1"]);
     }
 
     fn xdotool(&self, arguments: &[&str]) -> String {
@@ -285,7 +304,12 @@ fn same_picture_without_fonts(display: &Display, folder: &Path) {
     assert_eq!(window.ask("picture"), with);
 }
 
-fn tablet_starts(display: &Display, folder: &Path) {
+const SELECTED: u32 = 0x00DD_EFE4;
+const GO: u32 = 0x000A_6B3C;
+
+/// The whole program: without network and fonts it starts on the list it last had, and what it has shown
+/// as recorded is on the disk when it is killed the moment after.
+fn tablet_records(display: &Display, folder: &Path) {
     let settings = folder.join("terminal.toml");
     // Nobody listens on port 1.
     let text = "version = 1\ncity = \"hiroshima\"\nterminal = \"t-0003\"\ncontractor = \"first\"\n\
@@ -293,9 +317,16 @@ fn tablet_starts(display: &Display, folder: &Path) {
                 [broker]\nhost = \"127.0.0.1\"\nport = 1\nsecret_file = \"secret\"\n";
     std::fs::write(&settings, text).unwrap();
     std::fs::write(folder.join("secret"), "0123456789abcdef").unwrap();
-    let tablet = Path::new(env!("CARGO_BIN_EXE_tablet"));
+    let clock = folder.join("clock.toml");
+    let real = jiff::Timestamp::now();
+    let text = format!("real = \"{real}\"\nfrom = \"2026-04-01T00:00:00Z\"\nspeed = 1.0\n");
+    std::fs::write(&clock, text).unwrap();
     let data = folder.join("data");
-    let arguments = ["--settings".as_ref(), settings.as_os_str(), "--data".as_ref(), data.as_os_str()];
+    keep_list(&data);
+
+    let tablet = Path::new(env!("CARGO_BIN_EXE_tablet"));
+    let mut arguments: Vec<&std::ffi::OsStr> = vec!["--settings".as_ref(), settings.as_ref()];
+    arguments.extend(["--data".as_ref(), data.as_os_str(), "--rehearsal".as_ref(), clock.as_ref()]);
     let mut command = if can_hide() {
         without_fonts(tablet, &arguments)
     } else {
@@ -306,14 +337,51 @@ fn tablet_starts(display: &Display, folder: &Path) {
     let mut running = command
         .env("DISPLAY", &display.name)
         .env("SLINT_BACKEND", "winit-software")
+        .env("SLINT_SCALE_FACTOR", "1")
         .env_remove("FONTCONFIG_FILE")
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
     display.window();
-    let alive = running.try_wait().unwrap().is_none();
-    // Every font was written, and the program took its own place: one process, ended by its id.
-    assert!(alive && data.join("fonts/VLPGothic-kanji.ttf").exists());
+    let shows = |what: &str, x, y, colour| {
+        wait(what, || (display.colour(x, y) == colour).then_some(()));
+    };
+    // Rows stand 75 lower than usual: a strip says that the date is in doubt until the office has told it.
+    shows("the first stop is open", 400, 225, SELECTED);
+    display.click(200, 358);
+    shows("the second stop is open", 400, 320, SELECTED);
+    assert_ne!(display.colour(480, 38), GO, "nothing is done yet");
+    display.click(1_035, 735);
+    shows("the round has gone on", 480, 38, GO);
     running.kill().unwrap();
     running.wait().unwrap();
+
+    let (_store, kept) =
+        Store::open(&data, &"hiroshima".parse().unwrap(), &"t-0003".parse().unwrap()).unwrap();
+    let facts = kept.fact.unwrap().entries;
+    assert_eq!(facts.len(), 1);
+    let Fact::Outcome(outcome) = &facts[0].own.as_ref().unwrap().fact else { panic!("not an outcome") };
+    assert_eq!((outcome.pickup, &outcome.result), (fixture::pickup(2), &Outcome::Collected));
+    assert!(data.join("fonts/VLPGothic-kanji.ttf").exists());
+}
+
+/// Puts a list into a terminal's store, as an earlier day with a line did.
+fn keep_list(data: &Path) {
+    let (mut store, _) =
+        Store::open(data, &"hiroshima".parse().unwrap(), &"t-0003".parse().unwrap()).unwrap();
+    let contract: ContractId = "first-2026".parse().unwrap();
+    let list = DayList {
+        v: 1,
+        contract: contract.clone(),
+        date: jiff::civil::date(2026, 4, 1),
+        contractor: "第一収集".into(),
+        vehicle: "3号車".into(),
+        round: "中区Aコース".into(),
+        seen: vec![],
+        pickups: fixture::few().iter().map(|stop| (*stop.listed).clone()).collect(),
+    };
+    let body = serde_json::to_string(&list).unwrap();
+    let name = DocumentName::List { contract, date: list.date };
+    let held = Held { version: 7, digest: Digest::of(body.as_bytes()), list: Some(Arc::new(list)) };
+    store.commit(&[Op::Document { name, held, body: Some(body) }]).unwrap();
 }

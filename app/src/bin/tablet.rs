@@ -66,9 +66,36 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let screen = Screen::new(&look, move |intent, reply| recorder.record_then(intent, reply))?;
     screen.window().show()?;
     screen.follow(terminal.view())?;
+    quit_on_signal();
     slint::run_event_loop()?;
     screen.window().hide()?;
     drop(screen);
     terminal.stop();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whoever ends the program by a signal lets it say goodbye to the office. Where no signal can be waited
+/// for it ends at once, and the store needs no goodbye.
+fn quit_on_signal() {
+    #[cfg(unix)]
+    std::thread::spawn(|| {
+        use tokio::signal::unix::{SignalKind, signal};
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let waited = runtime.and_then(|runtime| {
+            runtime.block_on(async {
+                let (mut interrupt, mut terminate) =
+                    (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                std::io::Result::Ok(())
+            })
+        });
+        match waited {
+            // The window may have been closed at the same time.
+            Ok(()) => drop(slint::quit_event_loop()),
+            Err(error) => tracing::warn!(%error, "can't wait for signals"),
+        }
+    });
 }
