@@ -437,6 +437,12 @@ async fn an_office_that_was_told_to_hold_more_is_a_copy_put_back() {
     }
     bench.quiet().await;
     assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'restored'").await, 1);
+    // Who goes on claiming sets nobody talking a second time.
+    let again = Hello { incarnation: Some(answer.incarnation), ..says };
+    bench.up("t-3", UpTopic::Hello, again.encode().unwrap());
+    assert_eq!(bench.ack("t-3").await.incarnation, answer.incarnation);
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'restored'").await, 1);
     // The new life is the store's from then on.
     let dir = bench.stop().await;
     let store = Bench::open(&dir);

@@ -26,6 +26,9 @@ const LISTS_KEPT: i64 = 30;
 pub(super) struct Engine {
     parts: Parts,
     memory: Memory,
+    /// Whether this run has found its store to be a copy. A store is put back while no office runs, so a
+    /// second finding is a terminal's error, and must not set all others talking.
+    found_a_copy: bool,
     /// When each terminal was last asked for a hello.
     asked: HashMap<TerminalId, Timestamp>,
     /// The days whose lists were last looked after.
@@ -43,6 +46,7 @@ impl Engine {
         Self {
             parts,
             memory: Memory::default(),
+            found_a_copy: false,
             asked: HashMap::new(),
             window: None,
             hellos: VecDeque::new(),
@@ -98,9 +102,11 @@ impl Engine {
             Ok(value) => value,
             Err(error) => return Ok(Err(error)),
         };
+        fx.lost &= !self.found_a_copy;
         let (drawn, history) = finish(&tx, now, &mut fx).map_err(StoreError::sql("finish"))?;
         tx.commit().map_err(StoreError::sql("commit"))?;
         if let Some(drawn) = drawn {
+            self.found_a_copy = true;
             tracing::warn!(incarnation = %drawn, "a terminal was told more than this store holds: it is a copy put back");
             if let Err(error) = self.parts.store.renamed(drawn) {
                 tracing::error!(%error, "the store's new incarnation could not be written beside it");
