@@ -3,6 +3,7 @@
 //! A crew drives its round in order, collects, and now and then does what happens in life: it finds nothing, takes a
 //! part, corrects a mistake, drives through places without coverage. All of it follows from its seed and the clock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -26,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// One crew and its terminal.
 pub struct Crew {
     handle: Handle,
-    line: Proxy,
+    line: Arc<Proxy>,
     clock: Clock,
     random: StdRng,
     position: Option<(f64, f64)>,
@@ -56,15 +57,9 @@ pub enum CrewError {
 impl Crew {
     /// A crew on a running terminal whose line to the broker is `line`.
     #[must_use]
-    pub fn new(handle: Handle, line: Proxy, clock: Clock, seed: u64) -> Self {
+    pub fn new(handle: Handle, line: Arc<Proxy>, clock: Clock, seed: u64) -> Self {
         let random = StdRng::seed_from_u64(seed);
         Self { handle, line, clock, random, position: None, covered_again: None }
-    }
-
-    /// What the terminal shows.
-    #[must_use]
-    pub fn handle(&self) -> &Handle {
-        &self.handle
     }
 
     /// Works today's round until nothing is open on it.

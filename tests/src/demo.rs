@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -151,6 +152,8 @@ struct Gateway {
 struct Crews {
     working: JoinSet<anyhow::Result<Worked>>,
     handles: Vec<meguri_app::body::Handle>,
+    // A line ends with its last owner, and terminals stay connected when their crews are done.
+    lines: Vec<Arc<Proxy>>,
 }
 
 impl Stage {
@@ -179,7 +182,8 @@ impl Stage {
         fs::create_dir_all(self.path("office"))?;
         fs::write(self.path("office/city.toml"), toml::to_string(&day::city(self.date)?)?)?;
         let page = free(options.port)?;
-        let mqtt = free(18_650)?;
+        // Who asks for any port at all means both.
+        let mqtt = free(if options.port == 0 { 0 } else { 18_650 })?;
         if page.port() != options.port && options.port != 0 {
             println!(
                 "{} 番は使用中なので {} 番を使います。/ Port {} is in use, taking {}.",
@@ -332,15 +336,16 @@ impl Stage {
 
     /// Starts every other round's terminal and crew.
     fn crews(&self, clock: &Clock, mqtt: SocketAddr) -> anyhow::Result<Crews> {
-        let mut crews = Crews { working: JoinSet::new(), handles: Vec::new() };
+        let mut crews = Crews { working: JoinSet::new(), handles: Vec::new(), lines: Vec::new() };
         for (index, vehicle) in self.vehicles()?.iter().enumerate().filter(|(_, vehicle)| *vehicle != YOURS) {
             let folder = self.terminal(vehicle);
             let mut settings = Terminal::read(&folder.join("terminal.toml"))?;
-            let line = Proxy::start(mqtt)?;
+            let line = Arc::new(Proxy::start(mqtt)?);
             (settings.broker.host, settings.broker.port) =
                 (line.address().ip().to_string(), line.address().port());
             let handle = meguri_app::body::start(settings, &folder.join("data"), clock.clone())?;
             crews.handles.push(handle.clone());
+            crews.lines.push(Arc::clone(&line));
             let mut crew = Crew::new(handle, line, clock.clone(), index as u64);
             crews.working.spawn(async move { Ok(crew.work().await?) });
         }
@@ -382,16 +387,14 @@ impl Stage {
         }
         self.settle(clock, crews, &mut shown).await?;
         println!(
-            "\n11台の作業が終わり、{} 件の記録がすべて届きました（圏外 {} 回）。ここからは実時間です。",
-            worked.facts, worked.out_of_reach
-        );
-        println!(
-            "Eleven crews are done; all {} facts have arrived ({} drives without coverage). From here on at real speed.",
-            worked.facts, worked.out_of_reach
+            "\n11台の作業が終わり、{} 件の記録がすべて届きました（圏外 {} 回）。\n\
+             Eleven crews are done; all {} facts have arrived ({} drives without coverage).",
+            worked.facts, worked.out_of_reach, worked.facts, worked.out_of_reach
         );
         if options.until_done {
             return Ok(());
         }
+        println!("ここからは実時間です。/ From here on at real speed.");
         write_clock(&self.path("clock.toml"), clock.now(), 1.0)?;
         loop {
             if let Some(status) = gateway.process.ended() {

@@ -110,7 +110,9 @@ impl Process {
     /// # Errors
     /// When it does not end in time.
     pub fn stop(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
-        signal(self.child.id(), "TERM")?;
+        if self.child.try_wait().context("can't wait for a program")?.is_none() {
+            signal(self.child.id(), "TERM")?;
+        }
         let started = std::time::Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().context("can't wait for a program")? {

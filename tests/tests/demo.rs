@@ -1,0 +1,93 @@
+//! The demo: plays a day to its end, leaves nothing running when interrupted, and starts again.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use meguri_tests::harness::http;
+use meguri_tests::harness::process::{Process, program, signal};
+use rusqlite::{Connection, OpenFlags};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn demo(data: &Path, options: &[&str]) -> Command {
+    let mut command = Command::new(program("demo").unwrap());
+    command.arg("--data").arg(data).args(["--headless", "--port", "0"]).args(options);
+    command
+}
+
+fn number(data: &Path, query: &str) -> i64 {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let store = Connection::open_with_flags(data.join("office/meguri.db"), flags).unwrap();
+    store.query_row(query, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn plays_the_day_and_starts_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("demo-data");
+    let played = demo(&data, &["--until-done", "--speed", "1500"]).output().unwrap();
+    let said = String::from_utf8_lossy(&played.stdout);
+    assert!(played.status.success(), "{said}{}", String::from_utf8_lossy(&played.stderr));
+    assert!(said.contains("The city's page:   http://127.0.0.1:"), "{said}");
+    // Everything but the round that is left to whoever watches.
+    assert_eq!(number(&data, "SELECT count(*) FROM pickup WHERE state = 'open' AND vehicle <> 'v01'"), 0);
+    assert!(number(&data, "SELECT count(*) FROM pickup WHERE state = 'open' AND vehicle = 'v01'") > 10);
+    assert!(number(&data, "SELECT count(*) FROM pickup WHERE state = 'collected'") > 150);
+    assert!(number(&data, "SELECT count(*) FROM pickup WHERE state = 'cancelled'") > 0);
+    assert!(number(&data, "SELECT count(*) FROM pickup WHERE changed_on IS NOT NULL") > 0);
+    assert_eq!(number(&data, "SELECT count(*) FROM aside"), 0);
+    assert_eq!(number(&data, "SELECT count(*) FROM notice"), 0);
+    assert_eq!(number(&data, "SELECT count(*) FROM terminal"), 12);
+    let facts = number(&data, "SELECT count(*) FROM fact");
+    let last = number(&data, "SELECT max(received_at) FROM fact");
+
+    let again = demo(&data, &["--until-done", "--speed", "1500"]).output().unwrap();
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(number(&data, "SELECT count(*) FROM fact"), facts, "what is done is done");
+    assert!(number(&data, "SELECT max(last_heard_at) FROM terminal") >= last, "time never runs backwards");
+}
+
+#[test]
+fn leaves_nothing_behind_when_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("demo-data");
+    let log = dir.path().join("log");
+    for round in 0..2 {
+        let mut demo_process = Process::start("demo", &mut demo(&data, &[]), &log).unwrap();
+        let mut page = String::new();
+        loop {
+            let line = demo_process.line(PATIENCE).unwrap();
+            if let Some((_, address)) = line.split_once("The city's page:") {
+                page = address.trim().to_owned();
+            }
+            if line.contains("Ctrl-C ends it") {
+                break;
+            }
+        }
+        assert_eq!(http::get(&page, "/").unwrap().status, 200);
+        if round == 0 {
+            let second = demo(&data, &[]).output().unwrap();
+            assert!(!second.status.success());
+            let error = String::from_utf8_lossy(&second.stderr).into_owned();
+            assert!(error.contains("another demo runs"), "{error}");
+        }
+        signal(demo_process.id(), "INT").unwrap();
+        let mut said = Vec::new();
+        while let Ok(line) = demo_process.line(PATIENCE) {
+            said.push(line);
+        }
+        let status = demo_process.stop(PATIENCE).unwrap();
+        assert!(status.success(), "{status}: {said:?}\n{}", demo_process.tail());
+        assert!(http::get(&page, "/").is_err(), "the gateway has ended");
+        // Whoever still ran would hold the folder.
+        let held = Command::new(program("meguri-gateway").unwrap())
+            .arg("--config")
+            .arg(data.join("gateway.toml"))
+            .args(["terminal", "list"])
+            .output()
+            .unwrap();
+        assert!(held.status.success(), "{}", String::from_utf8_lossy(&held.stderr));
+    }
+}
