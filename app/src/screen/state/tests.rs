@@ -1,5 +1,5 @@
 //! Whatever is tapped in whatever order, only sound intents come out.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use jiff::civil::date;
 use meguri_core::view::{Counts, Link};
