@@ -8,8 +8,8 @@
 //! | `refuse STOP REASON [NOTE]` | the same |
 //! | `partly STOP ITEM=COUNT[:REASON] … [NOTE]` | the same; items count from 1 |
 //! | `undo STOP` | the same |
-//! | `wait-list [SECONDS]` | when today's list is there |
-//! | `wait-sent [SECONDS]` | when the office holds every fact |
+//! | `wait-list [SECONDS]` | `{"ok":"listed"}` when today's list is there |
+//! | `wait-sent [SECONDS]` | `{"ok":"sent"}` when the office holds every fact |
 //! | `quit` | stops the program |
 //!
 //! STOP is a reception number that is on today's list once, or a pickup's id. Where something was not
@@ -85,7 +85,7 @@ impl Console {
             "undo" => self.record(Intent::Undo { pickup: self.stop(rest)?.id() }),
             "refuse" => self.record(self.refusal(rest)?),
             "partly" => self.record(self.part(rest)?),
-            "wait-list" => self.wait("list", rest, |view| view.list.is_some()),
+            "wait-list" => self.wait("listed", rest, |view| view.list.is_some()),
             "wait-sent" => self.wait("sent", rest, |view| view.waiting == 0),
             "quit" => Ok(json!({ "ok": "quit" })),
             "help" => Ok(json!({ "ok": "help", "commands": HELP })),

@@ -99,11 +99,14 @@ impl World {
     }
 }
 
+/// A body, and the note it names.
+type Written = (String, Option<(Digest, String)>);
+
 /// A disk: what is kept, and the bodies.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Disk {
     pub(crate) kept: Kept,
-    bodies: BTreeMap<(LogKind, u64), (String, Option<(Digest, String)>)>,
+    bodies: BTreeMap<(LogKind, u64), Written>,
 }
 
 impl Disk {

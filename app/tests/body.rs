@@ -1,0 +1,118 @@
+//! A whole terminal without any line: what it has it keeps, and what it says it has done is done.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use meguri_app::body::{self, Handle, StartError, VERSION};
+use meguri_app::store::{Store, StoreError};
+use meguri_config::{Clock, Terminal};
+use meguri_core::kept::{Held, Op};
+use meguri_core::view::{Intent, Link, NotRecorded, View};
+use meguri_proto::pickup::State;
+use meguri_proto::{DayList, Digest, DocumentName, Message, Reason};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+const LIST: &str = include_str!("../../proto/tests/golden/day-list.json");
+
+/// Settings whose broker is a port on which nobody listens.
+fn settings(folder: &Path) -> Terminal {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::fs::write(folder.join("secret"), "of no use here").unwrap();
+    let text = format!(
+        r#"
+        version = 3
+        city = "hiroshima"
+        terminal = "t-0001"
+        contractor = "first"
+        contract = "naka-2026"
+        vehicle = "v-1"
+        [broker]
+        host = "127.0.0.1"
+        port = {port}
+        secret_file = "secret"
+        "#
+    );
+    std::fs::write(folder.join("terminal.toml"), text).unwrap();
+    Terminal::read(&folder.join("terminal.toml")).unwrap()
+}
+
+/// A data folder with a list for today.
+fn with_list(settings: &Terminal, data: &Path) {
+    let (mut store, _) = Store::open(data, &settings.city, &settings.terminal).unwrap();
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).date();
+    let mut list = DayList::decode(LIST.trim().as_bytes()).unwrap();
+    list.date = today;
+    list.pickups[0].own = None;
+    let body = String::from_utf8(list.encode().unwrap()).unwrap();
+    let name = DocumentName::List { contract: settings.contract.clone(), date: today };
+    let held = Held { version: 1, digest: Digest::of(body.as_bytes()), list: Some(list.into()) };
+    store.commit(&[Op::Document { name, held, body: Some(body) }]).unwrap();
+}
+
+struct Running {
+    folder: TempDir,
+    settings: Terminal,
+    handle: Handle,
+}
+
+fn start() -> Running {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    with_list(&settings, &folder.path().join("data"));
+    let handle = body::start(settings.clone(), &folder.path().join("data"), Clock::system()).unwrap();
+    Running { folder, settings, handle }
+}
+
+async fn until(view: &mut watch::Receiver<Arc<View>>, what: impl Fn(&View) -> bool) -> Arc<View> {
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(30), view.wait_for(|view| what(view)));
+    Arc::clone(&waited.await.expect("it never came").unwrap())
+}
+
+#[tokio::test]
+async fn works_without_a_line_and_over_a_restart() {
+    let Running { folder, settings, handle } = start();
+    let mut view = handle.view();
+    let first = until(&mut view, |view| view.link == Link::Down).await;
+    let stop = &first.list.as_ref().expect("the list it last had").stops[0];
+    assert_eq!(stop.state, State::Open);
+    let pickup = stop.id();
+
+    let fact = handle.record(Intent::Collect { pickup }).await.unwrap();
+    let shown = view.borrow_and_update().clone();
+    let stop = &shown.list.as_ref().unwrap().stops[0];
+    assert_eq!((&stop.state, stop.waiting, shown.waiting), (&State::Collected, true, 1));
+    assert_eq!(stop.own.as_ref().unwrap().fact, fact);
+    assert_eq!(handle.record(Intent::Collect { pickup }).await, Err(NotRecorded::Already));
+    let note = Some("門が閉まっている".to_owned());
+    let refuse = Intent::Refuse { pickup, reason: Reason::Other, note };
+    handle.record(refuse).await.unwrap();
+
+    let status = handle.status().await.unwrap();
+    assert_eq!((status.waiting, status.logs[0].head), (2, 2));
+    let data = folder.path().join("data");
+    let second = body::start(settings.clone(), &data, Clock::system());
+    assert!(matches!(second, Err(StartError::Store(StoreError::Open { .. }))), "one process a store");
+
+    let stopped = handle.clone();
+    tokio::task::spawn_blocking(move || handle.stop()).await.unwrap();
+    let refused = stopped.record(Intent::Undo { pickup }).await;
+    assert!(matches!(refused, Err(NotRecorded::Store(_))));
+
+    let again = body::start(settings, &data, Clock::system()).unwrap();
+    let shown = again.view().borrow().clone();
+    let stop = &shown.list.as_ref().unwrap().stops[0];
+    assert_eq!((&stop.state, shown.waiting), (&State::NotCollected(Reason::Other), 2));
+    assert!(shown.clock_in_doubt, "nobody has confirmed the clock");
+}
+
+#[test]
+fn says_what_is_missing_before_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    std::fs::remove_file(folder.path().join("secret")).unwrap();
+    let error = body::start(settings, &folder.path().join("data"), Clock::system()).unwrap_err();
+    assert!(matches!(error, StartError::Secret(_)), "{error}");
+    assert!(!VERSION.is_empty());
+}
