@@ -164,10 +164,8 @@ impl Connection {
                 Err(_) => return lost("no sign of life"),
             };
             match event {
-                Packet::ConnAck(_) => {
-                    if self.client.try_subscribe(&self.filter, QoS::AtLeastOnce).is_err() {
-                        return lost("could not subscribe");
-                    }
+                Packet::ConnAck(_) if self.client.try_subscribe(&self.filter, QoS::AtLeastOnce).is_err() => {
+                    return lost("could not subscribe");
                 }
                 Packet::SubAck(ack) => {
                     if !ack.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))) {
