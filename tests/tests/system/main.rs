@@ -4,6 +4,7 @@
 mod access;
 mod aside;
 mod away;
+mod books;
 mod clocks;
 mod durable;
 mod limits;
