@@ -78,7 +78,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
     let mut crews = stage.crews(&clock, gateway.mqtt)?;
     let ended = tokio::select! {
-        ended = stage.play(&options, &clock, &mut crews, &mut gateway) => ended,
+        ended = stage.play(&options, &clock, &mut crews, &mut gateway, &mut tablet) => ended,
         () = interrupts.next() => Ok(()),
         () = minutes(options.minutes) => Ok(()),
     };
@@ -296,6 +296,20 @@ impl Stage {
         fs::rename(&new, &file).with_context(|| format!("can't rename {}", new.display()))
     }
 
+    fn tablet_arguments(&self) -> Vec<String> {
+        let folder = self.terminal(YOURS);
+        [
+            "--settings",
+            &folder.join("terminal.toml").display().to_string(),
+            "--data",
+            &folder.join("data").display().to_string(),
+            "--rehearsal",
+            &self.path("clock.toml").display().to_string(),
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
     /// The tablet window of the round that is left, where there is a display.
     fn tablet(&self, options: &Options, mqtt: SocketAddr) -> anyhow::Result<Option<Process>> {
         let folder = self.terminal(YOURS);
@@ -305,16 +319,7 @@ impl Stage {
         let city = day::city(self.date)?;
         let round = city.vehicle.iter().find(|vehicle| vehicle.id.as_str() == YOURS);
         let name = round.map_or_else(String::new, |vehicle| format!("{} {}", vehicle.name, vehicle.round));
-        let arguments: Vec<String> = [
-            "--settings",
-            &folder.join("terminal.toml").display().to_string(),
-            "--data",
-            &folder.join("data").display().to_string(),
-            "--rehearsal",
-            &self.path("clock.toml").display().to_string(),
-        ]
-        .map(str::to_owned)
-        .to_vec();
+        let arguments = self.tablet_arguments();
         let display = std::env::var_os("DISPLAY").is_some_and(|display| !display.is_empty());
         if options.headless || !display {
             println!("  {name} はあなたの担当です。画面のある環境では次のコマンドでタブレットが開きます:");
@@ -359,15 +364,14 @@ impl Stage {
         clock: &Clock,
         crews: &mut Crews,
         gateway: &mut Gateway,
+        tablet: &mut Option<Process>,
     ) -> anyhow::Result<()> {
         let noon =
             self.date.to_datetime(time(9, 40, 0, 0)).to_zoned(TimeZone::get("Asia/Tokyo")?)?.timestamp();
         let mut worked = Worked::default();
         let mut shown = Progress::default();
         loop {
-            if let Some(status) = gateway.process.ended() {
-                bail!("the gateway ended with {status}: {}", gateway.process.tail());
-            }
+            self.watch(gateway, tablet)?;
             if clock.now() >= noon && !self.changes_file().is_file() {
                 self.change()?;
             }
@@ -397,12 +401,25 @@ impl Stage {
         println!("ここからは実時間です。/ From here on at real speed.");
         write_clock(&self.path("clock.toml"), clock.now(), 1.0)?;
         loop {
-            if let Some(status) = gateway.process.ended() {
-                bail!("the gateway ended with {status}: {}", gateway.process.tail());
-            }
+            self.watch(gateway, tablet)?;
             self.remember(clock)?;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+    }
+
+    /// Fails where the gateway has ended by itself, and tells of a tablet that was closed.
+    fn watch(&self, gateway: &mut Gateway, tablet: &mut Option<Process>) -> anyhow::Result<()> {
+        if let Some(status) = gateway.process.ended() {
+            bail!("the gateway ended with {status}: {}", gateway.process.tail());
+        }
+        if tablet.as_mut().is_some_and(|tablet| tablet.ended().is_some()) {
+            *tablet = None;
+            println!(
+                "\nタブレットが閉じられました。もう一度開くには: / The tablet was closed; this opens it again:"
+            );
+            println!("  cargo run -p meguri-app --bin tablet -- {}", self.tablet_arguments().join(" "));
+        }
+        Ok(())
     }
 
     /// What the reception heard meanwhile: a few requests that come late in their rounds change or are cancelled.

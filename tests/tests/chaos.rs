@@ -76,8 +76,7 @@ fn play(broker: Broker) {
         .into_iter()
         .enumerate()
         .map(|(index, terminal)| {
-            let district = index_requests(&scene, index);
-            let worker = Worker::new(district, seed ^ index as u64);
+            let worker = Worker::new(scene.receptions(VEHICLES[index]), seed ^ index as u64);
             let shared = Arc::clone(&shared);
             thread::spawn(move || tap(index, terminal, worker, &shared))
         })
@@ -85,7 +84,7 @@ fn play(broker: Broker) {
 
     for blow in blows {
         // The moment is the point of it; nothing is waited for.
-        thread::sleep(Duration::from_millis(random.random_range(5..250)));
+        thread::sleep(Duration::from_millis(random.random_range(5..300)));
         strike(blow, &mut scene, &shared, &lines, &mut random);
         shared.struck.fetch_add(1, Ordering::SeqCst);
     }
@@ -115,14 +114,13 @@ fn play(broker: Broker) {
     scene.office.stop().unwrap();
 }
 
-fn index_requests(scene: &Scene, index: usize) -> Vec<String> {
-    scene.receptions(VEHICLES[index])
-}
-
 /// Taps until all blows have fallen and the quota is done, spread evenly over the blows.
 fn tap(index: usize, mut terminal: Console, mut worker: Worker, shared: &Shared) -> (Console, Books) {
     let mut books = Books::default();
     loop {
+        if shared.ids[index].lock().unwrap().is_none() {
+            revive(index, &mut terminal, shared);
+        }
         let over = shared.over.load(Ordering::SeqCst);
         let share = shared.struck.load(Ordering::SeqCst) + 1;
         let quota = if over { FACTS } else { FACTS * soak() * share / (shared.blows + 1) };
@@ -135,7 +133,8 @@ fn tap(index: usize, mut terminal: Console, mut worker: Worker, shared: &Shared)
         } else {
             eventually("another blow falls", || {
                 let moved = shared.struck.load(Ordering::SeqCst) + 1 > share;
-                (moved || shared.over.load(Ordering::SeqCst)).then_some(())
+                let killed = shared.ids[index].lock().unwrap().is_none();
+                (moved || killed || shared.over.load(Ordering::SeqCst)).then_some(())
             });
         }
     }
@@ -166,10 +165,14 @@ fn strike(blow: Blow, scene: &mut Scene, shared: &Shared, lines: &[Arc<Proxy>], 
             broker.start().unwrap();
         }
         Blow::Terminal => {
-            let id = shared.ids[random.random_range(0..shared.ids.len())].lock().unwrap();
-            if let Some(id) = *id {
-                signal(id, "KILL").unwrap();
-            }
+            // One that lives: a second blow to the same body is no blow.
+            let start = random.random_range(0..shared.ids.len());
+            eventually("a terminal lives to be killed", || {
+                let mut order = (start..shared.ids.len()).chain(0..start);
+                order.find_map(|index| {
+                    shared.ids[index].lock().unwrap().take().map(|id| signal(id, "KILL").unwrap())
+                })
+            });
         }
         Blow::Line => {
             let index = random.random_range(0..=lines.len());
