@@ -78,6 +78,9 @@ impl Books {
     /// When the books differ or the store can't be read.
     pub fn check(&self, store: &Connection) -> anyhow::Result<Sum> {
         let mut wrong: Vec<String> = Vec::new();
+        // One moment for all that is read: the office goes on taking health samples meanwhile.
+        let moment = store.unchecked_transaction().context("can't read the store at one moment")?;
+        let store = &*moment;
         let held = ids(store)?;
         let known: HashMap<Uuid, &Confirmed> = self.confirmed.iter().map(|c| (c.fact, c)).collect();
         if known.len() != self.confirmed.len() {
