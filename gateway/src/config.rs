@@ -318,7 +318,8 @@ impl Settings {
             ("timers.say_hello", timers.say_hello, 0.0, 3_600.0),
             ("timers.reconnect", timers.reconnect, 0.01, 30.0),
             ("timers.reconnect_most", timers.reconnect_most, timers.reconnect, 30.0),
-            ("timers.keep_alive", timers.keep_alive, 1.0, 3_600.0),
+            // The client library takes nothing below 5.
+            ("timers.keep_alive", timers.keep_alive, 5.0, 3_600.0),
             ("timers.day", timers.day, 0.05, 3_600.0),
         ] {
             if !(least..=most).contains(&value) {
