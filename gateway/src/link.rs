@@ -85,6 +85,14 @@ impl Link {
         let _ = self.connection.wait_for(Option::is_some).await;
     }
 
+    /// Waits for the link to end by itself, which it never should: without it the office is deaf.
+    pub async fn broke(&mut self) {
+        tokio::select! {
+            _ = &mut self.line => {}
+            _ = &mut self.sender => {}
+        }
+    }
+
     /// Takes no more messages from now on; what waits to be sent still is.
     pub fn take_no_more(&self) {
         self.stop.send_replace(Stop::Taking);

@@ -30,7 +30,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// Runs until SIGTERM or SIGINT; says on standard output, in one line of JSON, where it listens.
 ///
 /// # Errors
-/// When a part can't start, or the writer fails.
+/// When a part can't start, or ends by itself.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     // Before anything is open, so that no signal is missed.
     let mut terminate = signal(SignalKind::terminate()).context("can't listen for SIGTERM")?;
@@ -78,14 +78,19 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         let _ = tokio::time::timeout(FAREWELL, link.connected()).await;
     }
     ready(web_address, &broker.login())?;
-    let failed = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        ended = &mut writing => Some(ended),
-    };
-    if let Some(ended) = failed {
-        ended.context("the writer broke")??;
-        bail!("the writer ended by itself");
+    // A part that ends by itself ends the gateway: whoever supervises it starts it whole again.
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        ended = &mut writing => {
+            ended.context("the writer broke")??;
+            bail!("the writer ended by itself");
+        }
+        () = link.broke() => bail!("the link to the broker broke; this is a fault of the program"),
+        ended = &mut pages => {
+            ended.context("the pages broke")?.context("the pages can't be served any more")?;
+            bail!("the pages ended by themselves");
+        }
     }
 
     tracing::info!("stopping");
