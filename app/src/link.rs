@@ -19,8 +19,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// From the first packet until the subscription is confirmed.
-const JOIN: Duration = Duration::from_secs(15);
 /// How long a leaving terminal waits for its good-bye to be sent.
 const LEAVE: Duration = Duration::from_secs(2);
 /// More can't stand unsent: both logs' windows, a hello and a few small things.
@@ -65,6 +63,7 @@ impl Link {
             filter: Topic::terminal_filter(&self.settings.city, &self.settings.terminal),
             // A live connection shows a sign of life, its own pings at least, every `keep_alive`.
             silence: eventloop.options.keep_alive() * 2 + Duration::from_secs(5),
+            join: seconds(self.settings.timers.join),
             number: self.number,
             events: self.events.clone(),
         };
@@ -110,8 +109,7 @@ impl Link {
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
         options
-            // The client library takes nothing below five seconds.
-            .set_keep_alive(seconds(self.settings.timers.keep_alive).max(Duration::from_secs(5)))
+            .set_keep_alive(seconds(self.settings.timers.keep_alive))
             .set_credentials(name, &self.secret)
             .set_clean_start(true)
             .set_session_expiry_interval(Some(0))
@@ -135,6 +133,7 @@ struct Connection {
     client: AsyncClient,
     filter: String,
     silence: Duration,
+    join: Duration,
     number: u64,
     events: mpsc::Sender<LinkEvent>,
 }
@@ -150,7 +149,7 @@ impl Connection {
     /// Works the connection until it is lost, or closed from here.
     async fn until_lost(&self, eventloop: &mut EventLoop) -> Option<Why> {
         let lost = |what: &str| Some(Why::Lost(what.to_owned()));
-        let join_by = Instant::now() + JOIN;
+        let join_by = Instant::now() + self.join;
         let mut joined = false;
         loop {
             // A peer that stops reading blocks the client library in the middle of a write, where it

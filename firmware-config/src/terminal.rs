@@ -118,13 +118,15 @@ pub struct Timers {
     pub silence: f64,
     /// The longest that backing off may stretch `silence`.
     pub silence_most: f64,
+    /// From the first packet of a connection until the broker has confirmed the subscription.
+    pub join: f64,
     /// First wait before connecting again.
     pub reconnect: f64,
     /// The longest wait between tries, at most 30.
     pub reconnect_most: f64,
     /// Between health samples; 0 takes none.
     pub health: f64,
-    /// MQTT keep alive.
+    /// MQTT keep alive, at least 5: the client library takes nothing below.
     pub keep_alive: f64,
 }
 
@@ -148,6 +150,7 @@ impl Default for Timers {
             hello: 300.0,
             silence: 30.0,
             silence_most: 300.0,
+            join: 15.0,
             reconnect: 1.0,
             reconnect_most: 30.0,
             health: 900.0,
@@ -241,10 +244,11 @@ impl Terminal {
             ("hello", timers.hello, 0.01, 86_400.0),
             ("silence", timers.silence, 0.01, 86_400.0),
             ("silence_most", timers.silence_most, timers.silence, 86_400.0),
+            ("join", timers.join, 0.01, 3_600.0),
             ("reconnect", timers.reconnect, 0.01, 30.0),
             ("reconnect_most", timers.reconnect_most, timers.reconnect, 30.0),
             ("health", timers.health, 0.0, 86_400.0),
-            ("keep_alive", timers.keep_alive, 1.0, 3_600.0),
+            ("keep_alive", timers.keep_alive, 5.0, 3_600.0),
         ] {
             if !(least..=most).contains(&value) {
                 let problem = format!("is {value}, expected {least} to {most} seconds");

@@ -30,7 +30,8 @@ pub fn short_timers() -> Timers {
         reconnect: 0.05,
         reconnect_most: 0.3,
         health: 2.0,
-        keep_alive: 1.0,
+        keep_alive: 5.0,
+        join: 5.0,
     }
 }
 
