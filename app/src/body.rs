@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use meguri_config::{Clock, Terminal};
 use meguri_core::status::Status;
 use meguri_core::view::{Intent, NotRecorded, View};
@@ -19,7 +20,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 pub use meguri_core::Recorded;
 
-use crate::clock::BootClock;
+use crate::clock::{BootClock, device_start};
 use crate::link::{Link, LinkEvent};
 use crate::store::{Store, StoreError};
 
@@ -49,6 +50,7 @@ type Answer = Box<dyn FnOnce(Result<Recorded, NotRecorded>) + Send>;
 
 enum Request {
     Record(Intent, Answer),
+    ConfirmDate(Date),
     Status(Box<dyn FnOnce(Option<Status>) + Send>),
 }
 
@@ -76,7 +78,8 @@ pub fn start(settings: Terminal, data: &Path, clock: Clock) -> Result<Handle, St
     let secret = settings.secret().map_err(StartError::Secret)?;
     let (store, kept) = Store::open(data, &settings.city, &settings.terminal)?;
     let mut clock = BootClock::start(clock);
-    let core_settings = Settings { terminal: settings.clone(), app: VERSION.to_owned() };
+    let core_settings =
+        Settings { terminal: settings.clone(), app: VERSION.to_owned(), device_start: device_start() };
     let (core, first) = Core::new(core_settings, kept, clock.moment());
     let (requests, requested) = mpsc::channel(REQUESTS);
     let (link_events, from_link) = mpsc::channel(MESSAGES);
@@ -146,6 +149,13 @@ impl Handle {
         }
     }
 
+    /// The crew says that the date it is shown is right: where it was in doubt, the view says soon that it
+    /// is not. Where another date is shown by now, or the terminal has stopped, nothing comes of it.
+    pub fn confirm_date(&self, date: Date) {
+        // A lost tap is repeated: the screen goes on asking.
+        drop(self.requests.try_send(Request::ConfirmDate(date)));
+    }
+
     /// How the terminal stands; none once it has stopped.
     pub async fn status(&self) -> Option<Status> {
         let (to, from) = oneshot::channel();
@@ -209,6 +219,7 @@ impl Body {
                         self.answers.insert(self.next_answer, answer);
                         Event::Intent(self.next_answer, intent)
                     }
+                    Some(Request::ConfirmDate(date)) => Event::ConfirmDate(date),
                     Some(Request::Status(to)) => {
                         to(Some(self.core.status()));
                         continue;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use meguri_config::Clock;
 use meguri_core::Moment;
+use uuid::Uuid;
 
 /// Sleeps are cut to this, so that a suspended device or another rehearsal's speed is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -54,6 +55,11 @@ impl BootClock {
             left.min(LONGEST_SLEEP)
         }
     }
+}
+
+/// Names this start of the device, where the system does.
+pub(crate) fn device_start() -> Option<Uuid> {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().parse().ok()
 }
 
 /// Since the device started, suspended time included, where the system says.

@@ -73,6 +73,7 @@ async fn until(view: &mut watch::Receiver<Arc<View>>, what: impl Fn(&View) -> bo
 #[tokio::test]
 async fn works_without_a_line_and_over_a_restart() {
     let Running { folder, settings, handle } = start();
+    let (city, terminal) = (settings.city.clone(), settings.terminal.clone());
     let mut view = handle.view();
     let first = until(&mut view, |view| view.link == Link::Down).await;
     let stop = &first.list.as_ref().expect("the list it last had").stops[0];
@@ -105,6 +106,15 @@ async fn works_without_a_line_and_over_a_restart() {
     let stop = &shown.list.as_ref().unwrap().stops[0];
     assert_eq!((&stop.state, shown.waiting), (&State::NotCollected(Reason::Other), 2));
     assert!(shown.clock_in_doubt, "nobody has confirmed the clock");
+
+    let today = shown.today;
+    let mut view = again.view();
+    again.confirm_date(today.yesterday().unwrap());
+    again.confirm_date(today);
+    until(&mut view, |view| !view.clock_in_doubt).await;
+    tokio::task::spawn_blocking(move || again.stop()).await.unwrap();
+    let kept = Store::open(&data, &city, &terminal).unwrap().1.time.unwrap();
+    assert_eq!(kept.confirmed.map(|confirmed| confirmed.date), Some(today));
 }
 
 #[test]

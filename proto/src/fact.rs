@@ -33,7 +33,10 @@ pub struct Stamps {
     /// GNSS time, where there was a fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gnss: Option<Timestamp>,
-    /// The terminal's trusted time: the office's time at the last hello carried on by the boot clock. Absent while in doubt.
+    /// The terminal's trusted time: the office's time at the last hello, carried on by the boot clock. Where
+    /// the office has not answered since the terminal's start, the time carried on by the device's clock, once
+    /// the crew has confirmed its date: then the date is sure and the time of day as good as that clock.
+    /// Absent while in doubt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted: Option<Timestamp>,
 }

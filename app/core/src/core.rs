@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use meguri_config::Terminal;
 use meguri_config::terminal::seconds;
 use meguri_proto::{BootId, DayList, DocumentName, Epoch, FactId, LogKind, Message, Presence};
+use uuid::Uuid;
 
 use crate::event::{Effect, Event, Recorded, Telling};
 use crate::kept::{Kept, Log, Op, Rechained};
@@ -26,6 +28,8 @@ pub struct Settings {
     pub terminal: Terminal,
     /// Version of the program.
     pub app: String,
+    /// Which start of the device this is, where the system says.
+    pub device_start: Option<Uuid>,
 }
 
 /// What a commit under way is for.
@@ -35,6 +39,8 @@ pub(crate) enum Purpose {
     Record(u64, FactId, u64),
     /// What a hello's answer said.
     Answer,
+    /// The crew's word that a date is right.
+    ConfirmDate(Date),
     /// Anything else.
     Other,
 }
@@ -71,7 +77,7 @@ impl Core {
     pub fn new(settings: Settings, kept: Kept, moment: Moment) -> (Self, Vec<Effect>) {
         let mut now = Now::new(moment);
         let contract = settings.terminal.contract.clone();
-        let time = TrustedTime::start(kept.time, now.device, now.boot, |date| {
+        let time = TrustedTime::start(kept.time, now.device, now.boot, settings.device_start, |date| {
             let name = DocumentName::List { contract: contract.clone(), date };
             kept.documents.get(&name).is_some_and(|held| held.list.is_some())
         });
@@ -219,6 +225,9 @@ impl Core {
                 for op in ops {
                     self.tell_of(&op, out);
                     self.kept.apply(op, &mut rechained);
+                }
+                if let Purpose::ConfirmDate(date) = purpose {
+                    self.time.confirm(date, now.boot);
                 }
                 if let (Purpose::Record(intent, fact, seq), Some(log)) = (&purpose, &self.kept.fact) {
                     let recorded = Recorded { fact: *fact, epoch: log.epoch, seq: *seq };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use meguri_proto::{Epoch, FactId, LogKind, UpTopic};
 
 use crate::kept::{Op, Rechained};
@@ -24,6 +25,8 @@ pub enum Event {
     },
     /// A person wants something recorded. Its [`Effect::Answer`] carries the same number.
     Intent(u64, Intent),
+    /// The crew says that this date, which it was shown, is right. No fact: nobody is told of it.
+    ConfirmDate(Date),
     /// The last [`Effect::Commit`] is on the disk. Forks come with their new digests.
     Committed(Rechained),
     /// Nothing of the last [`Effect::Commit`] was written.

@@ -12,7 +12,7 @@ use meguri_proto::{
     LogKind, Message, PickupId,
 };
 
-pub use crate::time::KeptTime;
+pub use crate::time::{Confirmed, KeptTime};
 
 /// All that a terminal keeps, without the entries' bodies.
 #[derive(Debug, Clone, Default)]

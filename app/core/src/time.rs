@@ -4,6 +4,11 @@
 //!
 //! - Once the office has answered, time is *sure*: its time plus what the boot clock counted since.
 //!   The device's clock has no say, whatever it shows.
+//! - Where the office has not answered yet, the crew may say that the date shown is right. That is
+//!   good for this date and no longer: a crew knows the day, not the minute, so another date, by
+//!   midnight or by a wrong clock, is in doubt again. It outlives a restart of the program, not of
+//!   the device, whose clock may have stood still meanwhile. The office outweighs it at once: it never
+//!   counts as time that must not run backwards.
 //! - Over a restart the device's clock carries time forward, *in doubt*, by at most a day. A longer
 //!   jump needs a second source: a day list held for that very day will do, since only the office
 //!   makes those. Otherwise time stands where it was last known.
@@ -11,13 +16,14 @@
 //!   time stands until the office has caught up. The one exception keeps a wrong office clock from
 //!   blocking a fleet: two answers in a row that lie more than a day back and agree with each other
 //!   are believed.
-//! - Deletion and the stamps called trusted go by sure time only.
+//! - Deletion and the stamps called trusted go by time that is not in doubt.
 
 use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::moment::{add, milliseconds};
 
@@ -34,6 +40,17 @@ pub struct KeptTime {
     pub time: Timestamp,
     /// What the device's clock showed at `time`.
     pub device: Timestamp,
+    /// The date that the crew has said is right.
+    pub confirmed: Option<Confirmed>,
+}
+
+/// The crew's word that a date is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The date.
+    pub date: Date,
+    /// The start of the device it was said in; it is of no worth after another.
+    pub device_start: Uuid,
 }
 
 /// Trusted time in one run of the program.
@@ -47,6 +64,9 @@ pub(crate) struct TrustedTime {
     floor: Option<Timestamp>,
     /// An answer from more than a day ago, which waits for a second.
     unbelieved: Option<(Timestamp, Duration)>,
+    /// The date that the crew has said is right.
+    confirmed: Option<Date>,
+    device_start: Option<Uuid>,
 }
 
 /// What became of an answer's time.
@@ -58,23 +78,32 @@ pub(crate) enum Heard {
 }
 
 impl TrustedTime {
-    /// At the program's start. `listed` says whether a day list is held for a date.
+    /// At the program's start. `device_start` names the device's start, where the system does; `listed`
+    /// says whether a day list is held for a date.
     pub(crate) fn start(
         kept: Option<KeptTime>,
         device: Timestamp,
         boot: Duration,
+        device_start: Option<Uuid>,
         listed: impl Fn(Date) -> bool,
     ) -> Self {
-        let (base, floor) = match kept {
-            None => (device, None),
+        let (base, floor, confirmed) = match kept {
+            None => (device, None, None),
             Some(kept) => {
                 let passed = device.duration_since(kept.device).max(SignedDuration::ZERO);
                 let forward = kept.time.checked_add(passed).unwrap_or(kept.time);
                 let believed = passed <= DAY || listed(date_in_japan(forward));
-                (if believed { forward } else { kept.time }, kept.sure)
+                let went_on = believed && device >= kept.device;
+                let confirmed = kept.confirmed.filter(|confirmed| {
+                    // The word stands only while the device's clock ran on from where it was said.
+                    went_on && device_start == Some(confirmed.device_start)
+                });
+                let base = if believed { forward } else { kept.time };
+                (base, kept.sure, confirmed.map(|confirmed| confirmed.date))
             }
         };
-        Self { base: milliseconds(base), at: boot, sure: false, floor, unbelieved: None }
+        let base = milliseconds(base);
+        Self { base, at: boot, sure: false, floor, unbelieved: None, confirmed, device_start }
     }
 
     pub(crate) fn now(&self, boot: Duration) -> Timestamp {
@@ -84,7 +113,17 @@ impl TrustedTime {
 
     /// The time, where it is not in doubt.
     pub(crate) fn sure(&self, boot: Duration) -> Option<Timestamp> {
-        self.sure.then(|| self.now(boot))
+        (self.sure || self.confirmed == Some(self.today(boot))).then(|| self.now(boot))
+    }
+
+    /// The crew says that `date` is right. Says whether that ends a doubt: it does not where another
+    /// date is shown, or none is in doubt.
+    pub(crate) fn confirm(&mut self, date: Date, boot: Duration) -> bool {
+        let ends = self.sure(boot).is_none() && self.today(boot) == date;
+        if ends {
+            self.confirmed = Some(date);
+        }
+        ends
     }
 
     pub(crate) fn today(&self, boot: Duration) -> Date {
@@ -103,6 +142,8 @@ impl TrustedTime {
 
     /// The office's time in the answer to a hello.
     pub(crate) fn heard(&mut self, office: Timestamp, boot: Duration) -> Heard {
+        // From here on it is the office's word, or a doubt that the crew can't have known of.
+        self.confirmed = None;
         let floor = if self.sure { Some(self.now(boot)) } else { self.floor };
         let far_behind = floor.is_some_and(|floor| floor.duration_since(office) > DAY);
         if far_behind {
@@ -121,7 +162,10 @@ impl TrustedTime {
 
     pub(crate) fn keep(&self, device: Timestamp, boot: Duration) -> KeptTime {
         let time = self.now(boot);
-        KeptTime { sure: if self.sure { Some(time) } else { self.floor }, time, device }
+        let sure = if self.sure { Some(time) } else { self.floor };
+        let said = self.confirmed.zip(self.device_start);
+        let confirmed = said.map(|(date, device_start)| Confirmed { date, device_start });
+        KeptTime { sure, time, device, confirmed }
     }
 }
 
@@ -149,7 +193,7 @@ mod tests {
     }
 
     fn kept(time: &str) -> Option<KeptTime> {
-        Some(KeptTime { sure: Some(at(time)), time: at(time), device: at(time) })
+        Some(KeptTime { sure: Some(at(time)), time: at(time), device: at(time), confirmed: None })
     }
 
     fn never(_: Date) -> bool {
@@ -158,14 +202,14 @@ mod tests {
 
     #[test]
     fn the_first_start_believes_the_device_in_doubt() {
-        let time = TrustedTime::start(None, at("2026-04-01T00:00:00Z"), hours(0), never);
+        let time = TrustedTime::start(None, at("2026-04-01T00:00:00Z"), hours(0), None, never);
         assert_eq!(time.now(hours(1)), at("2026-04-01T01:00:00Z"));
         assert_eq!(time.sure(hours(1)), None);
     }
 
     #[test]
     fn the_office_outweighs_a_device_a_year_ahead() {
-        let mut time = TrustedTime::start(None, at("2027-04-01T00:00:00Z"), hours(0), never);
+        let mut time = TrustedTime::start(None, at("2027-04-01T00:00:00Z"), hours(0), None, never);
         assert_eq!(time.heard(at("2026-04-01T00:00:00Z"), hours(1)), Heard::Believed);
         assert_eq!(time.sure(hours(3)), Some(at("2026-04-01T02:00:00Z")));
         assert_eq!(time.keep(at("2027-04-01T03:00:00Z"), hours(3)).sure, Some(at("2026-04-01T02:00:00Z")));
@@ -174,7 +218,7 @@ mod tests {
     #[test]
     fn a_restart_carries_on_by_the_device_for_a_day_at_most() {
         let start = |device: &str, listed: fn(Date) -> bool| {
-            TrustedTime::start(kept("2026-04-03T08:00:00Z"), at(device), hours(0), listed).now(hours(0))
+            TrustedTime::start(kept("2026-04-03T08:00:00Z"), at(device), hours(0), None, listed).now(hours(0))
         };
         assert_eq!(start("2026-04-04T07:00:00Z", never), at("2026-04-04T07:00:00Z"));
         assert_eq!(start("2026-04-06T00:00:00Z", never), at("2026-04-03T08:00:00Z"), "no second source");
@@ -185,8 +229,13 @@ mod tests {
 
     #[test]
     fn never_runs_backwards_below_what_was_sure() {
-        let mut time =
-            TrustedTime::start(kept("2026-04-03T08:00:00Z"), at("2026-04-03T08:00:00Z"), hours(0), never);
+        let mut time = TrustedTime::start(
+            kept("2026-04-03T08:00:00Z"),
+            at("2026-04-03T08:00:00Z"),
+            hours(0),
+            None,
+            never,
+        );
         assert_eq!(time.heard(at("2026-04-03T06:00:00Z"), hours(0)), Heard::Believed);
         assert_eq!(time.now(hours(1)), at("2026-04-03T08:00:00Z"), "stands until the office has caught up");
         assert_eq!(time.now(hours(3)), at("2026-04-03T09:00:00Z"));
@@ -196,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_wrong_office_clock_blocks_nobody_for_a_year() {
-        let mut time = TrustedTime::start(None, at("2026-04-01T00:00:00Z"), hours(0), never);
+        let mut time = TrustedTime::start(None, at("2026-04-01T00:00:00Z"), hours(0), None, never);
         time.heard(at("2027-04-01T00:00:00Z"), hours(0));
         assert_eq!(time.heard(at("2026-04-01T01:00:00Z"), hours(1)), Heard::AskAgain);
         assert_eq!(time.heard(at("2026-09-01T01:00:00Z"), hours(1)), Heard::AskAgain, "they don't agree");
@@ -206,9 +255,58 @@ mod tests {
 
     #[test]
     fn the_day_turns_at_midnight_in_japan() {
-        let time = TrustedTime::start(None, at("2026-04-01T14:30:00Z"), hours(0), never);
+        let time = TrustedTime::start(None, at("2026-04-01T14:30:00Z"), hours(0), None, never);
         assert_eq!(time.today(hours(0)), jiff::civil::date(2026, 4, 1));
         assert_eq!(time.until_midnight(hours(0)), Duration::from_secs(1_800));
         assert_eq!(time.today(hours(1)), jiff::civil::date(2026, 4, 2));
+    }
+
+    const THIS_START: Option<Uuid> = Some(Uuid::from_u128(1));
+
+    /// Started at nine in the evening of 1 April in Japan by the device, and confirmed.
+    fn confirmed() -> TrustedTime {
+        let mut time = TrustedTime::start(None, at("2026-04-01T12:00:00Z"), hours(0), THIS_START, never);
+        assert!(!time.confirm(jiff::civil::date(2026, 4, 2), hours(0)), "not the date shown");
+        assert_eq!(time.sure(hours(0)), None);
+        assert!(time.confirm(jiff::civil::date(2026, 4, 1), hours(0)));
+        time
+    }
+
+    #[test]
+    fn the_crew_ends_the_doubt_for_one_date() {
+        let mut time = confirmed();
+        assert_eq!(time.sure(hours(1)), Some(at("2026-04-01T13:00:00Z")));
+        assert_eq!(time.sure(hours(3)), None, "at midnight it is another date");
+        assert!(time.confirm(jiff::civil::date(2026, 4, 2), hours(3)));
+        assert_eq!(time.sure(hours(3)), Some(at("2026-04-01T15:00:00Z")));
+        assert!(!time.confirm(jiff::civil::date(2026, 4, 2), hours(3)), "nothing is left to confirm");
+    }
+
+    #[test]
+    fn the_office_outweighs_the_crew_at_once() {
+        for office in ["2026-03-31T00:00:00Z", "2026-04-01T09:00:00Z", "2027-04-01T00:00:00Z"] {
+            let mut time = confirmed();
+            assert_eq!(time.heard(at(office), hours(1)), Heard::Believed);
+            assert_eq!(time.sure(hours(1)), Some(at(office)), "no floor was laid by the crew");
+        }
+        // Nor does the crew's word make time sure that the office's word puts in doubt.
+        let kept = kept("2026-04-01T12:00:00Z");
+        let mut time = TrustedTime::start(kept, at("2026-04-01T12:00:00Z"), hours(0), THIS_START, never);
+        assert!(time.confirm(jiff::civil::date(2026, 4, 1), hours(0)));
+        assert_eq!(time.heard(at("2026-03-01T12:00:00Z"), hours(0)), Heard::AskAgain);
+        assert_eq!(time.sure(hours(0)), None);
+    }
+
+    #[test]
+    fn the_crews_word_outlives_the_program_and_not_the_device() {
+        let kept = Some(confirmed().keep(at("2026-04-01T12:00:00Z"), hours(0)));
+        let sure =
+            |device: &str, start| TrustedTime::start(kept, at(device), hours(0), start, never).sure(hours(0));
+        assert_eq!(sure("2026-04-01T12:30:00Z", THIS_START), Some(at("2026-04-01T12:30:00Z")));
+        assert_eq!(sure("2026-04-01T12:30:00Z", Some(Uuid::from_u128(2))), None, "its clock may have stood");
+        assert_eq!(sure("2026-04-01T12:30:00Z", None), None, "nobody knows");
+        assert_eq!(sure("2026-04-01T15:00:00Z", THIS_START), None, "another date");
+        assert_eq!(sure("2026-04-01T11:59:00Z", THIS_START), None, "set back");
+        assert_eq!(sure("2026-05-01T12:00:00Z", THIS_START), None, "a jump");
     }
 }

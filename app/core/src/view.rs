@@ -20,7 +20,7 @@ pub struct View {
     pub waiting: u64,
     /// When the office was last heard, by trusted time.
     pub heard_at: Option<Timestamp>,
-    /// Whether the clock can't be trusted yet.
+    /// Whether `today` is in doubt: neither the office nor the crew has confirmed it.
     pub clock_in_doubt: bool,
     /// What keeps the terminal from recording.
     pub trouble: Option<String>,

@@ -43,6 +43,14 @@ impl Core {
                 Ok((ops, fact, seq)) => self.begin(ops, Purpose::Record(number, fact, seq), now, out),
                 Err(why) => out.push(Effect::Answer(number, Err(why))),
             },
+            Event::ConfirmDate(date) => {
+                // The doubt ends when that is on the disk: a crash must not bring it back.
+                let mut time = self.time.clone();
+                if time.confirm(date, now.boot) {
+                    let op = Op::Time(time.keep(now.device, now.boot));
+                    self.begin(vec![op], Purpose::ConfirmDate(date), now, out);
+                }
+            }
             Event::SendFailed(log, why) => {
                 if let Line::Open(session) = &mut self.line {
                     session.mute(log);
@@ -289,7 +297,7 @@ impl Core {
         }
     }
 
-    /// What may be deleted now, by sure time only. Entries go only while an answer is fresh, that the
+    /// What may be deleted now, by time that is not in doubt. Entries go only while an answer is fresh, that the
     /// office still holds them: one restored from a copy while this terminal was away gets them first.
     fn housekeeping(&self, now: &Now) -> Vec<Op> {
         let Some(time) = self.time.sure(now.boot) else { return Vec::new() };

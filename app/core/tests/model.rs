@@ -47,6 +47,7 @@ enum Action {
     /// From a copy, with a new incarnation or without.
     RestoreOffice(u8, bool),
     DeviceClock(i32),
+    ConfirmDate(bool),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +79,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(Action::CopyOffice),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(index, new)| Action::RestoreOffice(index, new)),
         1 => (-400_i32..400).prop_map(Action::DeviceClock),
+        1 => any::<bool>().prop_map(Action::ConfirmDate),
     ]
 }
 
@@ -163,6 +165,7 @@ impl Play {
                     self.note_gone();
                 }
             }
+            Action::ConfirmDate(shown) => self.terminal.confirm_date(&mut self.world, shown),
             Action::DeviceClock(days) => self.world.device_days = i64::from(days),
         }
     }

@@ -90,7 +90,7 @@ struct Bench {
 impl Bench {
     fn start(kept: Kept, bodies: Vec<String>, boot: Duration, device: Timestamp) -> Self {
         let terminal = meguri_config::Terminal::parse("terminal.toml".as_ref(), SETTINGS).unwrap();
-        let settings = Settings { terminal, app: "0.1.0".to_owned() };
+        let settings = Settings { terminal, app: "0.1.0".to_owned(), device_start: Some(Uuid::from_u128(5)) };
         let moment = Moment { device, boot, random: [9; 32] };
         let (core, effects) = Core::new(settings, kept.clone(), moment);
         let mut bench = Self {
@@ -127,6 +127,16 @@ impl Bench {
 
     fn restart(self) -> Self {
         Self::start(self.kept, self.bodies, Duration::ZERO, self.device)
+    }
+
+    fn confirm(&mut self, day: i8) {
+        self.step(Event::ConfirmDate(jiff::civil::date(2026, 4, day)));
+    }
+
+    fn in_doubt(&self) -> bool {
+        let (view, status) = (self.core.view(), self.core.status());
+        assert_eq!(view.clock_in_doubt, status.clock_in_doubt);
+        view.clock_in_doubt
     }
 
     fn moment(&mut self) -> Moment {
@@ -661,6 +671,62 @@ fn a_clock_a_year_ahead_follows_the_office_once_it_answers() {
     assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 1));
     bench.refuse();
     assert_eq!(bench.body(2).at.trusted, None);
+}
+
+#[test]
+fn the_crew_confirms_the_date_that_is_shown_and_a_crash_does_not_undo_it() {
+    let mut bench = Bench::joined().restart();
+    assert!(bench.in_doubt());
+    bench.confirm(2);
+    assert!(bench.in_doubt(), "another date than the one shown");
+    bench.collect();
+    assert_eq!(bench.body(1).at.trusted, None);
+    let (facts, hellos) = (bench.bodies.len(), bench.hellos.len());
+    bench.core.take_changed();
+    bench.confirm(1);
+    assert!(!bench.in_doubt());
+    assert!(bench.core.take_changed());
+    assert_eq!((bench.bodies.len(), bench.hellos.len()), (facts, hellos), "it is no fact");
+    let mut bench = bench.restart();
+    assert!(!bench.in_doubt());
+    bench.refuse();
+    assert!(bench.body(2).at.trusted.is_some(), "a second source");
+    // It is a word about one date.
+    bench.wait(15.0 * 3_600.0);
+    assert!(bench.in_doubt());
+    bench.confirm(2);
+    assert!(!bench.in_doubt());
+}
+
+#[test]
+fn the_date_stays_in_doubt_until_the_crews_word_is_on_the_disk() {
+    let mut bench = Bench::joined().restart();
+    bench.full = true;
+    bench.confirm(1);
+    assert!(bench.in_doubt());
+    assert!(bench.core.view().trouble.is_some());
+    bench.full = false;
+    // While something else is being written the word waits its turn.
+    let moment = bench.moment();
+    let effects = bench.core.step(Event::Intent(1, Intent::Collect { pickup: first() }), moment);
+    bench.confirm(1);
+    assert!(bench.in_doubt());
+    bench.perform(effects);
+    assert!(!bench.in_doubt());
+}
+
+#[test]
+fn the_office_outweighs_the_crew() {
+    let device = at("2026-04-02T00:00:00Z");
+    let mut bench = Bench::start(Kept::default(), Vec::new(), Duration::ZERO, device);
+    bench.confirm(2);
+    assert!(!bench.in_doubt());
+    bench.join();
+    assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 1), "at once, though a day back");
+    assert!(!bench.in_doubt());
+    bench.confirm(2);
+    assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 1));
+    assert!(bench.restart().in_doubt(), "the crew's word about the other date is gone");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use meguri_core::kept::{Held, Kept, KeptTime, Log, Meta};
+use meguri_core::kept::{Confirmed, Held, Kept, KeptTime, Log, Meta};
 use meguri_core::read_list;
 use meguri_proto::{DocumentName, Epoch, FactId, Incarnation, LogKind};
 use rusqlite::OptionalExtension;
@@ -29,19 +29,30 @@ impl Store {
     }
 
     fn load_terminal(&self) -> Result<(Option<Incarnation>, Option<KeptTime>), StoreError> {
-        let (office, sure, time, device) = self
+        let (office, sure, time, device, date, said_in) = self
             .connection
-            .query_row("SELECT office, time_sure, time, device FROM terminal WHERE id = 1", [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            })
+            .query_row(
+                "SELECT office, time_sure, time, device, confirmed_date, confirmed_in FROM terminal WHERE id = 1",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)),
+            )
             .map_err(failed("read what is known of the office"))?;
         let at = |millis: i64| {
             Timestamp::from_millisecond(millis).map_err(|_| self.damaged("a time is out of range"))
         };
+        let confirmed = match (date, said_in) {
+            (Some(date), Some(said_in)) => {
+                let (date, said_in): (String, Id) = (date, said_in);
+                let date = date.parse().map_err(|_| self.damaged(format!("{date:?} is no date")))?;
+                Some(Confirmed { date, device_start: said_in.0 })
+            }
+            _ => None,
+        };
         let time = match (time, device) {
             (Some(time), Some(device)) => {
                 let sure: Option<i64> = sure;
-                Some(KeptTime { sure: sure.map(at).transpose()?, time: at(time)?, device: at(device)? })
+                let sure = sure.map(at).transpose()?;
+                Some(KeptTime { sure, time: at(time)?, device: at(device)?, confirmed })
             }
             _ => None,
         };

@@ -311,7 +311,10 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     use rusqlite_migration::{Error, MigrationDefinitionError};
-    let migrations = Migrations::from_iter([M::up(include_str!("migrations/0001.sql"))]);
+    let migrations = Migrations::from_iter([
+        M::up(include_str!("migrations/0001.sql")),
+        M::up(include_str!("migrations/0002.sql")),
+    ]);
     match migrations.to_latest(connection) {
         Ok(()) => Ok(()),
         Err(Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead)) => {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use meguri_core::kept::{Held, KeptTime, NewEntry};
+use meguri_core::kept::{Confirmed, Held, KeptTime, NewEntry};
 use meguri_proto::{DocumentName, Incarnation};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -75,6 +75,8 @@ fn every_change_is_there_after_a_restart() {
     let body = LIST.trim().to_owned();
     let list = meguri_core::read_list(&name, &body).unwrap();
     let held = |version, body: &str, list| Held { version, digest: Digest::of(body.as_bytes()), list };
+    let (date, device_start) = (jiff::civil::date(2026, 4, 1), Uuid::from_u128(8));
+    let confirmed = Some(Confirmed { date, device_start });
     let steps = [
         vec![Op::Open { log: LogKind::Track, epoch: epoch(2) }],
         vec![Op::Acked { log: LogKind::Fact, seq: 4, at: at(1_000) }],
@@ -82,8 +84,10 @@ fn every_change_is_there_after_a_restart() {
         vec![Op::Prune { log: LogKind::Fact, upto: 2 }],
         vec![
             Op::Office(Incarnation(Uuid::from_u128(7))),
-            Op::Time(KeptTime { sure: Some(at(5)), time: at(6), device: at(7) }),
+            Op::Time(KeptTime { sure: Some(at(5)), time: at(6), device: at(7), confirmed }),
         ],
+        vec![Op::Time(KeptTime { sure: None, time: at(8), device: at(9), confirmed: None })],
+        vec![Op::Time(KeptTime { sure: None, time: at(8), device: at(9), confirmed })],
         vec![Op::Document { name: name.clone(), held: held(3, &body, Some(list.into())), body: Some(body) }],
         vec![Op::Document { name: lapsed.clone(), held: held(2, "null", None), body: None }],
         vec![Op::DropDocument(lapsed)],

@@ -128,10 +128,15 @@ fn fork(tx: &Transaction, log: LogKind, epoch: Epoch) -> Result<Vec<Digest>, Sto
 
 fn keep_time(tx: &Transaction, time: &KeptTime) -> rusqlite::Result<()> {
     let millis = |time: Timestamp| time.as_millisecond();
-    tx.prepare_cached("UPDATE terminal SET time_sure = ?1, time = ?2, device = ?3")?.execute(params![
+    tx.prepare_cached(
+        "UPDATE terminal SET time_sure = ?1, time = ?2, device = ?3, confirmed_date = ?4, confirmed_in = ?5",
+    )?
+    .execute(params![
         time.sure.map(millis),
         millis(time.time),
-        millis(time.device)
+        millis(time.device),
+        time.confirmed.map(|confirmed| confirmed.date.to_string()),
+        time.confirmed.map(|confirmed| Id(confirmed.device_start)),
     ])?;
     Ok(())
 }

@@ -163,7 +163,11 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) fn start(world: &mut World, disk: Disk) -> Self {
-        let settings = Settings { terminal: settings(), app: "test".to_owned() };
+        let settings = Settings {
+            terminal: settings(),
+            app: "test".to_owned(),
+            device_start: Some(uuid::Uuid::from_u128(1)),
+        };
         let (core, effects) = Core::new(settings, disk.kept.clone(), world.moment());
         let mut terminal = Self { disk, core, wake: Duration::ZERO };
         terminal.perform(world, effects);
@@ -180,6 +184,13 @@ impl Terminal {
 
     pub(crate) fn intent(&mut self, world: &mut World, intent: Intent) {
         self.step(world, Event::Intent(1, intent));
+    }
+
+    /// The crew says that the date is right, or that one is which is not shown any more.
+    pub(crate) fn confirm_date(&mut self, world: &mut World, shown: bool) {
+        let today = self.core.view().today;
+        let date = if shown { today } else { today.yesterday().unwrap() };
+        self.step(world, Event::ConfirmDate(date));
     }
 
     pub(crate) fn lose_line(&mut self, world: &mut World) {
