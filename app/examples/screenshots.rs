@@ -88,7 +88,7 @@ impl Sitting {
         let record = move |_: Intent, reply: meguri_app::screen::Reply| {
             reply(answer.clone().map(|()| fixture::fact(1)));
         };
-        let screen = Screen::new(&look, record).unwrap();
+        let screen = Screen::new(&look, record, |_| {}).unwrap();
         let window = WINDOW.with_borrow(Clone::clone).unwrap();
         window.set_size(PhysicalSize::new(size.0, size.1));
         screen.window().show().unwrap();
@@ -187,6 +187,8 @@ fn rare_screens(queue: &Queue, folder: &Path) {
 
     let partly = new(WIDE, fixture::day());
     partly.tap("椅子").tap("椅子を1点増やす").tap("冷蔵庫（170L以下）").draw(&file("partly"));
+    let portrait = new(PORTRAIT, fixture::day());
+    portrait.tap(FIRST).tap("収集不可").draw(&file("portrait-reason"));
     partly.tap("2点を収集・残り2点の理由へ").tap("数量相違").draw(&file("partly-reason"));
     partly.tap("次の品目へ").tap("その他").tap("メモの入力へ");
     partly.tap("門が閉まっている").draw(&file("note"));
@@ -216,6 +218,12 @@ fn rare_screens(queue: &Queue, folder: &Path) {
     let none =
         View { list: None, link: Link::Joining, clock_in_doubt: true, ..fixture::view(vec![], Link::Up, 0) };
     new(WIDE, none).draw(&file("no-list"));
+    for (size, name) in [(WIDE, "wide"), (LOW, "low"), (PORTRAIT, "portrait")] {
+        let doubt = View { link: Link::Down, clock_in_doubt: true, ..fixture::day() };
+        new(size, doubt.clone()).draw(&file(&format!("date-{name}")));
+        let english = Sitting::new(queue, Language::En, Theme::Night, size, doubt);
+        english.draw(&file(&format!("date-{name}-english")));
+    }
     let trouble = View {
         trouble: Some("database or disk is full".into()),
         link: Link::Refused("bad user name or password".into()),

@@ -25,10 +25,12 @@ struct Sitting {
     screen: Screen,
     asked: Rc<RefCell<Vec<Intent>>>,
     reply: Rc<RefCell<Option<Reply>>>,
+    confirmed: Rc<RefCell<Vec<jiff::civil::Date>>>,
 }
 
 const WIDE: (u32, u32) = (1280, 800);
 const PORTRAIT: (u32, u32) = (800, 1280);
+const LOW: (u32, u32) = (800, 480);
 
 const ONE: &str = "1 江波東一丁目 12-7-304 予定";
 const TWO: &str = "2 江波南二丁目 3-18 予定";
@@ -47,13 +49,18 @@ impl Sitting {
                 *reply.borrow_mut() = Some(to);
             }
         };
-        let screen = Screen::new(look, record).unwrap();
+        let confirmed = Rc::new(RefCell::new(Vec::new()));
+        let confirm_date = {
+            let confirmed = Rc::clone(&confirmed);
+            move |date| confirmed.borrow_mut().push(date)
+        };
+        let screen = Screen::new(look, record, confirm_date).unwrap();
         screen.window().show().unwrap();
         #[allow(clippy::cast_precision_loss)]
         let size = LogicalSize::new(look.size.0 as f32, look.size.1 as f32);
         screen.window().window().set_size(size);
         screen.show(Arc::new(view));
-        Self { screen, asked, reply }
+        Self { screen, asked, reply, confirmed }
     }
 
     fn of(stops: Vec<Stop>) -> Self {
@@ -156,6 +163,7 @@ fn flows() {
         contradictions_are_told,
         says_that_no_list_has_come,
         tells_trouble_and_a_doubtful_clock,
+        the_crew_confirms_the_date,
         a_pickup_opens_over_the_list_where_there_is_no_room,
         keeps_its_place_when_the_list_changes,
         tells_about_the_terminal_and_changes_its_colours,
@@ -482,7 +490,8 @@ async fn tells_trouble_and_a_doubtful_clock() {
     let sitting = Sitting::new(WIDE, View { trouble, clock_in_doubt: true, ..view.clone() });
     let told = [
         "端末に書き込めません。記録できないときは事務所へ連絡してください。",
-        "日付を確かめています。今日の日付が違うときは事務所へ連絡してください。",
+        "日付が未確認です。違うときは事務所へ連絡してください。",
+        "今日は 4月1日(水) で正しい",
     ];
     for label in told {
         sitting.must_see(label);
@@ -490,6 +499,31 @@ async fn tells_trouble_and_a_doubtful_clock() {
     sitting.screen.show(Arc::new(view));
     for label in told {
         assert!(!sitting.sees(label));
+    }
+}
+
+async fn the_crew_confirms_the_date() {
+    for (size, least) in [(WIDE, 64.0), (PORTRAIT, 64.0), (LOW, 56.0)] {
+        let view = fixture::view(fixture::few(), Link::Down, 0);
+        let sitting = Sitting::new(size, View { clock_in_doubt: true, ..view.clone() });
+        let button = "今日は 4月1日(水) で正しい";
+        until("the button has its place", || {
+            sitting.find(button).is_some_and(|button| button.size().height >= least)
+        })
+        .await;
+        sitting.tap(button).await;
+        assert_eq!(*sitting.confirmed.borrow(), [jiff::civil::date(2026, 4, 1)]);
+        assert!(sitting.asked().is_empty(), "it is no record");
+        // A second tap of the same finger asks for nothing and opens no row that has come under it.
+        sitting.poke(button);
+        assert_eq!(sitting.confirmed.borrow().len(), 1);
+        sitting.must_see(button);
+        sitting.screen.show(Arc::new(view));
+        assert!(!sitting.sees(button), "the terminal has taken it");
+        sitting.poke(TWO);
+        assert_eq!(sitting.find(TWO).unwrap().accessible_item_selected(), Some(false));
+        sitting.tap(TWO).await;
+        until("the stop is open", || sitting.sees("収集完了")).await;
     }
 }
 

@@ -60,7 +60,7 @@ fn window(folder: &Path) -> ExitCode {
         println!("intent {intent:?}");
         reply(Ok::<_, NotRecorded>(fixture::fact(1)));
     };
-    let screen = Screen::new(&look, record).unwrap();
+    let screen = Screen::new(&look, record, |_| {}).unwrap();
     screen.window().show().unwrap();
     screen.show(Arc::new(fixture::view(fixture::few(), Link::Up, 0)));
     let screen = std::rc::Rc::new(screen);
@@ -127,7 +127,17 @@ impl Display {
     fn start() -> Self {
         let pixels = tempfile::tempdir().unwrap();
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-fbdir"])
+            .args([
+                "-noreset",
+                "-displayfd",
+                "1",
+                "-screen",
+                "0",
+                "1280x800x24",
+                "-nolisten",
+                "tcp",
+                "-fbdir",
+            ])
             .arg(pixels.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -346,10 +356,18 @@ fn tablet_records(display: &Display, folder: &Path) {
     let shows = |what: &str, x, y, colour| {
         wait(what, || (display.colour(x, y) == colour).then_some(()));
     };
-    // Rows stand 75 lower than usual: a strip says that the date is in doubt until the office has told it.
-    shows("the first stop is open", 400, 225, SELECTED);
-    display.click(200, 358);
-    shows("the second stop is open", 400, 320, SELECTED);
+    // Rows stand 110 lower than usual: a strip says that the date is in doubt until the crew says that it is right.
+    shows("the first stop is open", 400, 345, SELECTED);
+    display.click(274, 211);
+    shows("the strip is gone", 400, 150, SELECTED);
+    // For a moment after that no row takes a tap.
+    let mut x = 200;
+    wait("the second stop is open", || {
+        // A pointer that is there already would be waited for.
+        x ^= 1;
+        display.click(x, 283);
+        (display.colour(400, 245) == SELECTED).then_some(())
+    });
     assert_ne!(display.colour(480, 38), GO, "nothing is done yet");
     display.click(1_035, 735);
     shows("the round has gone on", 480, 38, GO);
@@ -358,6 +376,8 @@ fn tablet_records(display: &Display, folder: &Path) {
 
     let (_store, kept) =
         Store::open(&data, &"hiroshima".parse().unwrap(), &"t-0003".parse().unwrap()).unwrap();
+    let confirmed = kept.time.unwrap().confirmed.unwrap();
+    assert_eq!(confirmed.date, jiff::civil::date(2026, 4, 1));
     let facts = kept.fact.unwrap().entries;
     assert_eq!(facts.len(), 1);
     let Fact::Outcome(outcome) = &facts[0].own.as_ref().unwrap().fact else { panic!("not an outcome") };

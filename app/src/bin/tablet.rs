@@ -62,8 +62,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let clock = arguments.rehearsal.as_deref().map_or_else(|| Ok(Clock::system()), Clock::rehearsal)?;
     let look = Look { size: arguments.size, ..Look::of(&settings) };
     let terminal = body::start(settings, &arguments.data, clock).context("can't start the terminal")?;
-    let recorder = terminal.clone();
-    let screen = Screen::new(&look, move |intent, reply| recorder.record_then(intent, reply))?;
+    let (recorder, confirmer) = (terminal.clone(), terminal.clone());
+    let screen = Screen::new(
+        &look,
+        move |intent, reply| recorder.record_then(intent, reply),
+        move |date| confirmer.confirm_date(date),
+    )?;
     screen.window().show()?;
     screen.follow(terminal.view())?;
     quit_on_signal();

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use meguri_config::terminal::{Language, ReasonSetting, Terminal, Theme};
 use meguri_core::view::{Intent, NotRecorded, View};
@@ -29,7 +30,7 @@ use day::DayAdapter;
 use pickup::PickupAdapter;
 use state::State;
 
-/// After something was recorded the page changes under the finger: for so long no button takes a tap,
+/// After something was recorded the page changes under the finger: for so long no button and no row takes a tap,
 /// so that a double tap neither takes back what it recorded nor goes on to the next stop.
 const HELD: Duration = Duration::from_millis(400);
 
@@ -93,15 +94,21 @@ struct Inside {
     day: DayAdapter,
     pickup: PickupAdapter,
     record: Box<dyn Fn(Intent, Reply)>,
+    confirm_date: Box<dyn Fn(Date)>,
     zone: TimeZone,
 }
 
 impl Screen {
-    /// Makes the window. `record` writes an intent down and answers when it is on the disk, or why it is not.
+    /// Makes the window. `record` writes an intent down and answers when it is on the disk, or why it is not;
+    /// `confirm_date` takes the crew's word that the date shown is right, and a later view shows what became of it.
     ///
     /// # Errors
     /// When there is no display, or the settings' language is unknown.
-    pub fn new(look: &Look, record: impl Fn(Intent, Reply) + 'static) -> Result<Self, ScreenError> {
+    pub fn new(
+        look: &Look,
+        record: impl Fn(Intent, Reply) + 'static,
+        confirm_date: impl Fn(Date) + 'static,
+    ) -> Result<Self, ScreenError> {
         let window = Tablet::new().map_err(ScreenError::Window)?;
         let language = match look.language {
             Language::Ja => "",
@@ -124,6 +131,7 @@ impl Screen {
             pickup: PickupAdapter::new(&window, zone.clone()),
             state: RefCell::new(State::new(look.reasons.clone())),
             record: Box::new(record),
+            confirm_date: Box::new(confirm_date),
             window,
             zone,
         });
@@ -214,15 +222,30 @@ impl Inside {
 
     fn answered(self: &Rc<Self>, result: Result<(), NotRecorded>) {
         if self.state.borrow_mut().answered(result) {
-            self.window.global::<ui::Guard>().set_held(true);
-            let inside = Rc::downgrade(self);
-            slint::Timer::single_shot(HELD, move || {
-                if let Some(inside) = inside.upgrade() {
-                    inside.window.global::<ui::Guard>().set_held(false);
-                }
-            });
+            self.hold();
         }
         self.render();
+    }
+
+    /// The crew says that the date is right: the one it was shown, which is the last view's.
+    fn confirm_date(self: &Rc<Self>) {
+        let shown = self.state.borrow().view.as_ref().map(|view| view.today);
+        if let Some(shown) = shown {
+            // The rows move up under the finger.
+            self.hold();
+            (self.confirm_date)(shown);
+        }
+    }
+
+    /// No button and no row takes a tap for a moment.
+    fn hold(self: &Rc<Self>) {
+        self.window.global::<ui::Guard>().set_held(true);
+        let inside = Rc::downgrade(self);
+        slint::Timer::single_shot(HELD, move || {
+            if let Some(inside) = inside.upgrade() {
+                inside.window.global::<ui::Guard>().set_held(false);
+            }
+        });
     }
 
     fn connect(self: &Rc<Self>) {
@@ -255,6 +278,12 @@ impl Inside {
             }
         }));
         day.on_about(nothing(State::about));
+        let weak = Rc::downgrade(self);
+        day.on_confirm_date(move || {
+            if let Some(inside) = weak.upgrade() {
+                inside.confirm_date();
+            }
+        });
         let pickup = self.window.global::<ui::Pickup>();
         pickup.on_toggle(self.with(|state, item| state.toggle(index(item))));
         pickup.on_more(self.with(|state, item| state.change(index(item), true)));
