@@ -98,13 +98,16 @@ pub struct ReasonSetting {
     pub note: bool,
 }
 
+/// A hello names at most 64 documents: so long kept, there is room for today's and the coming days' lists.
+const LIST_DAYS_MOST: u32 = 60;
+
 /// How long things are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
     /// Days that acknowledged entries are kept, so that an office restored from a backup gets them again.
     pub acked_days: u32,
-    /// Days that a day list is kept after its date.
+    /// Days that a day list is kept after its date, at most 60.
     pub list_days: u32,
 }
 
@@ -239,6 +242,11 @@ impl Terminal {
                 return Err(Wrong::new("reason", format!("{} is there twice", setting.code)));
             }
         }
+        let list_days = self.retention.list_days;
+        if list_days > LIST_DAYS_MOST {
+            let problem = format!("is {list_days}, expected 0 to {LIST_DAYS_MOST} days");
+            return Err(Wrong::new("retention.list_days", problem));
+        }
         let timers = &self.timers;
         for (name, value, least, most) in [
             ("hello", timers.hello, 0.01, 86_400.0),
@@ -310,6 +318,10 @@ secret_file = "secret"
         assert!(port.contains("broker.port") && port.contains("1 to 65535"), "{port}");
         let slow = error(&format!("{GOOD}\n[timers]\nreconnect_most = 31\n"));
         assert!(slow.contains("timers.reconnect_most") && slow.contains("30"), "{slow}");
+        let kept = |days| format!("{GOOD}\n[retention]\nlist_days = {days}\n");
+        assert!(Terminal::parse(Path::new("terminal.toml"), &kept(60)).is_ok());
+        let long = error(&kept(61));
+        assert!(long.contains("retention.list_days") && long.contains("0 to 60 days"), "{long}");
         let twice = error(&format!("{GOOD}\n[[reason]]\ncode = \"other\"\n[[reason]]\ncode = \"other\"\n"));
         assert!(twice.contains("other is there twice"), "{twice}");
         let name = error(&GOOD.replace("t-0001", "端末"));

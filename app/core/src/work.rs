@@ -105,8 +105,9 @@ impl Core {
                 Ok(())
             }
             Way::Down(DownTopic::Document(name)) => {
-                if let Some(op) = documents::judge(&self.kept, &name, payload)? {
-                    self.begin(vec![op], Purpose::Other, now, out);
+                let ops = documents::judge(&self.kept, &name, payload, self.time.today(now.boot))?;
+                if !ops.is_empty() {
+                    self.begin(ops, Purpose::Other, now, out);
                 }
                 Ok(())
             }

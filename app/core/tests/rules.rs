@@ -9,8 +9,8 @@ use meguri_core::view::{Intent, Link, NotRecorded, Stop};
 use meguri_core::{Core, Effect, Event, Moment, Recorded, Settings, Telling, Why};
 use meguri_proto::pickup::{OfficeWord, Result as Outcomes, State, Statement};
 use meguri_proto::{
-    Ack, DayList, Digest, Document, FactBody, FactId, Hello, Incarnation, Item, ItemResult, Listed, LogKind,
-    Message, OwnSeen, PickupId, Reason, SeqHeld, UpTopic,
+    Ack, DayList, Digest, Document, DocumentName, FactBody, FactId, Hello, Incarnation, Item, ItemResult,
+    Listed, LogKind, Message, OwnSeen, PickupId, Reason, SeqHeld, UpTopic,
 };
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -582,6 +582,36 @@ fn the_newest_document_wins_and_a_bad_one_changes_nothing() {
     assert_eq!(version(&bench), Some(7), "the list outlives a restart without a line");
     bench.step(Event::Connected);
     assert_eq!(bench.hellos.last().unwrap().documents[0].version, 7);
+}
+
+#[test]
+fn where_no_more_documents_fit_the_days_nearest_to_today_stay() {
+    let mut bench = Bench::joined();
+    let today = jiff::civil::date(2026, 4, 1);
+    let mut arrives = |day: i64| {
+        let date = today.checked_add(jiff::Span::new().days(day)).unwrap();
+        let told = bench.told.len();
+        bench.down(&format!("list/naka-2026/{date}"), list_document(1, &DayList { date, ..list() }));
+        assert!(bench.kept.documents.len() <= 64, "no more can be named in a hello");
+        let name = |day: i64| DocumentName::List {
+            contract: list().contract,
+            date: today.checked_add(jiff::Span::new().days(day)).unwrap(),
+        };
+        let held: Vec<i64> = (-90..90).filter(|day| bench.kept.documents.contains_key(&name(*day))).collect();
+        (bench.told.len() == told, held)
+    };
+    for day in (-63..0).rev() {
+        assert!(arrives(day).0);
+    }
+    assert_eq!(arrives(1), (true, (-62..=1).collect()), "the oldest makes room");
+    assert_eq!(arrives(-80), (false, (-62..=1).collect()), "an older one does not");
+    for day in 2..63 {
+        assert!(arrives(day).0);
+    }
+    assert_eq!(arrives(63), (true, (0..=63).collect()));
+    assert_eq!(arrives(-1), (false, (0..=63).collect()), "nothing of today or later goes for a day past");
+    assert_eq!(arrives(64), (false, (0..=63).collect()), "nor for a day later still");
+    assert!(bench.core.view().list.is_some());
 }
 
 /// What this terminal said later, laid over what the office listed.
