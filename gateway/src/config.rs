@@ -74,6 +74,7 @@ pub struct Settings {
 #[allow(missing_docs, reason = "FIELDS documents every one")]
 pub struct Web {
     pub listen: SocketAddr,
+    pub silence_minutes: u16,
 }
 
 /// The broker.
@@ -158,6 +159,10 @@ pub const FIELDS: &[(&str, &str)] = &[
         "Where the pages are served. Loopback only, until TLS and accounts exist. Port 0 takes a free one.",
     ),
     (
+        "web.silence_minutes",
+        "Minutes without a word after which a terminal counts as silent while its vehicle has pickups left. It says hello every five.",
+    ),
+    (
         "mqtt.listen",
         "Where the embedded broker listens for terminals. Loopback only. Port 0 takes a free one.",
     ),
@@ -200,7 +205,7 @@ impl Default for Settings {
 
 impl Default for Web {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8650)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8650)), silence_minutes: 30 }
     }
 }
 
@@ -327,6 +332,10 @@ impl Settings {
                 return Err(SettingsError::Value { field, problem });
             }
         }
+        if !(1..=24 * 60).contains(&self.web.silence_minutes) {
+            let problem = format!("is {}, expected 1 to 1440 minutes", self.web.silence_minutes);
+            return Err(SettingsError::Value { field: "web.silence_minutes", problem });
+        }
         for (field, value, most) in [
             ("ingest.batch", self.ingest.batch, 10_000),
             ("ingest.window", self.ingest.window.into(), 10_000),
@@ -341,6 +350,12 @@ impl Settings {
             let problem = format!("is {:?}, expected error, warn, info, debug or trace", self.log.level);
             return Err(SettingsError::Value { field: "log.level", problem });
         }
+        let days = u32::from(self.lists.days_before) + u32::from(self.lists.days_after);
+        if days > LIST_DAYS {
+            let problem =
+                format!("{days} days with lists.days_before, expected at most {LIST_DAYS} together");
+            return Err(SettingsError::Value { field: "lists.days_after", problem });
+        }
         Ok(())
     }
 }
@@ -352,6 +367,10 @@ impl Timers {
         (seconds(self.reconnect), seconds(self.reconnect_most))
     }
 }
+
+/// Most days around today whose lists are kept up to date: a terminal names them all, and those of an earlier
+/// contract, in its hello ([`meguri_proto::limits::HELLO_DOCUMENTS`]).
+const LIST_DAYS: u32 = 30;
 
 const WHY_LOOPBACK: &str = "nobody but this machine may reach the gateway until it has TLS and accounts: \
     use 127.0.0.1 or ::1, and a tunnel where terminals are elsewhere";

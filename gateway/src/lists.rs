@@ -186,14 +186,16 @@ pub fn lapse(conn: &Connection, terminal: &TerminalId, window: Window) -> Result
 
 /// Compares what a terminal says it holds with what it should, and issues what differs.
 ///
+/// What passes a limit is told beside what could be issued: one list too large must not keep the others back.
+///
 /// # Errors
-/// When the store can't be read or written, or a list passes a limit.
+/// When the store can't be read or written.
 pub fn answer(
     conn: &Connection,
     terminal: &TerminalId,
     hello: &Hello,
     window: Window,
-) -> Result<Vec<Issued>, ListError> {
+) -> rusqlite::Result<Vec<Result<Issued, ListError>>> {
     let Some(binding) = binding(conn, terminal, window.from)? else { return Ok(Vec::new()) };
     if binding.blocked {
         return Ok(Vec::new());
@@ -210,14 +212,18 @@ pub fn answer(
         let kept = kept(conn, terminal, &name)?;
         let round = Round { date: *date, ..binding.round.clone() };
         let wanted = if *contract != round.contract {
-            Some(Wanted::lapsed())
+            Ok(Some(Wanted::lapsed()))
         } else if window.holds(*date) {
-            make(conn, terminal, &round, kept.is_some() || theirs.is_some())?
+            make(conn, terminal, &round, kept.is_some() || theirs.is_some())
         } else {
             // Past days and far ones are left as they were issued.
-            None
+            Ok(None)
         };
-        issued.extend(compare(conn, terminal, hello, &name, theirs, kept, wanted)?);
+        match wanted.and_then(|wanted| compare(conn, terminal, hello, &name, theirs, kept, wanted)) {
+            Err(ListError::Sql(error)) => return Err(error),
+            Err(error) => issued.push(Err(error)),
+            Ok(made) => issued.extend(made.map(Ok)),
+        }
     }
     Ok(issued)
 }
@@ -233,7 +239,10 @@ fn compare(
 ) -> Result<Option<Issued>, ListError> {
     let holds = |kept: &Kept| theirs.is_some_and(|t| t.version == kept.version && t.digest == kept.digest);
     match (kept, wanted) {
-        // What the terminal never had and the office does not want needs no word.
+        // What the terminal never had, or knows to have lapsed, and the office does not want needs no word.
+        (None, Some(wanted)) if wanted.body == LAPSED && theirs.is_none_or(|t| t.digest == wanted.basis) => {
+            Ok(None)
+        }
         (_, Some(wanted)) if wanted.body == LAPSED && theirs.is_none() => Ok(None),
         (Some(kept), Some(wanted)) => {
             let fresh = kept.basis == wanted.basis;

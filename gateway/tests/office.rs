@@ -712,3 +712,51 @@ async fn notes_are_kept_with_their_entries() {
         1
     );
 }
+
+#[tokio::test]
+async fn a_hello_from_beyond_the_numbers_is_set_aside() {
+    let mut bench = Bench::new().await;
+    let mut says = hello(&[], holds(bench.today, 1, Digest::ZERO), None, 1);
+    let good = says.encode().unwrap();
+    says.documents[0].version = u64::MAX;
+    bench.up("t-3", UpTopic::Hello, serde_json::to_vec(&says).unwrap());
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM aside").await, 1);
+    // The office goes on.
+    bench.up("t-3", UpTopic::Hello, good);
+    assert_eq!(bench.ack("t-3").await.nonce, Some(says.nonce));
+}
+
+#[tokio::test]
+async fn a_list_known_to_have_lapsed_is_not_sent_again() {
+    let mut bench = Bench::new().await;
+    let name = DocumentName::List { contract: "another".parse().unwrap(), date: bench.today };
+    for (body, sent_again) in [("{}", true), ("null", false)] {
+        let held = DocumentHeld { name: name.clone(), version: 4, digest: Digest::of(body.as_bytes()) };
+        bench.up("t-3", UpTopic::Hello, hello(&[], vec![held], None, 1).encode().unwrap());
+        bench.ack("t-3").await;
+        if sent_again {
+            let (version, _, list) = bench.list("t-3").await;
+            assert_eq!((version, list), (5, None));
+        }
+        bench.quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_too_large_keeps_no_other_back() {
+    let mut bench = Bench::new().await;
+    let tomorrow = bench.today.tomorrow().unwrap();
+    let job = move |tx: &mut rusqlite::Transaction<'_>, _: &mut meguri_gateway::touched::Touched| {
+        tx.execute("UPDATE pickup SET date = ?1 WHERE id = 3", [tomorrow.to_string()])?;
+        // Longer than the wire allows, as no import lets it be.
+        tx.execute("UPDATE resident SET spot = ?1 WHERE pickup = 1", ["坂".repeat(501)])
+    };
+    bench.writer.run_job(job).await.unwrap().unwrap();
+    bench.up("t-1", UpTopic::Hello, hello(&[], Vec::new(), None, 1).encode().unwrap());
+    bench.ack("t-1").await;
+    let (_, _, list) = bench.list("t-1").await;
+    assert_eq!(list.unwrap().date, tomorrow);
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'list_too_large'").await, 1);
+}

@@ -132,6 +132,10 @@ impl Message for FactBody {
                 }
                 for (index, item) in items.iter().enumerate() {
                     let field = format!("result.items[{index}]");
+                    // No pickup has as many items, whatever became of it since its list was made.
+                    if usize::try_from(item.item).is_ok_and(|item| item >= limits::PICKUP_ITEMS) {
+                        return check.fail(field, format!("names item {}", item.item));
+                    }
                     if item.collected > limits::ITEM_COUNT {
                         return check.fail(field, format!("collected is {}", item.collected));
                     }
@@ -199,5 +203,35 @@ impl Message for TrackBody {
     fn check(&self) -> Result<(), WireError> {
         let TrackFact::Health(health) = &self.track;
         Check(Self::NAME).text("health.app", &health.app, limits::SHORT_TEXT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn partly(item: u32, collected: u32) -> Vec<u8> {
+        let items = vec![ItemResult { item, collected, reason: Some(Reason::NotOut) }];
+        let fact = Fact::Outcome(Outcome {
+            pickup: PickupId(Uuid::nil()),
+            list: ListRef { date: jiff::civil::date(2026, 4, 1), version: 1 },
+            replaces: None,
+            result: crate::pickup::Result::Partly { items, note: None },
+        });
+        let at = Stamps { terminal: Timestamp::UNIX_EPOCH, gnss: None, trusted: None };
+        let body = FactBody { v: 1, contract: "c-1".parse().unwrap(), config: 1, at, fact };
+        serde_json::to_vec(&body).unwrap()
+    }
+
+    #[test]
+    fn refuses_items_that_no_pickup_can_have() {
+        // The office may have changed the items since the list was made, so only the limits bind.
+        assert!(FactBody::decode(&partly(49, 999)).is_ok());
+        for (item, collected) in [(50, 1), (4_000_000_000, 1), (0, 1_000)] {
+            assert!(FactBody::decode(&partly(item, collected)).is_err(), "{collected} of item {item}");
+        }
     }
 }

@@ -93,6 +93,9 @@ impl Message for Hello {
         let check = Check(Self::NAME);
         check.text("app", &self.app, limits::SHORT_TEXT)?;
         check.count("documents", self.documents.len(), limits::HELLO_DOCUMENTS)?;
+        for (index, held) in self.documents.iter().enumerate() {
+            check.version(&format!("documents[{index}].version"), held.version)?;
+        }
         for log in LogKind::ALL {
             let epochs = self.logs.of(log);
             check.count(log.as_str(), epochs.len(), limits::HELLO_EPOCHS)?;

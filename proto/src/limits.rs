@@ -17,6 +17,8 @@ pub const UNANSWERED_PUBLISHES: usize = 4;
 pub const HELLO_EPOCHS: usize = 16;
 /// Most documents in a hello.
 pub const HELLO_DOCUMENTS: usize = 64;
+/// Versions of documents stay below: SQLite's numbers end there.
+pub const DOCUMENT_VERSION: u64 = i64::MAX as u64;
 /// Most pickups on one day list.
 pub const LIST_PICKUPS: usize = 1_000;
 /// Most items of one pickup.
@@ -25,8 +27,8 @@ pub const PICKUP_ITEMS: usize = 50;
 pub const ITEM_COUNT: u32 = 999;
 /// Most kinds of tickets on one item.
 pub const ITEM_TICKETS: usize = 8;
-/// Most statements of other terminals about one pickup on a list.
-pub const LIST_STATEMENTS: usize = 16;
+/// Most statements of other terminals about one pickup on a list: the one that stands and one that differs.
+pub const LIST_STATEMENTS: usize = 2;
 /// Longest id that people choose (city, terminal, contract, vehicle), in bytes.
 pub const ID_BYTES: usize = 40;
 /// Longest short text (names, towns, item names), in characters.

@@ -40,6 +40,7 @@ impl Message for Document {
     }
 
     fn check(&self) -> Result<(), WireError> {
+        Check(Self::NAME).version("version", self.version)?;
         if Digest::of(self.body.get().as_bytes()) != self.digest {
             return Check(Self::NAME).fail("digest", "is not the body's");
         }

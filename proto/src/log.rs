@@ -131,7 +131,7 @@ impl Entry {
 /// Consecutive entries of one epoch, on `up/fact` or `up/track`.
 ///
 /// A body that is too large or of an unknown version is not this message's fault: it is looked at
-/// entry by entry, so that one bad entry never blocks a terminal.
+/// entry by entry, and a note by itself, so that one bad entry or note never blocks a terminal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogPublish {
@@ -169,11 +169,25 @@ impl Message for LogPublish {
                 return check.fail(format!("entries[{}].seq", index + 1), found);
             }
         }
-        for (digest, text) in &self.notes {
-            check.text("notes", text, limits::LONG_TEXT)?;
-            if Digest::of(text.as_bytes()) != *digest {
-                return check.fail(format!("notes[{digest}]"), "has another SHA-256");
-            }
+        Ok(())
+    }
+
+    fn check_parts(&self) -> Result<(), WireError> {
+        self.notes.iter().try_for_each(|(digest, text)| Self::check_note(digest, text))
+    }
+}
+
+impl LogPublish {
+    /// Checks the text of one note.
+    ///
+    /// # Errors
+    /// [`WireError::OutOfBounds`] where it is too long, holds a control character, or is not the text
+    /// that `digest` names.
+    pub fn check_note(digest: &Digest, text: &str) -> Result<(), WireError> {
+        let check = Check("note");
+        check.text("text", text, limits::LONG_TEXT)?;
+        if Digest::of(text.as_bytes()) != *digest {
+            return check.fail("SHA-256", format!("is another one than {digest}"));
         }
         Ok(())
     }
@@ -181,6 +195,9 @@ impl Message for LogPublish {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
@@ -193,6 +210,19 @@ mod tests {
         );
         assert_ne!(first, Digest::of(b"{}"));
         assert_ne!(first.then(b"{}"), first);
+    }
+
+    #[test]
+    fn a_bad_note_is_not_sent_but_does_not_refuse_what_came() {
+        let body = RawValue::from_string("{}".to_owned()).unwrap();
+        let entry = Entry { seq: 1, id: FactId(Uuid::nil()), digest: Digest::ZERO.then(b"{}"), body };
+        for (of, text) in [("a\tb", "a\tb"), ("門", "塀"), (&*"x".repeat(501), &*"x".repeat(501))] {
+            let notes = BTreeMap::from([(Digest::of(of.as_bytes()), text.to_owned())]);
+            let publish = LogPublish { v: 1, epoch: Epoch(Uuid::nil()), entries: vec![entry.clone()], notes };
+            assert!(matches!(publish.encode(), Err(WireError::OutOfBounds { .. })), "{text}");
+            let read = LogPublish::decode(&serde_json::to_vec(&publish).unwrap()).unwrap();
+            assert_eq!(read.notes, publish.notes);
+        }
     }
 
     #[test]

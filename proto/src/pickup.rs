@@ -55,6 +55,14 @@ impl Result {
         }
     }
 
+    fn without_note(&self) -> Self {
+        match self.clone() {
+            Self::Collected => Self::Collected,
+            Self::Partly { items, .. } => Self::Partly { items, note: None },
+            Self::NotCollected { reason, .. } => Self::NotCollected { reason, note: None },
+        }
+    }
+
     /// Whether both say the same; the notes beside them may differ.
     fn agrees(&self, other: &Self) -> bool {
         match (self, other) {
@@ -153,10 +161,7 @@ pub struct Verdict {
 /// The order of `statements` does not matter.
 #[must_use]
 pub fn decide(office: OfficeWord, statements: &[Statement]) -> Verdict {
-    // Between equals the one with the smaller id stands: it was tapped first (UUIDv7).
-    let best = statements
-        .iter()
-        .max_by_key(|s| (s.result.rank(), s.result.collected_items(), std::cmp::Reverse(s.fact)));
+    let best = best(statements);
     let said = best.map(|best| match &best.result {
         Result::Collected => State::Collected,
         Result::Partly { .. } => State::PartlyCollected,
@@ -185,6 +190,23 @@ pub fn decide(office: OfficeWord, statements: &[Statement]) -> Verdict {
     };
     let by = best.filter(|_| by_field).map(|best| best.fact);
     Verdict { state, by, contradictions }
+}
+
+/// The fewest statements that tell the same: with any statements beside them, [`decide`] says of them what it says
+/// of all. They are the one that stands and, where there is one, one that differs from it; their notes are left out.
+/// So what other terminals say takes bounded room on a list, however many they are.
+#[must_use]
+pub fn telling(statements: &[Statement]) -> Vec<Statement> {
+    let Some(best) = best(statements) else { return Vec::new() };
+    let differs = statements.iter().find(|other| !other.result.agrees(&best.result));
+    let bare =
+        |statement: &Statement| Statement { result: statement.result.without_note(), ..statement.clone() };
+    std::iter::once(best).chain(differs).map(bare).collect()
+}
+
+/// Between equals the one with the smaller id stands: it was tapped first (UUIDv7).
+fn best(statements: &[Statement]) -> Option<&Statement> {
+    statements.iter().max_by_key(|s| (s.result.rank(), s.result.collected_items(), std::cmp::Reverse(s.fact)))
 }
 
 /// A fact about one pickup, with what is needed to tell whether a later one corrects it.
@@ -439,6 +461,15 @@ mod tests {
                     prop_assert_eq!(decide(office, &statements).state, State::Collected);
                 }
             }
+        }
+
+        #[test]
+        fn a_few_statements_tell_the_same(facts in any_facts(), own in any_facts(), cancelled: bool) {
+            let office = if cancelled { OfficeWord::Cancelled } else { OfficeWord::Planned };
+            let (all, few, own) = (standing(&facts), telling(&standing(&facts)), standing(&own));
+            prop_assert!(few.len() <= 2);
+            let beside = |statements: &[Statement]| decide(office, &[statements, &own].concat());
+            prop_assert_eq!(beside(&few), beside(&all));
         }
 
         #[test]

@@ -67,12 +67,22 @@ pub trait Message: Serialize + DeserializeOwned {
     /// [`WireError::OutOfBounds`] names the first field beyond its limit.
     fn check(&self) -> Result<(), WireError>;
 
+    /// What a sender keeps beyond [`check`](Self::check): a receiver looks at these parts one by one, so
+    /// that one bad part never refuses the whole.
+    ///
+    /// # Errors
+    /// [`WireError::OutOfBounds`] names the first part that must not be sent.
+    fn check_parts(&self) -> Result<(), WireError> {
+        Ok(())
+    }
+
     /// The message as JSON.
     ///
     /// # Errors
     /// When a limit is passed.
     fn encode(&self) -> Result<Vec<u8>, WireError> {
         self.check()?;
+        self.check_parts()?;
         let bytes =
             serde_json::to_vec(self).map_err(|source| WireError::Malformed { what: Self::NAME, source })?;
         within(Self::NAME, bytes.len(), Self::MAX_BYTES)?;
@@ -147,6 +157,14 @@ impl Check {
         }
         if text.chars().any(|c| c.is_control() && c != '\n') {
             return self.fail(field, "holds a control character");
+        }
+        Ok(())
+    }
+
+    /// A version of a document: there is always a higher one.
+    pub(crate) fn version(&self, field: &str, version: u64) -> Result<(), WireError> {
+        if version >= limits::DOCUMENT_VERSION {
+            return self.fail(field, format!("is {version}, expected below {}", limits::DOCUMENT_VERSION));
         }
         Ok(())
     }

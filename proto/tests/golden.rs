@@ -213,7 +213,9 @@ fn the_book_shows_every_message() {
         if name == "down-list.json" {
             continue; // The book shows its body, day-list.json.
         }
-        let (_, after) = book.split_once(&format!("`{name}`:\n\n```json\n")).unwrap_or_else(|| panic!("{name} is missing"));
+        let (_, after) = book
+            .split_once(&format!("`{name}`:\n\n```json\n"))
+            .unwrap_or_else(|| panic!("{name} is missing"));
         let (shown, _) = after.split_once("\n```").unwrap();
         let shown: serde_json::Value = serde_json::from_str(shown).unwrap();
         let golden: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();

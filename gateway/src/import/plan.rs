@@ -28,7 +28,7 @@ use super::stored::{Snapshot, Stored};
 use crate::touched::Round;
 
 /// Most bytes that a round's texts may take: the rest of a list is room for what the field says.
-pub(super) const ROUND_BYTES: usize = limits::LIST_BYTES / 4 * 3;
+pub(super) const ROUND_BYTES: usize = limits::LIST_BYTES / 10 * 6;
 
 /// One pickup to write.
 #[derive(Debug, Clone, PartialEq)]

