@@ -133,7 +133,7 @@ impl Message for FactBody {
                 for (index, item) in items.iter().enumerate() {
                     let field = format!("result.items[{index}]");
                     // No pickup has as many items, whatever became of it since its list was made.
-                    if usize::try_from(item.item).is_ok_and(|item| item >= limits::PICKUP_ITEMS) {
+                    if u64::from(item.item) >= limits::PICKUP_ITEMS as u64 {
                         return check.fail(field, format!("names item {}", item.item));
                     }
                     if item.collected > limits::ITEM_COUNT {
