@@ -760,3 +760,25 @@ async fn a_list_that_is_too_large_keeps_no_other_back() {
     bench.quiet().await;
     assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'list_too_large'").await, 1);
 }
+
+#[tokio::test]
+async fn what_was_settled_long_ago_is_emptied() {
+    let mut bench = Bench::new().await;
+    bench.send("meguri/1/hiroshima/t-1/up/unheard-of", b"x".to_vec());
+    bench.quiet().await;
+    for (ago, left) in [("29 days", 1), ("31 days", 0)] {
+        let settle = format!("UPDATE aside SET settled_at = 1000 * unixepoch('now', '-{ago}')");
+        bench.writer.run_job(move |tx, _| tx.execute(&settle, [])).await.unwrap().unwrap();
+        // A gateway looks when its calendar turns, and when it starts.
+        let dir = bench.stop().await;
+        let (store, today) = (Bench::open(&dir), sql::business_date(Timestamp::now()));
+        bench = Bench::start(dir, store, today).await;
+        bench.writer.day().await;
+        while !bench.waiting.messages.is_empty() {
+            bench.waiting.messages.recv().await;
+        }
+        bench.writer.run_job(|_, _| Ok::<_, rusqlite::Error>(())).await.unwrap().unwrap();
+        assert_eq!(bench.count("SELECT count(*) FROM aside WHERE length(raw) > 0").await, left, "{ago}");
+    }
+    assert_eq!(bench.count("SELECT count(*) FROM aside").await, 1);
+}

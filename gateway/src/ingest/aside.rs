@@ -180,6 +180,14 @@ pub fn retry(
     }
 }
 
+/// Empties what was settled before `before`: it may hold residents' data. That it was there stays known.
+///
+/// # Errors
+/// When the store can't be written.
+pub fn forget(conn: &Connection, before: jiff::Timestamp) -> rusqlite::Result<usize> {
+    conn.execute("UPDATE aside SET raw = x'' WHERE raw <> x'' AND settled_at < ?1", [sql::ms(before)])
+}
+
 /// Applies a whole message again where it can be read by now; else says why not.
 fn message_again(
     conn: &Connection,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Parts;
 use crate::changes::Change;
-use crate::ingest::aside::{Place, set_aside};
+use crate::ingest::aside::{self, Place, set_aside};
 use crate::ingest::{Answer, Context, Effects, Incoming, Memory, apply};
 use crate::lists::{self, Issued, ListError, Window};
 use crate::outbox::Receipt;
@@ -20,8 +20,8 @@ use crate::touched::Touched;
 
 /// How long one step of list making may take before acknowledgements get their turn.
 const STEP: Duration = Duration::from_millis(20);
-/// Days after which issued lists are emptied.
-const LISTS_KEPT: i64 = 30;
+/// Days after which issued lists, and what was set aside and is settled, are emptied.
+const KEPT_DAYS: i64 = 30;
 
 pub(super) struct Engine {
     parts: Parts,
@@ -235,9 +235,15 @@ impl Engine {
             return;
         }
         self.window = Some(window);
-        let forgotten = window.from.saturating_sub(jiff::Span::new().days(LISTS_KEPT));
+        let forgotten = window.from.saturating_sub(jiff::Span::new().days(KEPT_DAYS));
+        let settled = self.parts.clock.now().saturating_sub(SignedDuration::from_hours(24 * KEPT_DAYS));
         let conn = &self.parts.store.conn;
-        match terminals(conn).and_then(|all| lists::forget(conn, forgotten).map(|_| all)) {
+        let forget = || {
+            lists::forget(conn, forgotten)?;
+            aside::forget(conn, settled.unwrap_or(Timestamp::MIN))?;
+            terminals(conn)
+        };
+        match forget() {
             Ok(all) => {
                 tracing::info!(from = %window.from, to = %window.to, terminals = all.len(), "lists are kept for these days");
                 for terminal in all {

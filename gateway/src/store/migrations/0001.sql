@@ -1,6 +1,7 @@
 -- The office's store. Instants are milliseconds since 1970-01-01 UTC; business dates are text like
--- 2026-04-01 (Asia/Tokyo); UUIDs and digests are blobs. History names pickups by id; residents' data
--- stands in `resident` and `note` alone and can be erased there.
+-- 2026-04-01 (Asia/Tokyo); UUIDs and digests are blobs. History names pickups by id. Residents' data
+-- stands in `resident` and `note`, where it can be erased, and for a while in `document.body` (emptied 30
+-- days after the list's day), `aside.raw` (emptied 30 days after it was settled) and a held `import.content`.
 
 -- One row: whose office this is, and which life of its store.
 CREATE TABLE office (
