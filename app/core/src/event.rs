@@ -129,8 +129,8 @@ pub enum Telling {
         /// Why.
         why: String,
     },
-    /// The office's time lies far back; another answer is asked for.
-    #[error("the office's time {0} lies more than a day back; asking again")]
+    /// The office's time lies minutes or more back; another answer is asked for.
+    #[error("the office's time {0} lies back behind what it was before; asking again")]
     TimeDoubted(Timestamp),
     /// The store could not write.
     #[error("the store can't write: {0}")]

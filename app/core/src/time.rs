@@ -12,10 +12,10 @@
 //! - Over a restart the device's clock carries time forward, *in doubt*, by at most a day. A longer
 //!   jump needs a second source: a day list held for that very day will do, since only the office
 //!   makes those. Otherwise time stands where it was last known.
-//! - It never runs backwards below what was once sure, over restarts too. Where the office is behind,
-//!   time stands until the office has caught up. The one exception keeps a wrong office clock from
-//!   blocking a fleet: two answers in a row that lie more than a day back and agree with each other
-//!   are believed.
+//! - It never runs backwards below what was once sure, over restarts too. Where the office is behind by
+//!   five minutes at most, time stands until the office has caught up. The one exception keeps an office
+//!   clock that was ahead from blocking a fleet until time has caught up with it: two answers in a row
+//!   that lie further back and agree with each other are believed.
 //! - Deletion and the stamps called trusted go by time that is not in doubt.
 
 use std::time::Duration;
@@ -28,7 +28,8 @@ use uuid::Uuid;
 use crate::moment::{add, milliseconds};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// Two answers agree when their clocks differ by no more.
+/// Two clocks agree when they differ by no more. Unless the timers are set otherwise, no answer counts that
+/// comes later after its hello, so a slow one does not look like a clock set back.
 const AGREE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What of trusted time outlives a restart.
@@ -62,7 +63,7 @@ pub(crate) struct TrustedTime {
     sure: bool,
     /// Never below this.
     floor: Option<Timestamp>,
-    /// An answer from more than a day ago, which waits for a second.
+    /// An answer from further back than [`AGREE`], which waits for a second.
     unbelieved: Option<(Timestamp, Duration)>,
     /// The date that the crew has said is right.
     confirmed: Option<Date>,
@@ -73,7 +74,7 @@ pub(crate) struct TrustedTime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heard {
     Believed,
-    /// It lies more than a day back: another answer is needed.
+    /// It lies further back than a slow answer explains: another one is needed.
     AskAgain,
 }
 
@@ -145,8 +146,8 @@ impl TrustedTime {
         // From here on it is the office's word, or a doubt that the crew can't have known of.
         self.confirmed = None;
         let floor = if self.sure { Some(self.now(boot)) } else { self.floor };
-        let far_behind = floor.is_some_and(|floor| floor.duration_since(office) > DAY);
-        if far_behind {
+        let behind = floor.is_some_and(|floor| floor.duration_since(office) > AGREE);
+        if behind {
             let agrees = self.unbelieved.is_some_and(|(before, at)| {
                 add(before, boot.saturating_sub(at)).duration_since(office).abs() <= AGREE
             });
@@ -155,7 +156,7 @@ impl TrustedTime {
                 return Heard::AskAgain;
             }
         }
-        self.floor = if far_behind { Some(office) } else { floor.max(Some(office)) };
+        self.floor = if behind { Some(office) } else { floor.max(Some(office)) };
         (self.base, self.at, self.sure, self.unbelieved) = (office, boot, true, None);
         Heard::Believed
     }
@@ -236,15 +237,54 @@ mod tests {
             None,
             never,
         );
-        assert_eq!(time.heard(at("2026-04-03T06:00:00Z"), hours(0)), Heard::Believed);
-        assert_eq!(time.now(hours(1)), at("2026-04-03T08:00:00Z"), "stands until the office has caught up");
-        assert_eq!(time.now(hours(3)), at("2026-04-03T09:00:00Z"));
-        assert_eq!(time.heard(at("2026-04-03T08:59:00Z"), hours(3)), Heard::Believed);
-        assert_eq!(time.now(hours(3)), at("2026-04-03T09:00:00Z"));
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        assert_eq!(time.heard(at("2026-04-03T07:55:00Z"), hours(0)), Heard::Believed);
+        assert_eq!(time.now(minutes(4)), at("2026-04-03T08:00:00Z"), "stands until the office has caught up");
+        assert_eq!(time.now(minutes(6)), at("2026-04-03T08:01:00Z"));
+        assert_eq!(time.heard(at("2026-04-03T08:00:00Z"), minutes(6)), Heard::Believed);
+        assert_eq!(time.now(minutes(6)), at("2026-04-03T08:01:00Z"));
+        assert_eq!(time.now(minutes(8)), at("2026-04-03T08:02:00Z"));
+    }
+
+    /// However far ahead the office was: once it is right, two answers say so, over a restart too.
+    #[test]
+    fn a_wrong_office_clock_blocks_nobody_once_it_is_right() {
+        let right = at("2026-04-01T00:00:00Z");
+        let by = |minutes: i64| SignedDuration::from_mins(minutes);
+        let second = Duration::from_secs(1);
+        for minutes in [6, 59, 23 * 60, 24 * 60, 25 * 60, 400 * 24 * 60] {
+            for restarted in [false, true] {
+                let mut time = TrustedTime::start(None, right, hours(0), None, never);
+                assert_eq!(time.heard(right + by(minutes), hours(0)), Heard::Believed);
+                if restarted {
+                    let kept = time.keep(right, hours(0));
+                    time = TrustedTime::start(Some(kept), right, hours(0), None, never);
+                }
+                assert_eq!(time.heard(right, hours(0)), Heard::AskAgain, "{minutes} {restarted}");
+                assert_eq!(time.now(hours(0)), right + by(minutes), "one answer moves nothing back");
+                let later = right + SignedDuration::from_secs(1);
+                assert_eq!(time.heard(later, second), Heard::Believed, "{minutes} {restarted}");
+                assert_eq!(time.sure(second), Some(later), "{minutes} {restarted}");
+                // Nor does what was once sure come back with the next start.
+                let kept = time.keep(later, second);
+                let again = TrustedTime::start(Some(kept), later, hours(0), None, never);
+                assert_eq!(again.now(hours(0)), later, "{minutes} {restarted}");
+            }
+        }
     }
 
     #[test]
-    fn a_wrong_office_clock_blocks_nobody_for_a_year() {
+    fn one_answer_from_the_past_between_right_ones_changes_nothing() {
+        let mut time = TrustedTime::start(None, at("2026-04-01T00:00:00Z"), hours(0), None, never);
+        assert_eq!(time.heard(at("2026-04-01T00:00:00Z"), hours(0)), Heard::Believed);
+        assert_eq!(time.heard(at("2026-03-31T23:00:00Z"), hours(0)), Heard::AskAgain);
+        assert_eq!(time.heard(at("2026-04-01T01:00:00Z"), hours(1)), Heard::Believed);
+        assert_eq!(time.heard(at("2026-04-01T00:00:00Z"), hours(1)), Heard::AskAgain, "not two in a row");
+        assert_eq!(time.sure(hours(1)), Some(at("2026-04-01T01:00:00Z")));
+    }
+
+    #[test]
+    fn answers_that_lie_back_must_agree_with_each_other() {
         let mut time = TrustedTime::start(None, at("2026-04-01T00:00:00Z"), hours(0), None, never);
         time.heard(at("2027-04-01T00:00:00Z"), hours(0));
         assert_eq!(time.heard(at("2026-04-01T01:00:00Z"), hours(1)), Heard::AskAgain);

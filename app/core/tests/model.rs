@@ -47,6 +47,8 @@ enum Action {
     /// From a copy, with a new incarnation or without.
     RestoreOffice(u8, bool),
     DeviceClock(i32),
+    /// So many minutes ahead.
+    OfficeClock(i32),
     ConfirmDate(bool),
 }
 
@@ -79,6 +81,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(Action::CopyOffice),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(index, new)| Action::RestoreOffice(index, new)),
         1 => (-400_i32..400).prop_map(Action::DeviceClock),
+        1 => prop_oneof![-2_000_i32..2_000, Just(0), Just(400 * 24 * 60)].prop_map(Action::OfficeClock),
         1 => any::<bool>().prop_map(Action::ConfirmDate),
     ]
 }
@@ -167,6 +170,7 @@ impl Play {
             }
             Action::ConfirmDate(shown) => self.terminal.confirm_date(&mut self.world, shown),
             Action::DeviceClock(days) => self.world.device_days = i64::from(days),
+            Action::OfficeClock(minutes) => self.world.office_minutes = i64::from(minutes),
         }
     }
 
@@ -207,9 +211,10 @@ impl Play {
         panic!("messages beget messages without end");
     }
 
-    /// The line is good from now on; returns when nothing is left to do.
+    /// The line is good and the office's clock right from now on; returns when nothing is left to do.
     fn settle(&mut self) {
         (self.world.line, self.world.disk_full, self.world.kill_at_commit) = (true, false, None);
+        self.world.office_minutes = 0;
         let mut quiet = 0;
         for _ in 0..200 {
             self.deliver_all();
@@ -247,6 +252,8 @@ impl Play {
             let held = self.office.held(log.log, log.epoch).unwrap_or((0, Digest::ZERO));
             assert_eq!(held, (log.head, log.digest), "{:?}", log.log);
         }
+        let office = self.world.time().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
+        assert_eq!((status.today, status.clock_in_doubt), (office.date(), false), "the working day");
         // A list made of all that, and what the screen makes of it.
         let states = self.office.states();
         if let Some(list) = self.terminal.core.view().list {

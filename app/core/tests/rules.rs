@@ -704,6 +704,29 @@ fn a_clock_a_year_ahead_follows_the_office_once_it_answers() {
 }
 
 #[test]
+fn an_office_clock_that_was_ahead_blocks_the_crew_no_longer_than_a_second_answer_takes() {
+    let mut bench = Bench::joined();
+    bench.wait(400.0);
+    bench.answer_hello(|ack| ack.time += SignedDuration::from_hours(20));
+    assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 2));
+    let refused = bench.say(Intent::Collect { pickup: first() });
+    assert_eq!(refused, Err(NotRecorded::NotListed), "another day's list is shown, if any");
+    // The office's clock is right again.
+    bench.wait(400.0);
+    let hellos = bench.hellos.len();
+    bench.answer_hello(|_| {});
+    assert!(matches!(bench.told.last(), Some(Telling::TimeDoubted(_))), "{:?}", bench.told);
+    bench.wait(1.0);
+    assert_eq!(bench.hellos.len(), hellos + 1, "asked again at once");
+    bench.answer_hello(|_| {});
+    assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 1));
+    assert!(!bench.in_doubt());
+    bench.collect();
+    let trusted = bench.body(1).at.trusted.unwrap();
+    assert!(trusted.duration_since(bench.ack(0).time).abs() < SignedDuration::from_secs(1));
+}
+
+#[test]
 fn the_crew_confirms_the_date_that_is_shown_and_a_crash_does_not_undo_it() {
     let mut bench = Bench::joined().restart();
     assert!(bench.in_doubt());

@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) start: Timestamp,
     pub(crate) boot: Duration,
     pub(crate) device_days: i64,
+    /// How far the office's clock is ahead.
+    pub(crate) office_minutes: i64,
     pub(crate) line: bool,
     pub(crate) up: Vec<(String, Vec<u8>)>,
     pub(crate) down: Vec<(String, Vec<u8>)>,
@@ -57,6 +59,7 @@ impl World {
             start,
             boot: Duration::ZERO,
             device_days: 0,
+            office_minutes: 0,
             line: true,
             up: Vec::new(),
             down: Vec::new(),
@@ -72,6 +75,10 @@ impl World {
 
     /// What the office's clock shows.
     pub(crate) fn time(&self) -> Timestamp {
+        self.right_time() + SignedDuration::from_mins(self.office_minutes)
+    }
+
+    fn right_time(&self) -> Timestamp {
         self.start + SignedDuration::try_from(self.boot).unwrap()
     }
 
@@ -94,7 +101,7 @@ impl World {
     fn moment(&mut self) -> Moment {
         // Time passes: two facts of one terminal are never of the same instant.
         self.boot += Duration::from_millis(1);
-        let device = self.time() + SignedDuration::from_hours(24 * self.device_days);
+        let device = self.right_time() + SignedDuration::from_hours(24 * self.device_days);
         Moment { device, boot: self.boot, random: self.draw() }
     }
 }
