@@ -18,4 +18,6 @@ pub struct Office {
     pub clock: Clock,
     /// The city's plan.
     pub city: Arc<City>,
+    /// How long a terminal may be silent before somebody should ask, in minutes.
+    pub silence_minutes: u16,
 }

@@ -65,7 +65,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         Desk { writer: writer.clone(), readers: readers.clone(), city: city.clone(), broker: broker.clone() };
     let control = tokio::spawn(control::serve(control, desk));
     let days = tokio::spawn(days(writer.clone(), seconds(settings.timers.day)));
-    let office = Office { readers, changes: changes.clone(), clock, city };
+    let silence_minutes = settings.web.silence_minutes;
+    let office = Office { readers, changes: changes.clone(), clock, city, silence_minutes };
     let stopping = changes.clone();
     let pages = axum::serve(listener, web::router(office))
         .with_graceful_shutdown(async move { stopping.stopping().await })

@@ -11,7 +11,7 @@ use axum::response::Response;
 use jiff::SignedDuration;
 use jiff::civil::{Date, date};
 use meguri_proto::pickup::Result as Outcome;
-use meguri_proto::{PickupId, Reason};
+use meguri_proto::{ItemResult, PickupId, Reason};
 use sample::{Request, Sample, day_start, partly};
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
@@ -133,7 +133,7 @@ async fn numbers_agree_however_the_day_is_sorted() {
     assert!(wards.contains("|中区|第一収集|2|0|2|0|4|完了|"), "{wards}");
     assert!(wards.contains("|南区|第二収集|2|0|1|1|4|"), "{wards}");
     let status = words(&office.page("/").await, "role=\"status\"", "</p>");
-    assert!(status.contains("収集済5件、収集不可3件、残り2件、対応が必要3件"), "{status}");
+    assert!(status.contains("収集済5件、一部収集1件、収集不可3件、残り2件、対応が必要3件"), "{status}");
 }
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn one_pickup_tells_its_whole_history_by_every_clock() {
         "端末の時計|2026-04-01 11:29:58",
         "GNSS時刻|2026-04-01 11:30:00",
         "端末の基準時刻|2026-04-01 11:30:00",
-        "事務所の受信|2026-04-01 11:50:00",
+        "サーバーの受信|2026-04-01 11:50:00",
     ] {
         rest = rest.split_once(step).unwrap_or_else(|| panic!("no {step} in its place in {history}")).1;
     }
@@ -287,6 +287,95 @@ async fn one_pickup_tells_its_whole_history_by_every_clock() {
     let erased = office.page(&format!("/pickup/{pickup}")).await;
     assert!(erased.contains("消去済み") && erased.contains("納付券不足") && !erased.contains("3番15号"));
     assert!(erased.contains("本文は届いていないか、消去されました"));
+}
+
+/// What the page of a pickup and the front page say of a part.
+async fn parts(office: &Office, pickup: PickupId) -> (String, String) {
+    let history = words(&office.page(&format!("/pickup/{pickup}")).await, "id=\"history\"", "</section>");
+    let attention = words(&office.page("/").await, "id=\"attention\"", "</section>");
+    (history, attention)
+}
+
+#[tokio::test]
+async fn what_was_collected_of_a_part_stays_as_it_was_said() {
+    let mut office = Office::open();
+    let minutes_ago = |count| noon() - SignedDuration::from_mins(count);
+    let pickup = office.pickup("v01", "中区", "4417");
+    office.sample.terminal("t-01", "v01", true, Some(noon()));
+    let tables = r#"[{"name":"机","count":4,"tickets":[]}]"#;
+    let lamps = r#"[{"name":"電気スタンド","count":5,"tickets":[]},{"name":"棚","count":1,"tickets":[]}]"#;
+    office.say(pickup, "t-01", 60, partly());
+    office.sample.change_items(pickup, tables, minutes_ago(50));
+    office.sample.change_items(pickup, lamps, minutes_ago(40));
+    let (history, attention) = parts(&office, pickup).await;
+    for (text, dot) in [(&history, "|"), (&attention, "・")] {
+        assert!(
+            text.contains(&format!("自転車 1／2点{}", if dot == "|" { " 数量相違" } else { dot })),
+            "{text}"
+        );
+        assert!(text.contains("衣装ケース 3／3点"), "{text}");
+    }
+    assert!(!attention.contains("電気スタンド") && !attention.contains("机"), "{attention}");
+
+    // Said between the two changes, without a line until after both.
+    office.sample.say(pickup, "t-01", minutes_ago(45), SignedDuration::from_mins(30), partly());
+    let (history, attention) = parts(&office, pickup).await;
+    assert!(history.contains("自転車 1／2点") && history.contains("机 1／4点"), "{history}");
+    assert!(attention.contains("机 1／4点"), "{attention}");
+
+    // After both.
+    office.say(pickup, "t-01", 5, partly());
+    let (history, attention) = parts(&office, pickup).await;
+    for step in ["自転車 1／2点", "机 1／4点", "電気スタンド 1／5点"] {
+        assert!(history.contains(step), "{step} in {history}");
+    }
+    assert!(attention.contains("電気スタンド 1／5点"), "{attention}");
+}
+
+#[tokio::test]
+async fn a_part_that_does_not_fit_the_plan_is_told_as_said() {
+    let mut office = Office::open();
+    let pickup = office.pickup("v01", "中区", "4417");
+    office.sample.terminal("t-01", "v01", true, Some(noon()));
+    let items = vec![
+        ItemResult { item: 0, collected: 999, reason: Some(Reason::OtherCount) },
+        ItemResult { item: 7, collected: 2, reason: None },
+    ];
+    office.say(pickup, "t-01", 5, Outcome::Partly { items, note: None });
+    let (history, attention) = parts(&office, pickup).await;
+    for text in [&history, &attention] {
+        assert!(text.contains("自転車 999点") && text.contains("申込にない8番目の品目 2点"), "{text}");
+        assert!(!text.contains("999／"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_runs_behind_raises_no_alarm_and_shows_no_other_day() {
+    let mut office = Office::open();
+    let (said, idle) = (office.pickup("v01", "中区", "0001"), noon() - SignedDuration::from_hours(20));
+    office.pickup("v12", "安佐北区", "0002");
+    office.sample.terminal("t-01", "v01", true, Some(noon()));
+    office.sample.terminal("t-12", "v12", false, Some(idle));
+    // A terminal that believes it to be 2015 confirms the first pickup of the day, just now.
+    let received = noon() - SignedDuration::from_mins(1);
+    let believed: jiff::Timestamp = "2015-01-01T00:00:00Z".parse().unwrap();
+    office.sample.say(said, "t-01", believed, received.duration_since(believed), not(Reason::NotOut));
+    for path in ["/", "/?by=vehicle", "/attention", &format!("/pickup/{said}")] {
+        let page = office.page(path).await;
+        assert!(!page.contains("2015年"), "{path}");
+        assert!(page.contains("11:59"), "{path}");
+        assert!(!page.contains("分以上連絡なし"), "{path}");
+    }
+    let clocks = words(&office.page(&format!("/pickup/{said}")).await, "id=\"history\"", "</section>");
+    assert!(clocks.contains("端末の基準時刻|2015-01-01"), "{clocks}");
+}
+
+#[tokio::test]
+async fn what_was_set_aside_may_be_empty() {
+    let office = Office::open();
+    let id = office.sample.aside(noon(), None, "meguri/1/hiroshima/t-01/up/fact", "can't be read", b"");
+    assert!(office.page("/aside").await.contains("0 バイト"));
+    assert!(office.page(&format!("/aside/{id}")).await.contains("0 バイト"));
 }
 
 #[tokio::test]
@@ -552,7 +641,7 @@ async fn a_pickups_and_the_asides_streams_are_live_too() {
     let mut stream = office.stream("/events?aside=1", &[]).await;
     assert!(stream.next().await.unwrap().sections["aside"].contains("未処理データはありません"));
     office.sample.aside(noon(), None, "x", "unknown topic", b"x");
-    assert!(stream.next().await.unwrap().sections["aside"].contains("知らないトピック"));
+    assert!(stream.next().await.unwrap().sections["aside"].contains("不明なトピック"));
 }
 
 #[tokio::test]

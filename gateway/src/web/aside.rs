@@ -91,8 +91,9 @@ pub(super) fn read_one(conn: &Connection, id: i64) -> rusqlite::Result<Option<As
         .optional()
 }
 
+/// Of an empty blob `substr` makes NULL.
 const SELECT: &str =
-    "SELECT id, at, topic, terminal, seq, problem, bytes, substr(raw, 1, ?1), settled_at, settled_how
+    "SELECT id, at, topic, terminal, seq, problem, bytes, coalesce(substr(raw, 1, ?1), x''), settled_at, settled_how
     FROM aside";
 
 fn aside(row: &Row<'_>, chars: usize) -> rusqlite::Result<Aside> {

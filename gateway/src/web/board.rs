@@ -5,17 +5,16 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 use meguri_proto::pickup::{Contradiction, Result as Outcome};
-use meguri_proto::{Fact, FactBody, Item};
+use meguri_proto::{Fact, FactBody};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
 use super::format;
 use super::names::Names;
+use super::part::{self, Part, Saying};
 use super::state::{Counts, State};
 use crate::store::sql;
 
-/// How long a terminal may be silent before somebody should ask, in minutes. It says hello every five.
-pub(super) const SILENCE_MINUTES: i64 = 30;
 /// How many exceptions the front page shows; the rest is a page away.
 pub(super) const ATTENTION_SHOWN: u32 = 12;
 /// How many confirmations are shown.
@@ -50,6 +49,8 @@ pub(super) struct Board {
     pub(super) latest: Vec<Line>,
     /// Terminals in use.
     pub(super) terminals: Vec<Terminal>,
+    /// How long a terminal may be silent before somebody should ask, in minutes.
+    pub(super) silence_minutes: u16,
     /// What was set aside and is open.
     pub(super) aside_open: u32,
     /// When each vehicle is likely to be done.
@@ -126,8 +127,8 @@ pub(super) struct Line {
     pub(super) at: Option<i64>,
     /// What the crew wrote.
     pub(super) note: Option<String>,
-    /// What was collected of which item: name, collected, count.
-    pub(super) part: Vec<(String, u32, u32)>,
+    /// What was collected of which item.
+    pub(super) part: Vec<Part>,
 }
 
 /// What needs looking at.
@@ -165,8 +166,13 @@ pub(super) enum Attention {
 }
 
 impl Board {
-    /// Reads a day.
-    pub(super) fn read(conn: &Connection, date: Date, now: Timestamp) -> rusqlite::Result<Self> {
+    /// Reads a day. Terminals may be silent for `silence_minutes`.
+    pub(super) fn read(
+        conn: &Connection,
+        date: Date,
+        now: Timestamp,
+        silence_minutes: u16,
+    ) -> rusqlite::Result<Self> {
         let today = sql::business_date(now) == date;
         let names = Names::read(conn)?;
         let slices = slices(conn, date)?;
@@ -175,8 +181,9 @@ impl Board {
             *left.entry(slice.vehicle.clone()).or_default() += slice.counts.left;
         }
         let paces = paces(conn, date, now)?;
-        let begun = paces.values().map(|pace| pace.first).min();
-        let terminals = terminals(conn, date, now, begun, &left)?;
+        let begun = paces.values().map(|pace| pace.heard).min();
+        let heard_since = now.checked_sub(i64::from(silence_minutes).minutes()).unwrap_or(Timestamp::MIN);
+        let terminals = terminals(conn, date, sql::ms(heard_since), begun, &left)?;
         let aside = aside_open(conn)?;
         let finish = if today { finish(&left, &paces, now) } else { HashMap::new() };
 
@@ -215,6 +222,7 @@ impl Board {
             attention_count,
             latest: latest(conn, date)?,
             terminals,
+            silence_minutes,
             aside_open: aside.map_or(0, |(count, _)| count),
             finish,
             before: nearest("SELECT max(date) FROM pickup WHERE date < ?1")?,
@@ -257,10 +265,17 @@ pub(super) fn aside_open(conn: &Connection) -> rusqlite::Result<Option<(u32, i64
     Ok(at.map(|at| (count, at)))
 }
 
+/// When a pickup of the store was confirmed, for a person; NULL where it was not. The same as [`format::happened`].
+pub(super) const HAPPENED: &str = "CASE WHEN said_at BETWEEN
+        min((unixepoch(date) - 32400) * 1000, received_at - (received_at + 32400000) % 86400000) AND received_at
+    THEN said_at ELSE received_at END";
+
 fn slices(conn: &Connection, date: Date) -> rusqlite::Result<Vec<Slice>> {
-    let select = "SELECT contract, vehicle, ward, state, count(*), max(min(coalesce(said_at, received_at), received_at))
-        FROM pickup WHERE date = ?1 GROUP BY contract, vehicle, ward, state ORDER BY contract, vehicle, ward";
-    let mut statement = conn.prepare_cached(select)?;
+    let select = format!(
+        "SELECT contract, vehicle, ward, state, count(*), max({HAPPENED})
+        FROM pickup WHERE date = ?1 GROUP BY contract, vehicle, ward, state ORDER BY contract, vehicle, ward"
+    );
+    let mut statement = conn.prepare_cached(&select)?;
     let mut rows = statement.query([date.to_string()])?;
     let mut slices: Vec<Slice> = Vec::new();
     while let Some(row) = rows.next()? {
@@ -298,21 +313,24 @@ fn reasons(conn: &Connection, date: Date) -> rusqlite::Result<Vec<(Why, u32)>> {
 }
 
 struct Pace {
-    /// When the vehicle's first pickup of the day was confirmed.
+    /// When the office first heard that one of the vehicle's pickups of the day was confirmed.
+    heard: i64,
+    /// When the first one was confirmed.
     first: i64,
     /// How many were in the last hour.
     count: u32,
 }
 
 fn paces(conn: &Connection, date: Date, now: Timestamp) -> rusqlite::Result<HashMap<String, Pace>> {
-    let select = "SELECT vehicle, min(at), count(*) FILTER (WHERE at > ?2) FROM
-        (SELECT vehicle, min(coalesce(said_at, received_at), received_at) AS at FROM pickup
-            WHERE date = ?1 AND received_at IS NOT NULL)
-        GROUP BY vehicle";
+    let select = format!(
+        "SELECT vehicle, min(received_at), min(at), count(*) FILTER (WHERE at > ?2) FROM
+        (SELECT vehicle, received_at, {HAPPENED} AS at FROM pickup WHERE date = ?1 AND received_at IS NOT NULL)
+        GROUP BY vehicle"
+    );
     let hour_ago = now.checked_sub(PACE_MINUTES.minutes()).unwrap_or(Timestamp::MIN);
-    let mut statement = conn.prepare_cached(select)?;
+    let mut statement = conn.prepare_cached(&select)?;
     let rows = statement.query_map(params![date.to_string(), sql::ms(hour_ago)], |row| {
-        Ok((row.get(0)?, Pace { first: row.get(1)?, count: row.get(2)? }))
+        Ok((row.get(0)?, Pace { heard: row.get(1)?, first: row.get(2)?, count: row.get(3)? }))
     })?;
     rows.collect()
 }
@@ -339,15 +357,16 @@ fn finish(
     finish
 }
 
+/// Terminals in use; silent are those not heard after `limit`.
 fn terminals(
     conn: &Connection,
     date: Date,
-    now: Timestamp,
+    limit: i64,
     begun: Option<i64>,
     left: &HashMap<String, u32>,
 ) -> rusqlite::Result<Vec<Terminal>> {
-    let limit = sql::ms(now.checked_sub(SILENCE_MINUTES.minutes()).unwrap_or(Timestamp::MIN));
-    // In the morning nobody has been heard for hours; that means something only once the day has begun.
+    // In the morning nobody has been heard for hours; that means something only once the day has begun,
+    // by the office's own clock.
     let day_begun = begun.is_some_and(|first| first <= limit);
     let select = "SELECT id, vehicle, online, last_heard_at, waiting FROM terminal
         WHERE blocked_at IS NULL ORDER BY vehicle, id";
@@ -396,7 +415,7 @@ pub(super) fn count_exceptions(conn: &Connection, date: Date) -> rusqlite::Resul
 /// Pickups of a day that need looking at: contradictions first, then the newest.
 pub(super) fn exceptions(conn: &Connection, date: Date, most: u32, skip: u32) -> rusqlite::Result<Vec<Line>> {
     let select = format!(
-        "{LINE} WHERE p.date = ?1 AND {EXCEPTION}
+        "SELECT {HAPPENED}, {LINE} WHERE p.date = ?1 AND {EXCEPTION}
         ORDER BY p.contradictions IS NULL, p.received_at DESC, p.said_at DESC, p.id LIMIT ?2 OFFSET ?3"
     );
     let mut lines: Vec<Line> = conn
@@ -411,29 +430,26 @@ pub(super) fn exceptions(conn: &Connection, date: Date, most: u32, skip: u32) ->
 
 fn latest(conn: &Connection, date: Date) -> rusqlite::Result<Vec<Line>> {
     let select = format!(
-        "{LINE} WHERE p.date = ?1 AND p.received_at IS NOT NULL
+        "SELECT {HAPPENED}, {LINE} WHERE p.date = ?1 AND p.received_at IS NOT NULL
         ORDER BY p.received_at DESC, p.said_at DESC, p.id LIMIT ?2"
     );
     conn.prepare_cached(&select)?.query_map(params![date.to_string(), LATEST_SHOWN], line)?.collect()
 }
 
-const LINE: &str =
-    "SELECT p.uid, p.reception, r.town, p.contract, p.vehicle, p.state, p.reason, p.contradictions,
-        p.said_at, p.received_at
+const LINE: &str = "p.uid, p.reception, r.town, p.contract, p.vehicle, p.state, p.reason, p.contradictions
     FROM pickup p LEFT JOIN resident r ON r.pickup = p.id AND r.rev = p.rev";
 
 fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
-    let (said_at, received_at): (Option<i64>, Option<i64>) = (row.get(8)?, row.get(9)?);
     Ok(Line {
-        uid: sql::uuid(row, 0)?,
-        reception: row.get(1)?,
-        town: row.get(2)?,
-        contract: row.get(3)?,
-        vehicle: row.get(4)?,
-        state: State::of_row(row, 5)?,
-        reason: row.get(6)?,
-        contradictions: contradictions(row, 7)?,
-        at: received_at.map(|received_at| format::happened(said_at, received_at)),
+        at: row.get(0)?,
+        uid: sql::uuid(row, 1)?,
+        reception: row.get(2)?,
+        town: row.get(3)?,
+        contract: row.get(4)?,
+        vehicle: row.get(5)?,
+        state: State::of_row(row, 6)?,
+        reason: row.get(7)?,
+        contradictions: contradictions(row, 8)?,
         note: None,
         part: Vec::new(),
     })
@@ -449,23 +465,23 @@ pub(super) fn contradictions(row: &Row<'_>, column: usize) -> rusqlite::Result<V
 
 /// Adds what the crew wrote, and what of it was collected.
 fn say_more(conn: &Connection, line: &mut Line) -> rusqlite::Result<()> {
-    let select = "SELECT f.body, p.items FROM pickup p JOIN fact f ON f.id = p.by_fact WHERE p.uid = ?1";
-    let found: Option<(FactBody, Vec<Item>)> = conn
-        .prepare_cached(select)?
-        .query_row([line.uid.as_bytes().as_slice()], |row| Ok((sql::json(row, 0)?, sql::json(row, 1)?)))
+    let select = format!(
+        "SELECT f.body, {HAPPENED}, p.id, h.id FROM (SELECT id, by_fact, said_at, received_at, date FROM pickup WHERE uid = ?1) p
+        JOIN (SELECT id, body FROM fact) f ON f.id = p.by_fact
+        JOIN (SELECT id, pickup, fact FROM history) h ON h.pickup = p.id AND h.fact = f.id"
+    );
+    let found: Option<(FactBody, Saying)> = conn
+        .prepare_cached(&select)?
+        .query_row([line.uid.as_bytes().as_slice()], |row| {
+            Ok((sql::json(row, 0)?, Saying { at: row.get(1)?, pickup: row.get(2)?, history: row.get(3)? }))
+        })
         .optional()?;
-    let Some((FactBody { fact: Fact::Outcome(outcome), .. }, items)) = found else { return Ok(()) };
+    let Some((FactBody { fact: Fact::Outcome(outcome), .. }, saying)) = found else { return Ok(()) };
     let note = match outcome.result {
         Outcome::Collected => None,
         Outcome::NotCollected { note, .. } => note,
-        Outcome::Partly { items: results, note } => {
-            line.part = results
-                .iter()
-                .filter_map(|result| {
-                    let item = items.get(usize::try_from(result.item).ok()?)?;
-                    Some((item.name.clone(), result.collected, item.count))
-                })
-                .collect();
+        Outcome::Partly { items, note } => {
+            line.part = part::read(conn, saying, &items)?;
             note
         }
     };

@@ -100,10 +100,13 @@ pub(super) fn percent(part: u32, whole: u32) -> u32 {
     if whole == 0 { 0 } else { u32::try_from(u64::from(part) * 100 / u64::from(whole)).unwrap_or(100) }
 }
 
-/// When something happened, for a person: by the terminal's clock, unless that lies after the office's own
-/// and so must be wrong.
-pub(super) fn happened(said_at: Option<i64>, received_at: i64) -> i64 {
-    said_at.map_or(received_at, |said_at| said_at.min(received_at))
+/// When something happened, for a person: by the terminal's clock, unless that must be wrong, because it lies after
+/// the office's own, or before the day of the pickup. [`HAPPENED`](super::board::HAPPENED) is the same as SQL.
+pub(super) fn happened(said_at: Option<i64>, received_at: i64, date: Date) -> i64 {
+    let midnight = |date| sql::ms(midnight(date));
+    // What comes before the day of the pickup is held to the day on which it came.
+    let first = midnight(date).min(midnight(sql::business_date(sql::instant(received_at))));
+    said_at.filter(|said_at| (first..=received_at).contains(said_at)).unwrap_or(received_at)
 }
 
 /// A reason's name.
@@ -144,7 +147,8 @@ pub(super) fn raw(bytes: &[u8], most: usize) -> (String, bool) {
     (out, false)
 }
 
-/// A search text as reception numbers are kept: full-width digits and letters become plain, spaces and hyphens go.
+/// A search text as reception numbers are kept: full-width digits and letters become plain, hyphens and dashes of
+/// any kind become one kind, spaces go.
 pub(super) fn reception(text: &str) -> String {
     let plain = |c: char| match c {
         // U+FF01 to U+FF5E are the ASCII characters in full width.
@@ -200,10 +204,37 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_runs_ahead_is_not_believed() {
-        assert_eq!(happened(Some(90), 100), 90);
-        assert_eq!(happened(Some(1_000), 100), 100);
-        assert_eq!(happened(None, 100), 100);
+    fn a_clock_that_can_not_be_right_is_not_believed() {
+        let day = date(2026, 4, 1);
+        let ms = |at: &str| sql::ms(at.parse::<Timestamp>().unwrap());
+        let conn = rusqlite::Connection::open_in_memory().unwrap();
+        let select = format!(
+            "SELECT {} FROM (SELECT ?1 AS said_at, ?2 AS received_at, ?3 AS date)",
+            super::super::board::HAPPENED
+        );
+        let (ten, noon) = (ms("2026-04-01T01:00:00Z"), ms("2026-04-01T03:00:00Z"));
+        let (eve, night) = (ms("2026-03-31T08:00:00Z"), ms("2026-03-31T15:00:00Z"));
+        let (later, years_ago) = (ms("2026-05-31T03:00:00Z"), ms("2015-01-01T00:00:00Z"));
+        for (said, received, expected) in [
+            (Some(ten), noon, ten),
+            (Some(noon), noon, noon),
+            (Some(noon + 1), noon, noon),
+            (None, noon, noon),
+            // The day's first moment, and one before it.
+            (Some(night), noon, night),
+            (Some(night - 1), noon, noon),
+            (Some(years_ago), noon, noon),
+            // Long without a line.
+            (Some(ten), later, ten),
+            // Before the day.
+            (Some(eve), eve + 1, eve),
+            (Some(years_ago), eve, eve),
+        ] {
+            assert_eq!(happened(said, received, day), expected, "{said:?} {received}");
+            let row = rusqlite::params![said, received, day.to_string()];
+            let by_sql: i64 = conn.query_row(&select, row, |row| row.get(0)).unwrap();
+            assert_eq!(by_sql, expected, "{said:?} {received}");
+        }
     }
 
     #[test]

@@ -239,8 +239,8 @@ async fn look(web: &Web, page: &Page, lang: Lang, not_before: Instant) -> Result
 impl Web {
     /// Reads a day.
     pub(super) async fn board(&self, date: Date) -> Result<Board, Problem> {
-        let now = self.office.clock.now();
-        Ok(self.office.readers.with(move |conn| Board::read(conn, date, now)).await?)
+        let (now, silence) = (self.office.clock.now(), self.office.silence_minutes);
+        Ok(self.office.readers.with(move |conn| Board::read(conn, date, now, silence)).await?)
     }
 
     /// The business date.

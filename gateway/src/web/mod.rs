@@ -10,6 +10,7 @@ mod guard;
 mod live;
 mod names;
 mod page;
+mod part;
 mod pickup;
 mod request;
 mod search;
@@ -162,12 +163,12 @@ async fn attention(State(web): State<Web>, asked: Asked) -> Response {
     let shown = async {
         asked.only(&["day", "page"])?;
         let (day, number) = (asked.day()?.unwrap_or_else(|| web.today()), asked.page()?);
-        let now = web.office.clock.now();
+        let (now, silence) = (web.office.clock.now(), web.office.silence_minutes);
         let read = move |conn: &rusqlite::Connection| {
             let lines =
                 board::exceptions(conn, day, EXCEPTIONS_PAGE, (number - 1).saturating_mul(EXCEPTIONS_PAGE))?;
             let all = board::count_exceptions(conn, day)?;
-            Ok((Board::read(conn, day, now)?, lines, all > number.saturating_mul(EXCEPTIONS_PAGE)))
+            Ok((Board::read(conn, day, now, silence)?, lines, all > number.saturating_mul(EXCEPTIONS_PAGE)))
         };
         let (board, lines, more) = web.office.readers.with(read).await?;
         let view = page::board::View {

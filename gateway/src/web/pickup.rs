@@ -9,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::Value;
 
 use super::board::{aside_open, contradictions, last_history, note_text};
+use super::format;
 use super::names::Names;
+use super::part::{self, Part, Saying};
 use super::state::State;
 use crate::store::sql;
 
@@ -126,6 +128,8 @@ pub(super) struct Said {
     pub(super) contract: String,
     /// The whole body.
     pub(super) body: FactBody,
+    /// What was collected of which item, where it was a part.
+    pub(super) part: Vec<Part>,
     /// When the office received it.
     pub(super) received_at: i64,
     /// What the crew wrote.
@@ -169,7 +173,7 @@ impl Pickup {
                     reason: row.get(13)?,
                     contradictions: contradictions(row, 14)?,
                     resident: revisions.get(&rev).cloned(),
-                    events: events(conn, id, &revisions)?,
+                    events: events(conn, id, sql::parsed(row, 2)?, &revisions)?,
                     names: Names::read(conn)?,
                     history: last_history(conn)?,
                     aside_open: aside_open(conn)?.map_or(0, |(count, _)| count),
@@ -209,9 +213,10 @@ fn residents(conn: &Connection, pickup: i64) -> rusqlite::Result<HashMap<i64, Re
 fn events(
     conn: &Connection,
     pickup: i64,
+    date: Date,
     revisions: &HashMap<i64, Resident>,
 ) -> rusqlite::Result<Vec<Event>> {
-    let select = "SELECT h.at, h.kind, h.detail, i.file, f.terminal, f.contract, f.body, f.received_at
+    let select = "SELECT h.at, h.kind, h.detail, i.file, f.terminal, f.contract, f.body, f.received_at, h.id
         FROM history h LEFT JOIN import i ON i.id = h.import LEFT JOIN fact f ON f.id = h.fact
         WHERE h.pickup = ?1 ORDER BY h.id LIMIT ?2";
     let mut statement = conn.prepare_cached(select)?;
@@ -232,6 +237,18 @@ fn events(
                 // One record of a later version must not hide all others.
                 Err(_) => What::Unreadable,
                 Ok(body) => {
+                    let received_at = row.get(7)?;
+                    let part = match &body.fact {
+                        Fact::Outcome(outcome) => match &outcome.result {
+                            Outcome::Partly { items, .. } => {
+                                let best = crate::pickups::best_clock(&body.at);
+                                let at = format::happened(Some(sql::ms(best)), received_at, date);
+                                part::read(conn, Saying { pickup, history: row.get(8)?, at }, items)?
+                            }
+                            Outcome::Collected | Outcome::NotCollected { .. } => Vec::new(),
+                        },
+                        Fact::Undo(_) => Vec::new(),
+                    };
                     let digest = match &body.fact {
                         Fact::Outcome(outcome) => match &outcome.result {
                             Outcome::Collected => None,
@@ -243,8 +260,8 @@ fn events(
                         None => Note::Nothing,
                         Some(digest) => note_text(conn, digest)?.map_or(Note::Missing, Note::Text),
                     };
-                    let (contract, received_at) = (row.get(5)?, row.get(7)?);
-                    What::Field(Box::new(Said { terminal, contract, body, received_at, note }))
+                    let contract = row.get(5)?;
+                    What::Field(Box::new(Said { terminal, contract, body, part, received_at, note }))
                 }
             },
         };

@@ -137,7 +137,8 @@ texts! {
     ChooseDay "日付" "Date";
     Show "表示" "Show";
     AsOf "{time}現在" "as of {time}";
-    StatusLine "収集済{done}件、一部収集{partly}件、収集不可{not}件、残り{left}件、対応が必要{attention}件" "{done} collected, {partly} partly, {not} not collected, {left} left, {attention} to look at";
+    StatusPartly "一部収集{count}件、" "{count} partly, ";
+    StatusLine "収集済{done}件、{partly}収集不可{not}件、残り{left}件、対応が必要{attention}件" "{done} collected, {partly}{not} not collected, {left} left, {attention} to look at";
     Collected "収集済" "Collected";
     Partly "一部収集" "Partly collected";
     NotCollected "収集不可" "Not collected";

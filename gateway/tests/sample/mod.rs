@@ -82,6 +82,7 @@ impl Sample {
             changes: self.changes.clone(),
             clock,
             city: self.city.clone(),
+            silence_minutes: 30,
         }
     }
 
@@ -237,6 +238,27 @@ impl Sample {
             FROM resident WHERE pickup = ?1 AND rev = 1";
         conn.execute(copy, [row]).unwrap();
         let detail = json!({"rev": 2, "fields": {"lot": null, "spot": null, "vehicle": ["v02", "v01"]}});
+        let insert =
+            "INSERT INTO history (pickup, at, kind, import, detail) VALUES (?1, ?2, 'changed', ?3, ?4)";
+        conn.execute(insert, params![row, sql::ms(at), self.import(at), detail.to_string()]).unwrap();
+    }
+
+    /// A change of the items.
+    pub(crate) fn change_items(&self, pickup: PickupId, items: &str, at: Timestamp) {
+        let row = self.row_of(pickup);
+        let conn = &self.store.conn;
+        let (rev, before): (i64, String) = conn
+            .query_row("SELECT rev, items FROM pickup WHERE id = ?1", [row], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        conn.execute("UPDATE pickup SET rev = ?2, items = ?3 WHERE id = ?1", params![row, rev + 1, items])
+            .unwrap();
+        let copy = "INSERT INTO resident SELECT pickup, rev + 1, town, lot, building, spot, notice, lat, lng
+            FROM resident WHERE pickup = ?1 AND rev = ?2";
+        conn.execute(copy, [row, rev]).unwrap();
+        let parsed = |items: &str| serde_json::from_str::<serde_json::Value>(items).unwrap();
+        let detail = json!({"rev": rev + 1, "fields": {"items": [parsed(&before), parsed(items)]}});
         let insert =
             "INSERT INTO history (pickup, at, kind, import, detail) VALUES (?1, ?2, 'changed', ?3, ?4)";
         conn.execute(insert, params![row, sql::ms(at), self.import(at), detail.to_string()]).unwrap();

@@ -83,6 +83,8 @@ fn problem(lang: Lang, row: &Aside) -> Markup {
         "the terminal is blocked" => Some(Text::ProblemBlocked),
         "the contract is not the terminal's" => Some(Text::ProblemContract),
         "the pickup is unknown" => Some(Text::ProblemPickup),
+        "the pickup is not of the contract" => Some(Text::ProblemPickupContract),
+        "the id is another fact's" => Some(Text::ProblemId),
         _ if noted.contains(" has version ") => Some(Text::ProblemVersion),
         _ if noted.contains("can't be read") => Some(Text::ProblemMalformed),
         _ if noted.contains("outside its limits") => Some(Text::ProblemBounds),

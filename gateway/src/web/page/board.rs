@@ -7,7 +7,7 @@ use jiff::{Timestamp, ToSpan as _};
 use maud::{Markup, html};
 use meguri_config::City;
 
-use super::super::board::{Board, SILENCE_MINUTES, Slice, Terminal, Why};
+use super::super::board::{Board, Slice, Terminal, Why};
 use super::super::format;
 use super::super::request::{Address, By};
 use super::super::state::{self, Counts};
@@ -110,10 +110,16 @@ impl View<'_> {
 
     fn status(&self) -> String {
         let counts = self.board.counts();
+        // What is read aloud adds up.
+        let partly = match counts.partly {
+            0 => String::new(),
+            count => self.lang.fill(Text::StatusPartly, &[("count", &count)]),
+        };
         self.lang.fill(
             Text::StatusLine,
             &[
                 ("done", &counts.done),
+                ("partly", &partly),
                 ("not", &counts.not),
                 ("left", &counts.left),
                 ("attention", &self.board.attention_count),
@@ -224,7 +230,7 @@ impl View<'_> {
                 @if all.is_empty() {
                     p .sub { (lang.say(Text::NoTerminals)) }
                 } @else if silent > 0 {
-                    p .sub .warn { b { (lang.fill(Text::SilentTerminals, &[("count", &silent), ("minutes", &SILENCE_MINUTES)])) } }
+                    p .sub .warn { b { (lang.fill(Text::SilentTerminals, &[("count", &silent), ("minutes", &self.board.silence_minutes)])) } }
                 } @else {
                     p .sub { (lang.say(Text::AllHeard)) }
                 }

@@ -158,13 +158,13 @@ impl View<'_> {
     fn said(&self, said: &Said) -> Markup {
         let lang = self.lang;
         let at = &said.body.at;
-        let best = crate::pickups::best_clock(at).as_millisecond();
+        let best = at.best().as_millisecond();
         let moment = |label, at: Option<Timestamp>| {
             html! { @if let Some(at) = at { dt { (lang.say(label)) } dd { (format::exact(&format::in_japan(at))) } } }
         };
         html! {
             p .what {
-                span .time { (self.clock(format::happened(Some(best), said.received_at))) } " "
+                span .time { (self.clock(format::happened(Some(best), said.received_at, self.pickup.date))) } " "
                 @match &said.body.fact {
                     Fact::Undo(_) => { b { (lang.say(Text::HistoryUndo)) } }
                     Fact::Outcome(outcome) => { (self.outcome(&outcome.result)) }
@@ -172,16 +172,10 @@ impl View<'_> {
                 " " span .who { (said.terminal) " " (self.pickup.names.contractor(&said.contract)) }
             }
             @if let Fact::Outcome(outcome) = &said.body.fact {
-                @if let Outcome::Partly { items, .. } = &outcome.result { ul .changes {
-                    @for result in items {
-                        @if let Some(item) = usize::try_from(result.item).ok().and_then(|index| self.pickup.items.get(index)) {
-                            li {
-                                (lang.fill(Text::ItemLine, &[("name", &item.name), ("collected", &result.collected), ("count", &item.count)]))
-                                @if let Some(reason) = result.reason { " " (format::reason(lang, reason)) }
-                            }
-                        }
-                    }
-                } }
+                @if !said.part.is_empty() { ul .changes { @for part in &said.part { li {
+                    (part.words(lang))
+                    @if let Some(reason) = part.reason { " " (format::reason(lang, reason)) }
+                } } } }
                 @let note = match &said.note {
                     Note::Nothing => None,
                     Note::Text(text) => Some(text.as_str()),
