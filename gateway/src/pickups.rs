@@ -1,17 +1,10 @@
 //! A pickup's state, kept in its row: decided anew from the office's word and every fact about it.
 
-use jiff::Timestamp;
 use meguri_proto::pickup::{OfficeWord, Said, State, Statement, Verdict, decide, standing};
-use meguri_proto::{Epoch, Fact, FactBody, FactId, Reason, Stamps};
+use meguri_proto::{Epoch, Fact, FactBody, FactId, Reason};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::store::sql;
-
-/// When something happened by the terminal's best clock. The device's own comes last, since it may be years off.
-#[must_use]
-pub fn best_clock(at: &Stamps) -> Timestamp {
-    at.trusted.or(at.gnss).unwrap_or(at.terminal)
-}
 
 /// Every fact about a pickup, as applied.
 ///
@@ -28,7 +21,7 @@ pub fn facts(conn: &Connection, pickup: i64) -> rusqlite::Result<Vec<Said>> {
             terminal: sql::parsed(row, 1)?,
             epoch: Epoch(sql::uuid(row, 2)?),
             seq: sql::seq(row, 3)?,
-            at: best_clock(&body.at),
+            at: body.at.best(),
             fact: body.fact,
         })
     })?;

@@ -41,6 +41,16 @@ pub struct Stamps {
     pub trusted: Option<Timestamp>,
 }
 
+impl Stamps {
+    /// The one to show and to keep where there is room for one: terminal and office take the same. Trusted
+    /// time comes first, since the office's own stamps are of it; a receiver's may be off by the 1,024 weeks
+    /// after which GNSS counts anew; the device's comes last, since it may be years off.
+    #[must_use]
+    pub fn best(&self) -> Timestamp {
+        self.trusted.or(self.gnss).unwrap_or(self.terminal)
+    }
+}
+
 /// What happened in the field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -233,5 +243,15 @@ mod tests {
         for (item, collected) in [(50, 1), (4_000_000_000, 1), (0, 1_000)] {
             assert!(FactBody::decode(&partly(item, collected)).is_err(), "{collected} of item {item}");
         }
+    }
+
+    #[test]
+    fn the_best_clock_is_the_offices_then_gnss_then_the_devices_own() {
+        let at =
+            |year: i16| jiff::civil::date(year, 4, 1).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
+        let all = Stamps { terminal: at(2015), gnss: Some(at(2006)), trusted: Some(at(2026)) };
+        assert_eq!(all.best(), at(2026));
+        assert_eq!(Stamps { trusted: None, ..all }.best(), at(2006));
+        assert_eq!(Stamps { trusted: None, gnss: None, ..all }.best(), at(2015));
     }
 }

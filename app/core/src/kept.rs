@@ -179,10 +179,9 @@ impl Meta {
         // The envelope around a body, and a note with each character escaped.
         let bytes = body.len() + 220 + note.map_or(0, |note| 2 * note.len() + 80);
         let own = match log {
-            LogKind::Fact => FactBody::decode(body.as_bytes()).ok().map(|body| Own {
-                at: body.at.gnss.or(body.at.trusted).unwrap_or(body.at.terminal),
-                fact: body.fact,
-            }),
+            LogKind::Fact => {
+                FactBody::decode(body.as_bytes()).ok().map(|body| Own { at: body.at.best(), fact: body.fact })
+            }
             LogKind::Track => None,
         };
         Self { id, digest, bytes, acked_at: None, own }

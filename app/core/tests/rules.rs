@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use meguri_core::kept::{Kept, Op, Rechained, rechain};
+use meguri_core::kept::{Kept, Meta, Op, Rechained, rechain};
 use meguri_core::view::{Intent, Link, NotRecorded, Stop};
 use meguri_core::{Core, Effect, Event, Moment, Recorded, Settings, Telling, Why};
 use meguri_proto::pickup::{OfficeWord, Result as Outcomes, State, Statement};
@@ -780,6 +780,17 @@ fn the_office_outweighs_the_crew() {
     bench.confirm(2);
     assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 1));
     assert!(bench.restart().in_doubt(), "the crew's word about the other date is gone");
+}
+
+#[test]
+fn what_is_said_is_of_the_clock_that_the_office_takes_too() {
+    let mut bench = Bench::joined();
+    bench.collect();
+    let mut body = bench.body(1);
+    body.at.gnss = Some(at("2006-08-15T00:00:00Z"));
+    let text = String::from_utf8(body.encode().unwrap()).unwrap();
+    let meta = Meta::new(LogKind::Fact, FactId(Uuid::nil()), Digest::ZERO, &text, None);
+    assert_eq!(Some(meta.own.unwrap().at), body.at.trusted);
 }
 
 #[test]

@@ -329,7 +329,7 @@ fn track(
     conn.prepare_cached(insert)?.execute(params![
         place.log,
         sql::number(place.seq),
-        sql::ms(pickups::best_clock(&body.at)),
+        sql::ms(body.at.best()),
         health.app,
         sql::number(health.waiting),
         health.free_bytes.map(sql::number),

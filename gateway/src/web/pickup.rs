@@ -241,7 +241,7 @@ fn events(
                     let part = match &body.fact {
                         Fact::Outcome(outcome) => match &outcome.result {
                             Outcome::Partly { items, .. } => {
-                                let best = crate::pickups::best_clock(&body.at);
+                                let best = body.at.best();
                                 let at = format::happened(Some(sql::ms(best)), received_at, date);
                                 part::read(conn, Saying { pickup, history: row.get(8)?, at }, items)?
                             }
