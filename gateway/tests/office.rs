@@ -142,6 +142,25 @@ impl Bench {
         assert!(self.waiting.messages.try_recv().is_err(), "nothing more is said");
     }
 
+    /// Everything handed over before is done; what was sent is not looked at.
+    async fn settled(&mut self) {
+        for _ in 0..2 {
+            self.writer.run_job(|_, _| Ok::<_, rusqlite::Error>(())).await.unwrap().unwrap();
+        }
+        while self.waiting.messages.try_recv().is_ok() {}
+    }
+
+    /// The answer to a hello.
+    async fn ack_with(&mut self, nonce: Nonce) -> Ack {
+        loop {
+            if let (_, Sent::Ack(ack)) = self.next().await
+                && ack.nonce == Some(nonce)
+            {
+                return ack;
+            }
+        }
+    }
+
     async fn count(&self, sql: &'static str) -> i64 {
         self.readers.with(move |conn| conn.query_row(sql, [], |row| row.get(0))).await.unwrap()
     }
@@ -625,6 +644,32 @@ async fn after_a_connection_everybody_is_asked_for_a_hello() {
 }
 
 #[tokio::test]
+async fn what_a_copy_brings_back_into_a_hole_is_asked_for_in_a_new_epoch() {
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    for pickup in 1..=3 {
+        log.write(&collected(pickup));
+    }
+    // The first two are gone; the third is taken behind them.
+    let trimmed = EpochHeld { first: 3, before: log.entries[1].digest, ..log.held() };
+    let says = hello(&[trimmed], Vec::new(), Some(bench.incarnation), 1);
+    bench.up("t-3", UpTopic::Hello, says.encode().unwrap());
+    assert_eq!(bench.ack("t-3").await.held[0].seq, 2);
+    bench.up("t-3", UpTopic::Fact, log.publish(3, 3));
+    assert_eq!(bench.ack("t-3").await.held[0].digest, log.head());
+    // They are not held, so they are not acknowledged.
+    bench.up("t-3", UpTopic::Fact, log.publish(1, 2));
+    let asked = bench.ack("t-3").await;
+    assert!(asked.say_hello && asked.held.is_empty());
+    let says = hello(&[log.held()], Vec::new(), Some(bench.incarnation), 1);
+    bench.up("t-3", UpTopic::Hello, says.encode().unwrap());
+    let told = bench.ack("t-3").await.held[0];
+    assert_eq!((told.seq, told.digest), (3, Digest::ZERO), "no entry has this digest");
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'fork'").await, 1);
+    assert_eq!(bench.count("SELECT held FROM log WHERE kind = 'fact'").await, 3, "what is held stays");
+}
+
+#[tokio::test]
 async fn a_job_that_fails_leaves_nothing() {
     let mut bench = Bench::new().await;
     let failed = bench.writer.run_job(|tx, touched| {
@@ -781,4 +826,224 @@ async fn what_was_settled_long_ago_is_emptied() {
         assert_eq!(bench.count("SELECT count(*) FROM aside WHERE length(raw) > 0").await, left, "{ago}");
     }
     assert_eq!(bench.count("SELECT count(*) FROM aside").await, 1);
+}
+
+/// A body that says "not collected" with a note, and the publish with that note's text under its name.
+fn noted(log: &mut Log, pickup: u128, note: Digest) -> FactId {
+    let list = ListRef { date: jiff::civil::date(2026, 4, 1), version: 1 };
+    let result = Outcome_::NotCollected { reason: meguri_proto::Reason::Other, note: Some(note) };
+    let fact = |pickup| Fact::Outcome(Outcome { pickup, list, replaces: None, result });
+    log.write(&serde_json::to_string(&body(pickup, fact)).unwrap())
+}
+
+/// A publish as somebody sends it who keeps no limits.
+fn unchecked(log: &Log, notes: &[(Digest, &str)]) -> Vec<u8> {
+    let notes = notes.iter().map(|(digest, text)| (*digest, (*text).to_owned())).collect();
+    let publish = LogPublish { v: 1, epoch: log.epoch, entries: log.entries.clone(), notes };
+    serde_json::to_vec(&publish).unwrap()
+}
+
+#[tokio::test]
+async fn a_bad_note_is_set_aside_alone() {
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    let of = |text: &str| Digest::of(text.as_bytes());
+    let long = "長".repeat(501);
+    for (pickup, note) in [(1, of("門\t内")), (2, of(&long)), (3, of("塀"))] {
+        noted(&mut log, pickup, note);
+    }
+    noted(&mut log, 1, of("良い"));
+    let notes = [
+        (of("門\t内"), "門\t内"),
+        (of(&long), long.as_str()),
+        (of("塀"), "別の文"),
+        (of("良い"), "良い"),
+        (of("誰の"), "誰の"),
+    ];
+    bench.up("t-1", UpTopic::Fact, unchecked(&log, &notes));
+    assert_eq!(bench.ack("t-1").await.held[0].seq, 4, "the entries are taken");
+    bench.list("t-2").await;
+    assert_eq!(bench.state(3).await, "not_collected");
+    assert_eq!(bench.count("SELECT count(*) FROM note WHERE text = '良い'").await, 1);
+    assert_eq!(bench.count("SELECT count(*) FROM note").await, 1);
+    for raw in ["門\t内", &long, "別の文", "誰の"] {
+        let select = "SELECT problem FROM aside WHERE raw = ?1 AND terminal = 't-1' AND seq IS NULL";
+        let bytes = raw.as_bytes().to_vec();
+        let problem: String =
+            bench.readers.with(move |conn| conn.query_row(select, [bytes], |row| row.get(0))).await.unwrap();
+        assert!(problem.contains("note") && !problem.contains(raw), "{problem}");
+    }
+    // Sent again they lie there once.
+    bench.up("t-1", UpTopic::Fact, unchecked(&log, &notes));
+    assert_eq!(bench.ack("t-1").await.held[0].seq, 4);
+    assert_eq!(bench.count("SELECT count(*) FROM aside").await, 4);
+}
+
+#[tokio::test]
+async fn a_note_that_comes_with_a_repeat_is_kept() {
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    let note = Digest::of("門の内側".as_bytes());
+    noted(&mut log, 1, note);
+    bench.up("t-1", UpTopic::Fact, unchecked(&log, &[]));
+    bench.ack("t-1").await;
+    assert_eq!(bench.count("SELECT count(*) FROM note").await, 0);
+    bench.list("t-2").await;
+    bench.up("t-1", UpTopic::Fact, unchecked(&log, &[(note, "門の内側")]));
+    bench.ack("t-1").await;
+    assert_eq!(bench.count("SELECT count(*) FROM note WHERE text = '門の内側'").await, 1);
+}
+
+#[tokio::test]
+async fn the_id_of_another_fact_hides_no_fact() {
+    let mut bench = Bench::new().await;
+    let (mut log, mut other) = (Log::new(), Log::new());
+    let id = log.write(&collected(1));
+    log.write_as(id, &collected(2));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 2));
+    assert_eq!(bench.ack("t-1").await.held[0].seq, 2);
+    bench.list("t-2").await;
+    other.write_as(id, log.entries[0].body.get());
+    bench.up("t-2", UpTopic::Fact, other.publish(1, 1));
+    assert_eq!(bench.ack("t-2").await.held[0].seq, 1);
+    bench.quiet().await;
+    let same =
+        "SELECT count(*) FROM aside WHERE problem = 'the id is another fact''s' AND entry_id IS NOT NULL";
+    assert_eq!(bench.count(same).await, 2, "another body, and another terminal");
+    assert_eq!(bench.count("SELECT count(*) FROM fact").await, 1);
+}
+
+#[tokio::test]
+async fn only_pickups_of_the_contract_are_decided() {
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    // t-3 works under c-2 and knows the name of a pickup of c-1.
+    log.write(&collected(1).replace("c-1", "c-2"));
+    bench.up("t-3", UpTopic::Fact, log.publish(1, 1));
+    assert_eq!(bench.ack("t-3").await.held[0].seq, 1);
+    bench.quiet().await;
+    assert_eq!(bench.state(1).await, "open");
+    let problem = "SELECT count(*) FROM aside WHERE problem = 'the pickup is not of the contract'";
+    assert_eq!(bench.count(problem).await, 1);
+
+    // One that moved to another contract: both may speak of it.
+    let moved = bench.writer.run_job(|tx, _| {
+        tx.execute("UPDATE pickup SET contract = 'c-2', vehicle = 'v2' WHERE id = 2", [])?;
+        let detail = r#"{"rev":2,"fields":{"contract":["c-1","c-2"],"vehicle":["v1","v2"]}}"#;
+        tx.execute("INSERT INTO history (pickup, at, kind, detail) VALUES (2, 0, 'changed', ?1)", [detail])
+    });
+    moved.await.unwrap().unwrap();
+    let mut late = Log::new();
+    late.write(&collected(2));
+    bench.up("t-1", UpTopic::Fact, late.publish(1, 1));
+    bench.ack("t-1").await;
+    assert_eq!(bench.state(2).await, "collected");
+    log.write(&collected(2).replace("c-1", "c-2"));
+    while bench.waiting.messages.try_recv().is_ok() {}
+    bench.up("t-3", UpTopic::Fact, log.publish(2, 2));
+    bench.settled().await;
+    assert_eq!(bench.count("SELECT count(*) FROM fact").await, 2);
+    assert_eq!(bench.count(problem).await, 1);
+}
+
+#[tokio::test]
+async fn what_was_settled_is_set_aside_again_where_it_comes_again() {
+    use meguri_gateway::ingest::aside::{self, Settled};
+    let mut bench = Bench::new().await;
+    let say = |bench: &Bench| bench.up("t-1", UpTopic::Fact, b"not json".to_vec());
+    say(&bench);
+    say(&bench);
+    bench.quiet().await;
+    let settle = bench.writer.run(|tx, ctx, fx| aside::settle(tx, ctx, fx, 1, "put away"));
+    assert_eq!(settle.await.unwrap().unwrap(), Settled::Done);
+    say(&bench);
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM aside").await, 2);
+    assert_eq!(bench.count("SELECT count(*) FROM aside WHERE settled_at IS NULL").await, 1);
+}
+
+#[tokio::test]
+async fn what_was_not_committed_is_set_aside_and_noticed_when_it_comes_again() {
+    use meguri_gateway::ingest::apply;
+    let mut bench = Bench::new().await;
+    let say = |bench: &Bench, boot| {
+        bench.up("t-1", UpTopic::Hello, hello(&[], vec![], None, boot).encode().unwrap())
+    };
+    say(&bench, 1);
+    say(&bench, 2);
+    let third = hello(&[], vec![], None, 1).encode().unwrap();
+    let bad = b"not json".to_vec();
+    let (hello_again, bad_again) = (third.clone(), bad.clone());
+    let fails = bench.writer.run(move |tx, ctx, fx| {
+        for (topic, payload) in
+            [("meguri/1/hiroshima/t-1/up/hello", third), ("meguri/1/hiroshima/t-1/up/fact", bad)]
+        {
+            apply::message(tx, ctx, fx, &Incoming { topic: topic.to_owned(), payload })?;
+        }
+        Err::<(), _>(rusqlite::Error::InvalidQuery)
+    });
+    assert!(fails.await.unwrap().is_err());
+    bench.up("t-1", UpTopic::Hello, hello_again);
+    bench.up("t-1", UpTopic::Fact, bad_again);
+    bench.settled().await;
+    assert_eq!(bench.count("SELECT count(*) FROM aside").await, 1);
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'two_devices'").await, 1);
+}
+
+#[tokio::test]
+async fn a_terminal_can_not_fill_the_store_without_entries() {
+    use meguri_gateway::ingest::aside::{self, MOST_OPEN, Place};
+    let mut bench = Bench::new().await;
+    let most = 64;
+    // Epochs of which nothing is held.
+    for n in 0..100 {
+        let says = hello(&[Log::new().held()], vec![], bench.incarnation.into(), n);
+        bench.up("t-1", UpTopic::Hello, says.encode().unwrap());
+        assert_eq!(bench.ack_with(says.nonce).await.held.len(), 1, "each is answered");
+    }
+    assert_eq!(bench.count("SELECT count(*) FROM log").await, most);
+    // Epochs that begin with a hole.
+    let beyond = |epoch, first| EpochHeld {
+        epoch,
+        first,
+        before: Digest::of(b"x"),
+        head: first - 1,
+        digest: Digest::of(b"x"),
+        acked: 0,
+    };
+    for n in 0..100 {
+        let says = hello(&[beyond(Epoch(Uuid::new_v4()), 5)], vec![], None, n);
+        bench.up("t-2", UpTopic::Hello, says.encode().unwrap());
+        bench.settled().await;
+    }
+    assert_eq!(bench.count("SELECT count(*) FROM hole").await, most);
+    assert_eq!(bench.count("SELECT count(*) FROM aside WHERE terminal = 't-2'").await, 100 - most);
+    // One hole whose end moves on.
+    let epoch = Epoch(Uuid::new_v4());
+    for first in 2..20 {
+        let says = hello(&[beyond(epoch, first)], vec![], None, 1);
+        bench.up("t-3", UpTopic::Hello, says.encode().unwrap());
+        bench.settled().await;
+    }
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'hole' AND terminal = 't-3'").await, 1);
+    let grown = "SELECT count(*) FROM hole WHERE first_seq = 1 AND last_seq = 18";
+    assert_eq!(bench.count(grown).await, 1);
+
+    // Messages that can't be taken.
+    let filled = bench.writer.run(|tx, ctx, fx| {
+        let terminal = id("t-1");
+        (0..MOST_OPEN + 50).try_for_each(|n| {
+            let place = Place { terminal: Some(&terminal), entry: None };
+            aside::set_aside(tx, ctx, fx, "topic", &n.to_be_bytes(), place, "bad")
+        })
+    });
+    filled.await.unwrap().unwrap();
+    let of_t1 = "SELECT count(*) FROM aside WHERE terminal = 't-1'";
+    assert_eq!(bench.count(of_t1).await, MOST_OPEN + 1);
+    let told = "SELECT problem LIKE '%dropped%' FROM aside WHERE terminal = 't-1' ORDER BY id DESC LIMIT 1";
+    assert_eq!(bench.count(told).await, 1, "and the last one says so");
+    // Others still have room.
+    bench.up("t-3", UpTopic::Fact, b"not json".to_vec());
+    bench.settled().await;
+    assert_eq!(bench.count("SELECT count(*) FROM aside WHERE terminal = 't-3'").await, 1);
 }

@@ -3,9 +3,11 @@
 //! Everything here runs in the writer's transaction, one savepoint a message. What must follow the
 //! commit is collected in [`Effects`].
 
+use std::collections::BTreeSet;
+
 use meguri_proto::{
-    ContractId, Entry, Epoch, FactBody, FactId, Hello, LogKind, LogPublish, Message, Position, Presence,
-    SeqHeld, TerminalId, Topic, TrackBody, TrackFact, UpTopic, Way, WireError,
+    ContractId, Digest, Entry, Epoch, FactBody, FactId, Hello, LogKind, LogPublish, Message, Position,
+    Presence, SeqHeld, TerminalId, Topic, TrackBody, TrackFact, UpTopic, Way, WireError,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
@@ -51,7 +53,7 @@ pub fn message(
     let Incoming { topic, payload } = message;
     // A topic that is not of the wire may still show whose it is.
     let whose: Option<TerminalId> = topic.split('/').nth(3).and_then(|word| word.parse().ok());
-    let aside = |ctx: &mut Context<'_>, fx: &mut Effects, problem: &str| {
+    let aside = |ctx: &Context<'_>, fx: &mut Effects, problem: &str| {
         let place = Place { terminal: whose.as_ref(), entry: None };
         set_aside(conn, ctx, fx, topic, payload, place, problem)
     };
@@ -73,6 +75,9 @@ pub fn message(
     }
     let read: Result<(), WireError> = match up {
         UpTopic::Hello => match Hello::decode(payload) {
+            Ok(says) if names_too_many(conn, terminal, &says)? => {
+                return aside(ctx, fx, "the terminal names too many epochs of which no entry is held");
+            }
             Ok(says) => return hello(conn, ctx, fx, terminal, says),
             Err(error) => Err(error),
         },
@@ -98,6 +103,44 @@ pub fn message(
     }
 }
 
+/// Most epochs of one log of a terminal of which the office holds no entry. A terminal has a few at most.
+const EMPTY_EPOCHS: i64 = 64;
+
+/// An epoch's row, where the office has met it.
+fn known_log(
+    conn: &Connection,
+    terminal: &TerminalId,
+    log: LogKind,
+    epoch: Epoch,
+) -> rusqlite::Result<Option<(i64, Held)>> {
+    conn.prepare_cached("SELECT id, held, digest FROM log WHERE terminal = ?1 AND kind = ?2 AND epoch = ?3")?
+        .query_row(params![terminal.as_str(), log.as_str(), epoch.0.as_bytes().as_slice()], |row| {
+            Ok((row.get(0)?, Held { seq: sql::seq(row, 1)?, digest: sql::digest(row, 2)? }))
+        })
+        .optional()
+}
+
+/// Whether a hello would have one more hole recorded as an epoch's beginning than any terminal has reason for.
+fn names_too_many(conn: &Connection, terminal: &TerminalId, says: &Hello) -> rusqlite::Result<bool> {
+    let count = "SELECT count(*) FROM log WHERE terminal = ?1 AND kind = ?2 AND held > 0
+        AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.log = log.id)";
+    for kind in LogKind::ALL {
+        let mut begins = false;
+        for epoch in says.logs.of(kind).iter().filter(|epoch| epoch.first > 1) {
+            begins |= known_log(conn, terminal, kind, epoch.epoch)?.is_none_or(|(_, held)| held.seq == 0);
+        }
+        if begins {
+            let found: i64 = conn
+                .prepare_cached(count)?
+                .query_row([terminal.as_str(), kind.as_str()], |row| row.get(0))?;
+            if found >= EMPTY_EPOCHS {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// One epoch's row; made at first contact.
 fn log_row(
     conn: &Connection,
@@ -107,16 +150,10 @@ fn log_row(
     log: LogKind,
     epoch: Epoch,
 ) -> rusqlite::Result<(i64, Held)> {
-    let (whose, kind, epoch) = (terminal.as_str(), log.as_str(), epoch.0.as_bytes().as_slice());
-    let found = conn
-        .prepare_cached("SELECT id, held, digest FROM log WHERE terminal = ?1 AND kind = ?2 AND epoch = ?3")?
-        .query_row(params![whose, kind, epoch], |row| {
-            Ok((row.get(0)?, Held { seq: sql::seq(row, 1)?, digest: sql::digest(row, 2)? }))
-        })
-        .optional()?;
-    if let Some(found) = found {
+    if let Some(found) = known_log(conn, terminal, log, epoch)? {
         return Ok(found);
     }
+    let (whose, kind, epoch) = (terminal.as_str(), log.as_str(), epoch.0.as_bytes().as_slice());
     // A terminal that begins anew has left an epoch behind. Where it did so without a word, as it saw for itself that the
     // office holds other entries, this is the only sign.
     let left: Option<[u8; 16]> = conn
@@ -132,7 +169,14 @@ fn log_row(
         "INSERT INTO log (terminal, kind, epoch, held, digest, opened_at) VALUES (?1, ?2, ?3, 0, ?4, ?5)",
     )?
     .execute(params![whose, kind, epoch, Held::NOTHING.digest.0.as_slice(), sql::ms(ctx.now)])?;
-    Ok((conn.last_insert_rowid(), Held::NOTHING))
+    let row = conn.last_insert_rowid();
+    // Of an epoch of which nothing is held nothing is lost: where it comes again, it begins again.
+    conn.prepare_cached(
+        "DELETE FROM log WHERE terminal = ?1 AND kind = ?2 AND held = 0 AND id NOT IN (SELECT id FROM log
+            WHERE terminal = ?1 AND kind = ?2 AND held = 0 ORDER BY id DESC LIMIT ?3)",
+    )?
+    .execute(params![whose, kind, EMPTY_EPOCHS])?;
+    Ok((row, Held::NOTHING))
 }
 
 fn hold(conn: &Connection, log: i64, held: Held) -> rusqlite::Result<()> {
@@ -154,7 +198,7 @@ fn publish(
     publish: &LogPublish,
 ) -> rusqlite::Result<()> {
     let (log, mut held) = log_row(conn, ctx, fx, terminal, kind, publish.epoch)?;
-    let (mut took, mut known) = (false, false);
+    let (mut took, mut known, mut whole) = (false, false, true);
     fx.heard.insert(terminal.clone());
     for entry in &publish.entries {
         let at_seq = if entry.seq < held.seq { digest_at(conn, log, entry.seq)? } else { None };
@@ -166,24 +210,70 @@ fn publish(
             Verdict::Repeat => known = true,
             Verdict::Gap => {
                 fx.ask.insert(terminal.clone());
+                whole = false;
                 break;
             }
             Verdict::Fork => {
                 fx.ask.insert(terminal.clone());
                 fork(conn, ctx, fx, terminal, kind, publish.epoch)?;
+                whole = false;
                 break;
             }
         }
     }
     if took {
         hold(conn, log, held)?;
-        let insert = "INSERT OR IGNORE INTO note (sha256, text, received_at) VALUES (?1, ?2, ?3)";
-        for (digest, text) in &publish.notes {
-            conn.prepare_cached(insert)?.execute(params![digest.0.as_slice(), text, sql::ms(ctx.now)])?;
-        }
     }
     if took || known {
+        notes(conn, ctx, fx, terminal, topic, log, publish, whole)?;
         fx.acks.entry(terminal.clone()).or_default().insert((kind, publish.epoch), held);
+    }
+    Ok(())
+}
+
+/// Keeps the notes that the held entries among the publish's name, also where they come with a repeat. What is no
+/// good note is set aside alone. Unless the publish was `whole`, the other notes' entries are still to come.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "they name the publish's place; a struct for one caller hides it"
+)]
+fn notes(
+    conn: &Connection,
+    ctx: &Context<'_>,
+    fx: &mut Effects,
+    terminal: &TerminalId,
+    topic: &str,
+    log: i64,
+    publish: &LogPublish,
+    whole: bool,
+) -> rusqlite::Result<()> {
+    let (Some(first), Some(last)) = (publish.entries.first(), publish.entries.last()) else { return Ok(()) };
+    if publish.notes.is_empty() {
+        return Ok(());
+    }
+    // As kept, not as sent again: a repeat's body is not looked at. Digests stand between quotes whatever
+    // the body's version.
+    let mut named = BTreeSet::new();
+    let mut bodies =
+        conn.prepare_cached("SELECT body FROM entry WHERE log = ?1 AND seq BETWEEN ?2 AND ?3")?;
+    let mut rows = bodies.query(params![log, sql::number(first.seq), sql::number(last.seq)])?;
+    while let Some(row) = rows.next()? {
+        named.extend(row.get_ref(0)?.as_str()?.split('"').filter_map(|word| word.parse::<Digest>().ok()));
+    }
+    let at = Place { terminal: Some(terminal), entry: None };
+    for (digest, text) in &publish.notes {
+        if !named.contains(digest) {
+            if whole {
+                set_aside(conn, ctx, fx, topic, text.as_bytes(), at, "a note that no entry names")?;
+            }
+        } else if Digest::of(text.as_bytes()) != *digest {
+            set_aside(conn, ctx, fx, topic, text.as_bytes(), at, "a note that its SHA-256 does not name")?;
+        } else if let Err(error) = LogPublish::check_note(digest, text) {
+            set_aside(conn, ctx, fx, topic, text.as_bytes(), at, &problem(&error))?;
+        } else {
+            let insert = "INSERT OR IGNORE INTO note (sha256, text, received_at) VALUES (?1, ?2, ?3)";
+            conn.prepare_cached(insert)?.execute(params![digest.0.as_slice(), text, sql::ms(ctx.now)])?;
+        }
     }
     Ok(())
 }
@@ -261,10 +351,17 @@ fn fact(
     bytes: &[u8],
 ) -> rusqlite::Result<Taken> {
     let id = place.id.0.as_bytes().as_slice();
-    let mut known = conn.prepare_cached("SELECT 1 FROM fact WHERE id = ?1")?;
-    if known.exists([id])? {
+    // It was decoded from these bytes, so they are UTF-8.
+    let text = String::from_utf8_lossy(bytes);
+    let same: Option<bool> = conn
+        .prepare_cached("SELECT terminal = ?2 AND body = ?3 FROM fact WHERE id = ?1")?
+        .query_row(params![id, terminal.as_str(), text], |row| row.get(0))
+        .optional()?;
+    match same {
         // It came in another epoch before: a fork carried it over.
-        return Ok(Taken::Yes);
+        Some(true) => return Ok(Taken::Yes),
+        Some(false) => return Ok(Taken::No("the id is another fact's".to_owned())),
+        None => {}
     }
     if !works_under(conn, terminal, &body.contract)? {
         return Ok(Taken::No("the contract is not the terminal's".to_owned()));
@@ -281,6 +378,9 @@ fn fact(
         })
         .optional()?;
     let Some((pickup, round)) = pickup else { return Ok(Taken::No("the pickup is unknown".to_owned())) };
+    if !was_under(conn, pickup, &round.contract, &body.contract)? {
+        return Ok(Taken::No("the pickup is not of the contract".to_owned()));
+    }
     let insert = "INSERT INTO fact
         (id, log, seq, terminal, pickup, contract, body, terminal_at, gnss_at, trusted_at, received_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
@@ -291,8 +391,7 @@ fn fact(
         terminal.as_str(),
         pickup,
         body.contract.as_str(),
-        // It was decoded from these bytes, so they are UTF-8.
-        String::from_utf8_lossy(bytes),
+        text,
         sql::ms(body.at.terminal),
         body.at.gnss.map(sql::ms),
         body.at.trusted.map(sql::ms),
@@ -314,6 +413,18 @@ fn works_under(conn: &Connection, terminal: &TerminalId, contract: &ContractId) 
     // Names of lists are list/{contract}/{date}; '0' follows '/' in ASCII.
     let (from, to) = (format!("list/{contract}/"), format!("list/{contract}0"));
     conn.prepare_cached(select)?.exists(params![terminal.as_str(), contract.as_str(), from, to])
+}
+
+/// Whether a pickup, under `now` by now, is or once was under a contract: of one that moved, late facts still count.
+fn was_under(
+    conn: &Connection,
+    pickup: i64,
+    now: &ContractId,
+    contract: &ContractId,
+) -> rusqlite::Result<bool> {
+    let select = "SELECT 1 FROM history WHERE pickup = ?1 AND kind = 'changed'
+        AND json_extract(detail, '$.fields.contract[0]') = ?2";
+    Ok(now == contract || conn.prepare_cached(select)?.exists(params![pickup, contract.as_str()])?)
 }
 
 fn track(
@@ -378,13 +489,8 @@ fn hello(
             let decided = decide::hello(held, epoch, same_office);
             if let Some((first, last)) = decided.hole {
                 hold(conn, log, decided.held)?;
-                conn.prepare_cached(
-                    "INSERT OR IGNORE INTO hole (log, first_seq, last_seq, noticed_at) VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute(params![log, sql::number(first), sql::number(last), sql::ms(ctx.now)])?;
                 tracing::warn!(%terminal, log = %kind, epoch = %epoch.epoch, first, last, "entries that nobody has any more");
-                let detail = json!({ "log": kind, "epoch": epoch.epoch, "first": first, "last": last });
-                fx.touched.notice |= sql::notice(conn, ctx.now, "hole", Some(terminal), &detail)?;
+                hole(conn, ctx, fx, terminal, (kind, epoch.epoch), log, first, last)?;
             }
             if decided.fork {
                 fork(conn, ctx, fx, terminal, kind, epoch.epoch)?;
@@ -407,6 +513,47 @@ fn hello(
     fx.touched.presence = true;
     fx.answers.push(answer);
     fx.hellos.push((terminal.clone(), says));
+    Ok(())
+}
+
+/// Records that nobody has these numbers any more. A hole that goes on stays one hole and one notice, however
+/// often its end is moved.
+#[allow(clippy::too_many_arguments, reason = "they name the hole; a struct for one caller hides it")]
+fn hole(
+    conn: &Connection,
+    ctx: &Context<'_>,
+    fx: &mut Effects,
+    terminal: &TerminalId,
+    (kind, epoch): (LogKind, Epoch),
+    log: i64,
+    first: u64,
+    last: u64,
+) -> rusqlite::Result<()> {
+    let detail = |first: u64, last: u64| json!({ "log": kind, "epoch": epoch, "first": first, "last": last });
+    let begun: Option<u64> = conn
+        .prepare_cached("SELECT first_seq FROM hole WHERE log = ?1 AND last_seq = ?2")?
+        .query_row(params![log, sql::number(first) - 1], |row| sql::seq(row, 0))
+        .optional()?;
+    let Some(begun) = begun else {
+        let insert =
+            "INSERT OR IGNORE INTO hole (log, first_seq, last_seq, noticed_at) VALUES (?1, ?2, ?3, ?4)";
+        conn.prepare_cached(insert)?.execute(params![
+            log,
+            sql::number(first),
+            sql::number(last),
+            sql::ms(ctx.now)
+        ])?;
+        fx.touched.notice |= sql::notice(conn, ctx.now, "hole", Some(terminal), &detail(first, last))?;
+        return Ok(());
+    };
+    conn.prepare_cached("UPDATE hole SET last_seq = ?3 WHERE log = ?1 AND first_seq = ?2")?
+        .execute(params![log, sql::number(begun), sql::number(last)])?;
+    let update = "UPDATE notice SET detail = ?3
+        WHERE kind = 'hole' AND terminal = ?1 AND detail = ?2 AND settled_at IS NULL";
+    let (was, is) = (detail(begun, first - 1), detail(begun, last));
+    let moved =
+        conn.prepare_cached(update)?.execute(params![terminal.as_str(), was.to_string(), is.to_string()])?;
+    fx.touched.notice |= moved > 0 || sql::notice(conn, ctx.now, "hole", Some(terminal), &is)?;
     Ok(())
 }
 

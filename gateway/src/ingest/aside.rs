@@ -1,12 +1,21 @@
 //! What the office could not take: kept raw until a person has looked.
 
-use meguri_proto::{LogKind, Message as _, TerminalId, Topic, Way, WireError, limits};
+use std::cmp::Ordering;
+
+use meguri_proto::{Digest, LogKind, Message as _, TerminalId, Topic, Way, WireError, limits};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use super::apply::{self, EntryPlace, Taken};
 use super::{Context, Effects, Incoming};
 use crate::store::sql;
+
+/// Most messages and notes of one terminal that lie open at a time. What comes beyond them is dropped: messages
+/// were never acknowledged, and nobody reads a thousand. Entries don't count, since each comes once.
+pub const MOST_OPEN: i64 = 1_000;
+/// Says on the last one kept that others were dropped.
+const TOO_MANY: &str =
+    "too many are set aside for this terminal: what comes until some are settled is dropped";
 
 /// Where something set aside belongs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,19 +32,36 @@ pub struct Place<'a> {
 /// When the store can't be written.
 pub fn set_aside(
     conn: &Connection,
-    ctx: &mut Context<'_>,
+    ctx: &Context<'_>,
     fx: &mut Effects,
     topic: &str,
     raw: &[u8],
     place: Place<'_>,
     problem: &str,
 ) -> rusqlite::Result<()> {
+    let mut problem = problem;
+    let mut same = None;
     // An entry comes here once, since it counts as taken; a message may be sent for ever.
-    if place.entry.is_none() && ctx.memory.set_aside_before(topic, raw) {
-        return Ok(());
+    if place.entry.is_none() {
+        let digest = Digest::of(topic.as_bytes()).then(raw);
+        let mut known = conn.prepare_cached("SELECT 1 FROM aside WHERE same = ?1 AND settled_at IS NULL")?;
+        if known.exists([digest.0.as_slice()])? {
+            return Ok(());
+        }
+        let count =
+            "SELECT count(*) FROM aside WHERE terminal IS ?1 AND same IS NOT NULL AND settled_at IS NULL";
+        let open: i64 = conn
+            .prepare_cached(count)?
+            .query_row([place.terminal.map(TerminalId::as_str)], |row| row.get(0))?;
+        match open.cmp(&MOST_OPEN) {
+            Ordering::Less => {}
+            Ordering::Equal => problem = TOO_MANY,
+            Ordering::Greater => return Ok(()),
+        }
+        same = Some(digest.0.to_vec());
     }
-    let insert = "INSERT INTO aside (at, topic, terminal, log, seq, entry_id, problem, raw, bytes)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let insert = "INSERT INTO aside (at, topic, terminal, log, seq, entry_id, problem, raw, bytes, same)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let cut = &raw[..raw.len().min(limits::MESSAGE_BYTES)];
     conn.prepare_cached(insert)?.execute(params![
         sql::ms(ctx.now),
@@ -47,6 +73,7 @@ pub fn set_aside(
         problem,
         cut,
         i64::try_from(raw.len()).unwrap_or(i64::MAX),
+        same,
     ])?;
     fx.touched.aside = true;
     Ok(())

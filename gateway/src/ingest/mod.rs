@@ -34,43 +34,51 @@ pub struct Context<'a> {
     pub memory: &'a mut Memory,
 }
 
-/// What a running office remembers between messages without keeping it.
+/// What a running office remembers between messages without keeping it. As the store's, what is noted in a
+/// transaction is undone with it: a message that is sent again must find the memory as it was.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// The last boots that each terminal's hellos named, newest last, no two neighbours alike.
     boots: HashMap<TerminalId, VecDeque<BootId>>,
-    /// Digests of messages set aside last, so that one that is sent again and again is set aside once.
-    aside: VecDeque<meguri_proto::Digest>,
+    /// What stood there before each change that is not committed yet.
+    before: Vec<(TerminalId, Option<VecDeque<BootId>>)>,
 }
 
-/// How many messages set aside are remembered.
-const REMEMBERED_ASIDE: usize = 1_024;
-
 impl Memory {
+    /// Where the memory stands in its transaction, for [`Memory::back_to`].
+    #[must_use]
+    pub fn mark(&self) -> usize {
+        self.before.len()
+    }
+
+    /// Undoes what was noted since the mark; since the transaction's beginning with 0.
+    pub fn back_to(&mut self, mark: usize) {
+        for (terminal, boots) in self.before.drain(mark.min(self.before.len())..).rev() {
+            match boots {
+                Some(boots) => self.boots.insert(terminal, boots),
+                None => self.boots.remove(&terminal),
+            };
+        }
+    }
+
+    /// Keeps what was noted: it is committed.
+    pub fn keep(&mut self) {
+        self.before.clear();
+    }
+
     /// Notes a boot; says whether two devices alternate (A, B, A).
     fn alternates(&mut self, terminal: &TerminalId, boot: BootId) -> bool {
-        let boots = self.boots.entry(terminal.clone()).or_default();
-        if boots.back() == Some(&boot) {
+        let known = self.boots.get(terminal);
+        if known.and_then(VecDeque::back) == Some(&boot) {
             return false;
         }
+        self.before.push((terminal.clone(), known.cloned()));
+        let boots = self.boots.entry(terminal.clone()).or_default();
         boots.push_back(boot);
         if boots.len() > 3 {
             boots.pop_front();
         }
         boots.len() == 3 && boots.front() == Some(&boot)
-    }
-
-    /// Whether the same was set aside lately; notes it.
-    fn set_aside_before(&mut self, topic: &str, payload: &[u8]) -> bool {
-        let digest = meguri_proto::Digest::of(topic.as_bytes()).then(payload);
-        if self.aside.contains(&digest) {
-            return true;
-        }
-        self.aside.push_back(digest);
-        if self.aside.len() > REMEMBERED_ASIDE {
-            self.aside.pop_front();
-        }
-        false
     }
 }
 
@@ -137,5 +145,21 @@ mod tests {
         assert!(!run(&[1, 1, 2, 2, 3, 4]), "restarts");
         assert!(run(&[1, 2, 1]), "two devices");
         assert!(run(&[9, 1, 1, 2, 2, 1]), "two devices after a restart");
+    }
+
+    #[test]
+    fn what_is_not_committed_is_forgotten() {
+        let terminal: TerminalId = "t-1".parse().unwrap();
+        let boot = |n| BootId(Uuid::from_u128(n));
+        let mut memory = Memory::default();
+        assert!(!memory.alternates(&terminal, boot(1)));
+        memory.keep();
+        assert!(!memory.alternates(&terminal, boot(2)));
+        let mark = memory.mark();
+        assert!(memory.alternates(&terminal, boot(1)));
+        memory.back_to(mark);
+        assert!(memory.alternates(&terminal, boot(1)), "said again, noticed again");
+        memory.back_to(0);
+        assert!(!memory.alternates(&terminal, boot(1)), "the second device was never committed");
     }
 }

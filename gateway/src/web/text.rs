@@ -330,6 +330,9 @@ texts! {
     ProblemPickup "該当する収集がありません" "the pickup is unknown";
     ProblemPickupContract "この委託契約の収集ではありません" "the pickup is not of the contract";
     ProblemId "同じ番号で内容の違う記録があります" "another record has the same id";
+    ProblemNote "収集の記録と合わないメモ" "a note that fits no record";
+    ProblemEpochs "端末が名乗る記録の系列が多すぎる" "too many epochs";
+    ProblemMany "件数の上限に達し、以後の分は捨てています" "too many, the rest is dropped";
     ProblemVersion "この版では読めない形式" "a version that is not spoken here";
     ProblemMalformed "形式の誤り" "malformed";
     ProblemBounds "範囲外の値" "outside its limits";

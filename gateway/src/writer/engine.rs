@@ -92,6 +92,16 @@ impl Engine {
         &mut self,
         f: impl FnOnce(&mut Transaction<'_>, &mut Context<'_>, &mut Effects) -> Result<T, E>,
     ) -> Result<Result<T, E>, StoreError> {
+        let done = self.attempt(f);
+        // Nothing where it was committed.
+        self.memory.back_to(0);
+        done
+    }
+
+    fn attempt<T, E>(
+        &mut self,
+        f: impl FnOnce(&mut Transaction<'_>, &mut Context<'_>, &mut Effects) -> Result<T, E>,
+    ) -> Result<Result<T, E>, StoreError> {
         let now = self.parts.clock.now();
         let Parts { store, city, .. } = &mut self.parts;
         let mut tx = store
@@ -107,6 +117,7 @@ impl Engine {
         fx.lost &= !self.found_a_copy;
         let (drawn, history) = finish(&tx, now, &mut fx).map_err(StoreError::sql("finish"))?;
         tx.commit().map_err(StoreError::sql("commit"))?;
+        self.memory.keep();
         if let Some(drawn) = drawn {
             self.found_a_copy = true;
             tracing::warn!(incarnation = %drawn, "a terminal was told more than this store holds: it is a copy put back");
@@ -356,6 +367,7 @@ fn one(
     message: &Incoming,
 ) -> rusqlite::Result<()> {
     let mut own = Effects::default();
+    let mark = ctx.memory.mark();
     let savepoint = tx.savepoint()?;
     match apply::message(&savepoint, ctx, &mut own, message) {
         Ok(()) => {
@@ -367,7 +379,8 @@ fn one(
         Err(error) if is_systemic(&error) => Err(error),
         Err(error) => {
             drop(savepoint);
-            tracing::error!(topic = %message.topic, error = %code(&error), "the store refused a message; it is set aside");
+            ctx.memory.back_to(mark);
+            tracing::error!(topic = ?message.topic, error = %code(&error), "the store refused a message; it is set aside");
             let Incoming { topic, payload } = message;
             set_aside(tx, ctx, fx, topic, payload, Place::default(), "the store refused it")
         }
