@@ -201,7 +201,7 @@ fn publish(
     let (mut took, mut known, mut whole) = (false, false, true);
     fx.heard.insert(terminal.clone());
     for entry in &publish.entries {
-        let at_seq = if entry.seq < held.seq { digest_at(conn, log, entry.seq)? } else { None };
+        let at_seq = if entry.seq <= held.seq { digest_at(conn, log, entry.seq)? } else { None };
         match decide::entry(held, at_seq, entry.seq, entry.digest, entry.body_bytes()) {
             Verdict::Take(next) => {
                 keep(conn, ctx, fx, terminal, kind, topic, log, entry)?;
@@ -486,7 +486,11 @@ fn hello(
     for kind in LogKind::ALL {
         for epoch in says.logs.of(kind) {
             let (log, held) = log_row(conn, ctx, fx, terminal, kind, epoch.epoch)?;
-            let decided = decide::hello(held, epoch, same_office);
+            let hole_end: i64 = conn
+                .prepare_cached("SELECT coalesce(max(last_seq), 0) FROM hole WHERE log = ?1")?
+                .query_row([log], |row| row.get(0))?;
+            let hole_end = u64::try_from(hole_end).unwrap_or(0);
+            let decided = decide::hello(held, hole_end, epoch, same_office);
             if let Some((first, last)) = decided.hole {
                 hold(conn, log, decided.held)?;
                 tracing::warn!(%terminal, log = %kind, epoch = %epoch.epoch, first, last, "entries that nobody has any more");
@@ -496,7 +500,7 @@ fn hello(
                 fork(conn, ctx, fx, terminal, kind, epoch.epoch)?;
             }
             fx.lost |= decided.lost;
-            let Held { seq, digest } = decided.held;
+            let Held { seq, digest } = decided.says;
             answer.held.push(SeqHeld { log: kind, epoch: epoch.epoch, seq, digest });
         }
     }

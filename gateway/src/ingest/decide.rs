@@ -26,7 +26,7 @@ pub enum Verdict {
     Take(Held),
     /// It is held already: acknowledge it again, change nothing.
     Repeat,
-    /// Something before it is missing: ask for a hello, change nothing.
+    /// Something before it is missing, or it lies in a hole: ask for a hello, change nothing.
     Gap,
     /// It is not of the chain that the office holds: tell a person, ask for a hello, change nothing.
     Fork,
@@ -37,9 +37,12 @@ pub enum Verdict {
 #[must_use]
 pub fn entry(held: Held, at_seq: Option<Digest>, seq: u64, digest: Digest, body: &[u8]) -> Verdict {
     if seq <= held.seq {
-        let kept = if seq == held.seq { Some(held.digest) } else { at_seq };
-        // Of a hole nothing is known, so nothing contradicts.
-        return if kept.is_none_or(|kept| kept == digest) { Verdict::Repeat } else { Verdict::Fork };
+        return match at_seq {
+            Some(kept) if kept == digest => Verdict::Repeat,
+            Some(_) => Verdict::Fork,
+            // It lies in a hole: not held, so never acknowledged. If it is still kept somewhere, the hello moves it.
+            None => Verdict::Gap,
+        };
     }
     if seq > held.seq + 1 {
         return Verdict::Gap;
@@ -50,8 +53,10 @@ pub fn entry(held: Held, at_seq: Option<Digest>, seq: u64, digest: Digest, body:
 /// What becomes of one epoch of a hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
-    /// What the office holds from then on, and answers.
+    /// What the office holds from then on.
     pub held: Held,
+    /// What it answers: the same, or under its number a digest that no entry has, so that the terminal forks.
+    pub says: Held,
     /// First and last number that nobody has any more.
     pub hole: Option<(u64, u64)>,
     /// The terminal's chain is not the office's: a store put back from a copy, or cloned.
@@ -60,17 +65,33 @@ pub struct Answer {
     pub lost: bool,
 }
 
-/// Decides about one epoch of a hello. `same_office` is whether its `acked` was heard from this incarnation.
+/// Decides about one epoch of a hello. `hole_end` is the last number of the epoch's last hole, 0 where it has none;
+/// `same_office` is whether its `acked` was heard from this incarnation.
+///
+/// A hole is final, since what follows it was taken on top. A store put back may bring its entries back all the same. Such
+/// a terminal is answered with [`Digest::ZERO`], which no entry has: what is held ends at or behind the hole, so the answer
+/// contradicts an entry that it keeps, or lies beyond its head. Either way it forks, all that it keeps comes in a
+/// new epoch, and ids see to it that everything applies once.
 #[must_use]
-pub fn hello(held: Held, says: &EpochHeld, same_office: bool) -> Answer {
+pub fn hello(held: Held, hole_end: u64, says: &EpochHeld, same_office: bool) -> Answer {
     let lost = same_office && says.acked > held.seq;
     if says.first > held.seq + 1 {
         let now = Held { seq: says.first - 1, digest: says.before };
-        return Answer { held: now, hole: Some((held.seq + 1, says.first - 1)), fork: false, lost };
+        return Answer {
+            held: now,
+            says: now,
+            hole: Some((held.seq + 1, says.first - 1)),
+            fork: false,
+            lost,
+        };
+    }
+    if says.first <= hole_end {
+        let says = Held { digest: Digest::ZERO, ..held };
+        return Answer { held, says, hole: None, fork: true, lost };
     }
     let differs = (says.first == held.seq + 1 && says.before != held.digest)
         || (says.head == held.seq && says.digest != held.digest);
-    Answer { held, hole: None, fork: differs || says.head < held.seq, lost }
+    Answer { held, says: held, hole: None, fork: differs || says.head < held.seq, lost }
 }
 
 #[cfg(test)]
@@ -95,11 +116,12 @@ mod tests {
         assert_eq!(entry(held, None, 4, next, b"{}"), Verdict::Take(Held { seq: 4, digest: next }));
         assert_eq!(entry(held, None, 4, digest(9), b"{}"), Verdict::Fork);
         assert_eq!(entry(held, None, 5, next, b"{}"), Verdict::Gap);
-        assert_eq!(entry(held, None, 3, digest(3), b"{}"), Verdict::Repeat);
-        assert_eq!(entry(held, None, 3, digest(9), b"{}"), Verdict::Fork);
+        assert_eq!(entry(held, Some(digest(3)), 3, digest(3), b"{}"), Verdict::Repeat);
+        assert_eq!(entry(held, Some(digest(3)), 3, digest(9), b"{}"), Verdict::Fork);
+        assert_eq!(entry(held, None, 3, digest(3), b"{}"), Verdict::Gap, "the end of a hole");
         assert_eq!(entry(held, Some(digest(2)), 2, digest(2), b"{}"), Verdict::Repeat);
         assert_eq!(entry(held, Some(digest(2)), 2, digest(9), b"{}"), Verdict::Fork);
-        assert_eq!(entry(held, None, 1, digest(9), b"{}"), Verdict::Repeat, "of a hole");
+        assert_eq!(entry(held, None, 1, digest(9), b"{}"), Verdict::Gap, "of a hole");
     }
 
     fn says(first: u64, before: u8, head: u64, last: u8, acked: u64) -> EpochHeld {
@@ -110,7 +132,8 @@ mod tests {
     #[test]
     fn every_case_of_a_hello() {
         let held = Held { seq: 3, digest: digest(3) };
-        let quiet = Answer { held, hole: None, fork: false, lost: false };
+        let quiet = Answer { held, says: held, hole: None, fork: false, lost: false };
+        let hello = |held, says: &EpochHeld, same_office| hello(held, 0, says, same_office);
         assert_eq!(hello(held, &says(1, 0, 7, 7, 3), true), quiet, "ahead");
         assert_eq!(hello(held, &says(1, 0, 3, 3, 2), true), quiet, "level");
         assert_eq!(hello(held, &says(4, 3, 9, 9, 3), true), quiet, "keeps only what is new");
@@ -122,7 +145,22 @@ mod tests {
         let hole = hello(held, &says(6, 5, 7, 7, 5), false);
         assert_eq!((hole.hole, hole.held), (Some((4, 5)), Held { seq: 5, digest: digest(5) }));
         let fresh = hello(Held::NOTHING, &says(1, 0, 0, 0, 0), false);
-        assert_eq!(fresh, Answer { held: Held::NOTHING, hole: None, fork: false, lost: false });
+        let nothing = Held::NOTHING;
+        assert_eq!(fresh, Answer { held: nothing, says: nothing, hole: None, fork: false, lost: false });
+    }
+
+    #[test]
+    fn whoever_keeps_what_a_hole_lacks_forks() {
+        let held = Held { seq: 6, digest: digest(6) };
+        for keeps in [says(1, 0, 6, 6, 6), says(4, 3, 9, 9, 6), says(1, 0, 4, 4, 4), says(3, 2, 3, 3, 3)] {
+            let answer = hello(held, 4, &keeps, false);
+            assert_eq!((answer.held, answer.hole, answer.fork), (held, None, true), "{keeps:?}");
+            assert_eq!(answer.says, Held { seq: 6, digest: Digest::ZERO }, "{keeps:?}");
+        }
+        let after = hello(held, 4, &says(5, 4, 7, 7, 6), false);
+        assert_eq!((after.says, after.fork), (held, false), "the terminal that the hole was recorded of");
+        let wider = hello(held, 4, &says(9, 8, 9, 9, 6), false);
+        assert_eq!(wider.hole, Some((7, 8)), "another hole behind it");
     }
 
     /// One terminal as far as the office can tell: an epoch of numbered bodies.
@@ -168,7 +206,8 @@ mod tests {
 
         fn hello(&mut self, says: &EpochHeld, epoch: u32) -> Answer {
             let (held, _, holes) = self.epochs.entry(epoch).or_default();
-            let answer = hello(held.unwrap_or(Held::NOTHING), says, true);
+            let hole_end = holes.iter().map(|hole| hole.1).max().unwrap_or(0);
+            let answer = hello(held.unwrap_or(Held::NOTHING), hole_end, says, true);
             *held = Some(answer.held);
             holes.extend(answer.hole);
             answer
@@ -183,8 +222,9 @@ mod tests {
         Arrive(usize, usize),
         /// The terminal says hello and sends from the answer.
         Repair,
-        /// The terminal's store is put back to its first so many entries, and it works on.
-        RestoreTerminal(usize),
+        /// The terminal's store is put back to its first so many entries, also to those that it had forgotten since;
+        /// and it works on or not.
+        RestoreTerminal { to: usize, whole: bool, works: bool },
         /// The office's store is put back to an earlier state.
         RestoreOffice(usize),
         /// The terminal forgets what the office has acknowledged.
@@ -196,7 +236,8 @@ mod tests {
             4 => (1..6usize).prop_map(Step::Write),
             6 => (0..30usize, 1..6usize).prop_map(|(from, count)| Step::Arrive(from, count)),
             3 => Just(Step::Repair),
-            1 => (0..20usize).prop_map(Step::RestoreTerminal),
+            1 => (0..20usize, any::<bool>(), any::<bool>())
+                .prop_map(|(to, whole, works)| Step::RestoreTerminal { to, whole, works }),
             1 => (0..10usize).prop_map(Step::RestoreOffice),
             1 => Just(Step::Trim),
         ];
@@ -226,12 +267,14 @@ mod tests {
                             office.publish(terminal.epoch, at as u64 + 1, terminal.bodies[at], digests[at]);
                         }
                     }
-                    Step::RestoreTerminal(to) => {
-                        // A copy from before anything was trimmed, and other work after it.
+                    Step::RestoreTerminal { to, whole, works } => {
                         terminal.bodies.truncate(to);
-                        terminal.first = terminal.first.min(terminal.bodies.len());
-                        terminal.bodies.push(next_body);
-                        next_body += 1;
+                        let first = if whole { 0 } else { terminal.first };
+                        terminal.first = first.min(terminal.bodies.len());
+                        if works {
+                            terminal.bodies.push(next_body);
+                            next_body += 1;
+                        }
                     }
                     Step::RestoreOffice(to) => office = earlier[to.min(earlier.len() - 1)].clone(),
                     Step::Trim => {
@@ -253,9 +296,9 @@ mod tests {
                                 acked: 0,
                             };
                             let answer = office.hello(&says, terminal.epoch);
-                            let seq = usize::try_from(answer.held.seq).unwrap();
+                            let seq = usize::try_from(answer.says.seq).unwrap();
                             let forked = seq > digests.len()
-                                || (seq >= terminal.first && at(seq) != answer.held.digest);
+                                || (seq >= terminal.first && at(seq) != answer.says.digest);
                             if forked {
                                 terminal.bodies.drain(..terminal.first);
                                 (terminal.epoch, terminal.first) = (next_epoch, 0);

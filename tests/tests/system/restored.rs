@@ -1,5 +1,6 @@
 //! Stores put back from older copies, on either side and on both, and two devices under one name.
 
+use meguri_config::Terminal;
 use meguri_tests::harness::books::Books;
 use meguri_tests::harness::eventually;
 use meguri_tests::harness::scene::{Broker, Scene, await_list};
@@ -125,6 +126,59 @@ fn terminal_from_older_copy(broker: Broker, office_too: bool) {
         eventually("somebody is told", || (notices(&scene, "fork") > 0).then_some(()));
     }
     scene.office.stop().unwrap();
+}
+
+/// Both sides come back from copies, and between them the terminal had forgotten what the office's copy lacks: the office
+/// records a hole, and the terminal's copy brings back what lies in it.
+#[test]
+fn what_lay_in_a_hole() {
+    for broker in BROKERS {
+        let mut scene = Scene::set(broker, &["v01"], 10).unwrap();
+        scene.start_terminals().unwrap();
+        let mut books = Books::default();
+        let list = scene.receptions("v01");
+        collect(&mut scene, 0, &list[..2], &mut books);
+        await_sent(&mut scene, 0, &books);
+        let (copy, office_copy) = (scene.dir().join("copy"), scene.dir().join("office-copy"));
+        scene.office.kill();
+        scene.office.back_up(&office_copy).unwrap();
+        scene.office.start().unwrap();
+        collect(&mut scene, 0, &list[2..4], &mut books);
+        await_sent(&mut scene, 0, &books);
+        scene.terminals[0].kill();
+        scene.terminals[0].back_up(&copy).unwrap();
+
+        // It keeps nothing that is acknowledged from now on.
+        let settings = scene.dir().join("t-1/terminal.toml");
+        let keeps = std::fs::read_to_string(&settings).unwrap();
+        let mut forgets = Terminal::read(&settings).unwrap();
+        forgets.retention.acked_days = 0;
+        std::fs::write(&settings, toml::to_string(&forgets).unwrap()).unwrap();
+        scene.terminals[0].start().unwrap();
+        eventually("what is acknowledged is forgotten", || {
+            let status = scene.terminals[0].status().unwrap();
+            let facts = status["logs"].as_array()?.iter().find(|log| log["log"] == "fact")?.clone();
+            (facts["first"].as_u64()? > facts["head"].as_u64()?).then_some(())
+        });
+        scene.office.kill();
+        scene.office.restore(&office_copy, true).unwrap();
+        scene.office.start().unwrap();
+        eventually("a hole is recorded", || (notices(&scene, "hole") > 0).then_some(()));
+        assert_eq!(books.missing(&scene.office.store().unwrap()).unwrap(), 2);
+
+        scene.terminals[0].kill();
+        scene.terminals[0].restore(&copy).unwrap();
+        std::fs::write(&settings, keeps).unwrap();
+        scene.terminals[0].start().unwrap();
+        await_list(&mut scene.terminals[0]).unwrap();
+        await_sent(&mut scene, 0, &books);
+        collect(&mut scene, 0, &list[4..6], &mut books);
+        await_sent(&mut scene, 0, &books);
+        let sum = books.check(&scene.office.store().unwrap()).unwrap();
+        assert_eq!((sum.facts, sum.epochs), (6, 2));
+        assert!(notices(&scene, "fork") > 0, "somebody is told");
+        scene.office.stop().unwrap();
+    }
 }
 
 /// Two devices under one name, one a copy of the other with its store: both make progress and nothing is lost.

@@ -18,6 +18,8 @@ use super::terminal::{World, settings};
 pub(crate) struct Office {
     incarnation: Incarnation,
     epochs: BTreeMap<(LogKind, Epoch), (u64, Digest)>,
+    /// The last number of each epoch's last hole.
+    hole_ends: BTreeMap<(LogKind, Epoch), u64>,
     /// Facts applied, each once.
     pub(crate) facts: BTreeMap<FactId, String>,
     said: Vec<Said>,
@@ -31,6 +33,7 @@ impl Office {
         Self {
             incarnation: Incarnation(Uuid::from_u128(1)),
             epochs: BTreeMap::new(),
+            hole_ends: BTreeMap::new(),
             facts: BTreeMap::new(),
             said: Vec::new(),
             opened: Vec::new(),
@@ -99,8 +102,12 @@ impl Office {
                 if kept.first > held.0 + 1 {
                     world.hole(kept.epoch, held.0 + 1, kept.first - 1);
                     *held = (kept.first - 1, kept.before);
+                    self.hole_ends.insert((log, kept.epoch), kept.first - 1);
                 }
-                answer.push(SeqHeld { log, epoch: kept.epoch, seq: held.0, digest: held.1 });
+                let hole_end = self.hole_ends.get(&(log, kept.epoch)).copied().unwrap_or(0);
+                // No entry has this digest: whoever keeps what a hole lacks brings it in a new epoch.
+                let digest = if kept.first <= hole_end { Digest::ZERO } else { held.1 };
+                answer.push(SeqHeld { log, epoch: kept.epoch, seq: held.0, digest });
             }
         }
         if lost {

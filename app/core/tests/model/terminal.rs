@@ -47,8 +47,7 @@ pub(crate) struct World {
     pub(crate) written: BTreeMap<FactId, String>,
     /// Where facts stood in which epoch.
     places: BTreeMap<(Epoch, u64), FactId>,
-    /// Facts that nobody had any more when the terminal said hello. A hole is final, even where an older
-    /// copy of the terminal's store brings them back.
+    /// Facts that nobody had any more when the terminal said hello.
     pub(crate) holed: BTreeSet<FactId>,
     draws: u64,
 }
