@@ -11,5 +11,5 @@ pub mod terminal;
 
 pub use city::City;
 pub use clock::Clock;
-pub use read::{ConfigError, Wrong};
+pub use read::{ConfigError, Wrong, told};
 pub use terminal::Terminal;

@@ -35,6 +35,23 @@ pub enum ConfigError {
     },
 }
 
+/// An error with its causes, for a person. A cause that was told already is not told again: many errors name theirs in
+/// their own words, while others leave it to the reader of the chain.
+#[must_use]
+pub fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(more.trim_end()) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// A wrong value, before its file is known.
 #[derive(Debug)]
 pub struct Wrong {
@@ -73,4 +90,23 @@ pub(crate) fn parse<T: DeserializeOwned>(
         .map_err(|source| ConfigError::Shape { path: path.to_owned(), source: Box::new(source) })?;
     check(&value).map_err(|wrong| wrong.at(path))?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("can't start")]
+    struct Silent(#[source] ConfigError);
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let read = || ConfigError::Read {
+            path: "city.toml".into(),
+            source: std::io::Error::other("the disk is on fire"),
+        };
+        assert_eq!(told(&read()), "can't read city.toml: the disk is on fire");
+        assert_eq!(told(&Silent(read())), "can't start: can't read city.toml: the disk is on fire");
+    }
 }

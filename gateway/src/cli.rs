@@ -158,7 +158,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(status) => status,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "meguri-gateway: {error:#}");
+            let _ = writeln!(io::stderr(), "meguri-gateway: {}", meguri_config::told(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -16,7 +16,7 @@ async fn main() -> ExitCode {
     match run(options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("デモを続けられません / The demo can't go on: {error:#}");
+            eprintln!("デモを続けられません / The demo can't go on: {}", meguri_config::told(error.as_ref()));
             ExitCode::FAILURE
         }
     }
