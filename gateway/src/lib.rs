@@ -8,6 +8,7 @@ pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod control;
+mod direction;
 pub mod import;
 pub mod ingest;
 pub mod link;

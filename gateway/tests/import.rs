@@ -113,6 +113,27 @@ fn report(output: &Output) -> Report {
 }
 
 #[test]
+fn an_error_is_told_once() {
+    let folder = Folder::new();
+    let told = |output: &Output, what: &str| {
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(err.matches(what).count(), 1, "{err}");
+    };
+    ended(&folder.settle(&["list"]), 0, "no import is held");
+    told(&folder.import("no,date\n", &[]), "expected columns district");
+    fs::write(folder.path("profile.toml"), PROFILE.replace("town =", "twon =")).unwrap();
+    told(&folder.import(day(1), &[]), "unknown field");
+    fs::remove_file(folder.path("data/city.toml")).unwrap();
+    told(&folder.import(day(1), &[]), "No such file");
+    fs::write(folder.path("data/city.toml"), CITY.replace("division", "dvision")).unwrap();
+    told(&folder.import(day(1), &[]), "unknown field");
+    let mut command = folder.gateway();
+    let output =
+        command.args(["config", "print", "--config"]).arg(folder.path("nothing.toml")).output().unwrap();
+    told(&output, "No such file");
+}
+
+#[test]
 fn status_0_all_taken_and_again_unchanged() {
     let folder = Folder::new();
     ended(&folder.import(day(20), &[]), 0, "taken as import 1");
@@ -162,7 +183,17 @@ fn status_3_held_until_released_or_dropped() {
     ended(&folder.import(day(20), &[]), 0, "taken");
     ended(&folder.import(day(10), &[]), 3, "2026-06-10: 10 of 20 planned pickups are missing in the file");
     assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 20);
-    ended(&folder.settle(&["drop", "2"]), 0, "import 2 is dropped");
+    let output = folder.settle(&["list"]);
+    ended(&output, 0, "import 2: day.csv, read with whole days, held ");
+    ended(&output, 0, "  2026-06-10: 10 of 20 planned pickups are missing in the file");
+    let listed: serde_json::Value =
+        serde_json::from_slice(&folder.settle(&["list", "--json"]).stdout).unwrap();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["import"]), (1, &2.into()));
+    assert_eq!(listed[0]["missing"][0]["date"], "2026-06-10");
+    let output = folder.settle(&["drop", "2"]);
+    ended(&output, 0, "import 2 is dropped");
+    ended(&output, 0, "day.csv, read with whole days\n");
+    ended(&folder.settle(&["list"]), 0, "no import is held");
     ended(&folder.settle(&["release", "2"]), 1, "import 2 is dropped; only held imports");
     ended(&folder.import(day(10), &[]), 3, "held as import 3");
     ended(&folder.settle(&["release", "3", "--dry-run"]), 0, "dry run");

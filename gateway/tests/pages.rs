@@ -371,6 +371,30 @@ async fn a_clock_that_runs_behind_raises_no_alarm_and_shows_no_other_day() {
 }
 
 #[tokio::test]
+async fn no_text_turns_the_direction_of_writing() {
+    let mut office = Office::open();
+    let pickup = office.pickup_in(TODAY, "v01", "中区", "\u{202e}大手町\u{2066}四丁目", "4417");
+    office.sample.terminal("t-01", "v01", true, Some(noon()));
+    let mut stream = office.stream("/events", &[]).await;
+    stream.next().await.unwrap();
+    let note = office.sample.note("\u{202e}千円\u{2069}が1枚");
+    office.say(pickup, "t-01", 5, Outcome::NotCollected { reason: Reason::Other, note: Some(note) });
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let attention = loop {
+        let sections = stream.next().await.unwrap().sections;
+        assert!(!sections.values().any(|html| html.contains(turns)));
+        if let Some(attention) = sections.get("attention").filter(|html| html.contains("千円が1枚")) {
+            break attention.clone();
+        }
+    };
+    assert!(attention.contains("大手町四丁目"), "{attention}");
+    for path in ["/", "/attention", "/search?q=4417", &format!("/pickup/{pickup}")] {
+        let page = office.page(path).await;
+        assert!(!page.contains(turns) && page.contains("大手町四丁目"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_set_aside_may_be_empty() {
     let office = Office::open();
     let id = office.sample.aside(noon(), None, "meguri/1/hiroshima/t-01/up/fact", "can't be read", b"");

@@ -11,10 +11,11 @@ use jiff::civil::Date;
 use meguri_config::City;
 use rusqlite::{Connection, OpenFlags};
 
+use super::held::{self, Waiting};
 use super::{Command, FILE_BYTES, File, Prepared, Report, text};
 use crate::store::STORE_FILE;
 
-/// Takes a file of requests, or settles one that is held.
+/// Takes a file of requests, or shows and settles those that are held.
 #[derive(Debug, Clone, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
@@ -41,6 +42,12 @@ pub struct Args {
 /// What to do with a held import.
 #[derive(Debug, Clone, Copy, clap::Subcommand)]
 enum Action {
+    /// Lists held imports: number, file, and for each day why.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Takes a held import after all, compared with the store as it is now.
     Release {
         /// Its number.
@@ -72,6 +79,7 @@ pub fn run(
     office: impl FnOnce(Command) -> anyhow::Result<Report>,
 ) -> ExitCode {
     let (dry_run, json) = match args.action {
+        Some(Action::List { json }) => return list(data, json),
         None => (args.dry_run, args.json),
         Some(Action::Release { dry_run, json, .. }) => (dry_run, json),
         Some(Action::Drop { json, .. }) => (false, json),
@@ -81,7 +89,7 @@ pub fn run(
     let report = match done {
         Ok(report) => report,
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("{}", meguri_config::told(error.as_ref()));
             return ExitCode::FAILURE;
         }
     };
@@ -98,7 +106,7 @@ fn command(args: &Args) -> anyhow::Result<Command> {
     match args.action {
         Some(Action::Release { id, .. }) => return Ok(Command::Release { id }),
         Some(Action::Drop { id, .. }) => return Ok(Command::Drop { id }),
-        None => {}
+        Some(Action::List { .. }) | None => {}
     }
     let (Some(profile_path), Some(path)) = (&args.profile, &args.file) else {
         bail!("expected --profile PROFILE and FILE");
@@ -118,14 +126,44 @@ fn command(args: &Args) -> anyhow::Result<Command> {
     Ok(Command::File(File { name, content, profile, days: args.day.clone() }))
 }
 
+/// Prints what is held. Reading needs no gateway, and disturbs none.
+fn list(data: &Path, json: bool) -> ExitCode {
+    let path = data.join(STORE_FILE);
+    let held =
+        if path.exists() { look(&path).and_then(|conn| Ok(held::all(&conn)?)) } else { Ok(Vec::new()) };
+    match held {
+        Ok(held) if json => println!("{}", serde_json::json!(held)),
+        Ok(held) if held.is_empty() => println!("no import is held"),
+        Ok(held) => {
+            for Waiting { import, at, file, profile, missing } in held {
+                // Whoever named the file may not write on this screen.
+                let file = file.replace(char::is_control, " ");
+                println!("import {import}: {file}, read with {profile}, held {at:.0}");
+                missing.iter().for_each(|missing| println!("  {missing}"));
+            }
+        }
+        Err(error) => {
+            eprintln!("{}", meguri_config::told(error.as_ref()));
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Opens the store for reading only.
+fn look(path: &Path) -> anyhow::Result<Connection> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .with_context(|| format!("can't open {}", path.display()))?;
+    conn.busy_timeout(std::time::Duration::from_secs(10))?;
+    Ok(conn)
+}
+
 fn dry_run(data: &Path, city: &City, command: Command) -> anyhow::Result<Report> {
     let path = data.join(STORE_FILE);
     let prepared = match command {
         Command::File(file) if !path.exists() => Prepared::without_store(city, file)?,
         command => {
-            let conn = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-                .with_context(|| format!("can't open {}", path.display()))?;
-            conn.busy_timeout(std::time::Duration::from_secs(10))?;
+            let conn = look(&path)?;
             Prepared::new(&conn, city, command)?
         }
     };

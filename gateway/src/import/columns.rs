@@ -10,6 +10,33 @@ pub(super) struct Source {
     pub(super) column: Option<usize>,
 }
 
+/// A column of the key, and how its cells are made alike where they mean the same.
+pub(super) struct KeyPart {
+    pub(super) column: usize,
+    /// Zeros are put in front up to this many characters.
+    pub(super) pad: usize,
+    /// Whether it is the date.
+    pub(super) date: bool,
+}
+
+impl KeyPart {
+    fn resolve(profile: &Profile, header: &Header, name: &str) -> Result<Self, Problem> {
+        // What takes a part of the cell or translates it may be the same for different requests.
+        let whole = |field: &Field| {
+            field.column.as_deref() == Some(name)
+                && field.after.is_none()
+                && field.before.is_none()
+                && field.map.is_empty()
+        };
+        let fields = || profile.fields.all().filter(|(_, field)| whole(field));
+        Ok(Self {
+            column: header.column(name)?,
+            pad: fields().map(|(_, field)| field.pad).max().unwrap_or(0),
+            date: fields().any(|(field, _)| field == "date"),
+        })
+    }
+}
+
 /// One item's fields.
 pub(super) struct ItemSource {
     pub(super) name: Source,
@@ -29,7 +56,7 @@ pub(super) enum ItemSources {
 /// Every field of a profile with its place in one file.
 pub(super) struct Columns {
     pub(super) header: Header,
-    pub(super) key: Vec<usize>,
+    pub(super) key: Vec<KeyPart>,
     pub(super) skip: Vec<usize>,
     pub(super) date: Source,
     pub(super) district: Source,
@@ -91,7 +118,11 @@ impl Columns {
         };
         Ok(Self {
             header: header.clone(),
-            key: profile.key.iter().map(|name| header.column(name)).collect::<Result<_, _>>()?,
+            key: profile
+                .key
+                .iter()
+                .map(|name| KeyPart::resolve(profile, header, name))
+                .collect::<Result<_, _>>()?,
             skip: profile.skip.iter().map(|rule| header.column(&rule.column)).collect::<Result<_, _>>()?,
             date: source(&fields.date)?,
             district: source(&fields.district)?,

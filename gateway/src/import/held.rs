@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
 use serde_json::json;
 
-use super::{Counts, File, ImportError, store};
+use super::{Counts, File, ImportError, Missing, store};
 use crate::store::sql;
 use crate::touched::Touched;
 
@@ -33,6 +34,34 @@ pub(super) fn tell(
 pub(super) fn kept_profile(file: &File) -> String {
     let days: Vec<String> = file.days.iter().map(Date::to_string).collect();
     format!("{DAYS}{}\n{}", days.join(" "), file.profile)
+}
+
+/// A held import, for the person who decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Waiting {
+    /// Its number.
+    pub(super) import: i64,
+    /// When it was held.
+    pub(super) at: Timestamp,
+    /// The file's name.
+    pub(super) file: String,
+    /// The profile's name.
+    pub(super) profile: String,
+    /// Why: days on which too much is missing.
+    pub(super) missing: Vec<Missing>,
+}
+
+/// All that is held, the oldest first.
+pub(super) fn all(conn: &Connection) -> Result<Vec<Waiting>, ImportError> {
+    let doing = "list held imports";
+    let select = "SELECT id, at, file, profile, held_why FROM import WHERE state = 'held' ORDER BY id";
+    let mut statement = conn.prepare(select).map_err(store(doing))?;
+    let rows = statement.query_map([], |row| {
+        let at = sql::instant(row.get(1)?);
+        let missing = sql::json(row, 4)?;
+        Ok(Waiting { import: row.get(0)?, at, file: row.get(2)?, profile: row.get(3)?, missing })
+    });
+    rows.and_then(Iterator::collect).map_err(store(doing))
 }
 
 /// A held import as it was kept.

@@ -309,10 +309,15 @@ impl Take {
         tx.execute_batch("SAVEPOINT import").map_err(store(doing))?;
         let mut noted = Touched::default();
         let done = self.write(tx, now, &mut noted);
-        let end = if done.is_ok() { "RELEASE import" } else { "ROLLBACK TO import; RELEASE import" };
-        tx.execute_batch(end).map_err(store(doing))?;
-        if done.is_ok() {
-            touched.merge(noted);
+        match &done {
+            Ok(_) => {
+                tx.execute_batch("RELEASE import").map_err(store("end taking the file"))?;
+                touched.merge(noted);
+            }
+            Err(Moved::On) => undo(tx).map_err(store("undo what was taken of the file"))?,
+            // The caller undoes the transaction. Where SQLite has done so itself, as on a full disk, undoing fails
+            // here, and would hide why.
+            Err(Moved::Failed(_)) => drop(undo(tx)),
         }
         done
     }
@@ -392,6 +397,10 @@ impl Take {
     fn sha256(&self) -> Vec<u8> {
         Digest::of(self.file.content.as_bytes()).0.to_vec()
     }
+}
+
+fn undo(tx: &Connection) -> rusqlite::Result<()> {
+    tx.execute_batch("ROLLBACK TO import; RELEASE import")
 }
 
 fn dropped(id: i64, file: &str, profile: &str) -> Report {

@@ -63,8 +63,13 @@ pub struct Profile {
     /// How dates are written: a format of strptime (`%Y/%m/%d`), or `wareki` for 令和8年4月1日, R8.4.1 and the like.
     #[serde(default = "date_format")]
     pub date_format: String,
-    /// The columns that together name a request within the source, as they stand. A request whose date is not
-    /// part of its key keeps its history when it moves to another day.
+    /// The columns that together name a request within the source. A request whose date is not part of its key keeps
+    /// its history when it moves to another day.
+    ///
+    /// Full-width letters and digits count as plain ones. A column that is a whole field's, too, counts as the field
+    /// has it: filled up by its `pad`, and a date as a date however it is written. So 1, 0001 and １ are one number. Where the
+    /// field takes a part of the cell (`after`, `before`) or translates it (`map`), the cell counts, since different
+    /// requests may have that in common.
     pub key: Vec<String>,
     /// What the columns mean.
     pub fields: Fields,
@@ -385,7 +390,7 @@ impl Profile {
 
 impl Fields {
     /// The fields that are there, by name.
-    fn all(&self) -> impl Iterator<Item = (&'static str, &Field)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &Field)> {
         [
             ("date", Some(&self.date)),
             ("district", Some(&self.district)),

@@ -187,16 +187,20 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The columns of the key, joined so that no two keys look alike.
+    /// The columns of the key, joined so that no two keys look alike, and one request's always do.
     fn key(&self, line: &Line) -> Result<String, Problem> {
         let mut key = String::new();
-        for &column in &self.columns.key {
-            let cell = &line.cells[column];
-            let at = |problem| Problem::at(line.number, Some(self.columns.header.named(column)), problem);
+        for part in &self.columns.key {
+            let cell = &line.cells[part.column];
+            let at =
+                |problem| Problem::at(line.number, Some(self.columns.header.named(part.column)), problem);
             if cell.is_empty() {
                 return Err(at("expected a part of the request's key, found nothing".to_owned()));
             }
-            let cell = value::text(cell, KEY_CELL, false).map_err(at)?;
+            let plain = value::text(&value::narrow(cell), KEY_CELL, false).map_err(at)?;
+            let date = part.date.then(|| value::date(&self.profile.date_format, cell).ok()).flatten();
+            // Of a date that can't be read its field tells.
+            let cell = date.map_or_else(|| value::padded(&plain, part.pad), |date| date.to_string());
             if !key.is_empty() {
                 key.push('/');
             }
@@ -309,8 +313,7 @@ impl Reader<'_> {
                 self.wrong(line, source, problem)
             })?;
         }
-        let missing = field.pad.saturating_sub(text.chars().count());
-        Ok("0".repeat(missing) + text)
+        Ok(value::padded(text, field.pad))
     }
 
     fn wrong(&self, line: &Line, source: &Source, problem: String) -> Problem {

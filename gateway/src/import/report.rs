@@ -139,6 +139,13 @@ impl Problem {
     }
 }
 
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { date, planned, missing } = self;
+        write!(f, "{date}: {missing} of {planned} planned pickups are missing in the file")
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
@@ -200,7 +207,13 @@ impl fmt::Display for Report {
             writeln!(f, "and {} more problems", self.more_problems)?;
         }
         let counts = &self.counts;
-        writeln!(f, "{}, read with {}: {} lines", self.file, self.profile, counts.lines)?;
+        write!(f, "{}, read with {}", self.file, self.profile)?;
+        if self.outcome == Outcome::Dropped {
+            // It was not read again.
+            writeln!(f)?;
+        } else {
+            writeln!(f, ": {} lines", counts.lines)?;
+        }
         for Skipped { rule, lines } in &self.skipped {
             writeln!(f, "  skipped     {lines:>7}  {rule}")?;
         }
@@ -224,8 +237,8 @@ impl fmt::Display for Report {
                 }
             }
         }
-        for Missing { date, planned, missing } in &self.missing {
-            writeln!(f, "  {date}: {missing} of {planned} planned pickups are missing in the file")?;
+        for missing in &self.missing {
+            writeln!(f, "  {missing}")?;
         }
         match (self.outcome, self.dry_run, self.import) {
             (Outcome::Applied, true, _) => write!(f, "dry run: all would be taken, nothing was written"),
@@ -235,7 +248,7 @@ impl fmt::Display for Report {
             (Outcome::Applied, false, Some(id)) => write!(f, "taken as import {id}"),
             (Outcome::Held, false, Some(id)) => write!(
                 f,
-                "held as import {id}, nothing is taken: look, then `import release {id}` or `import drop {id}`"
+                "held as import {id}, nothing is taken: look, then `import release {id}` or `import drop {id}`; `import list` shows what is held"
             ),
             (Outcome::Rejected, ..) => write!(f, "rejected: nothing was taken"),
             (Outcome::Dropped, _, Some(id)) => write!(f, "import {id} is dropped"),

@@ -6,6 +6,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::profile::Profile;
 use super::report::{Column, Problem};
+use crate::direction;
 
 /// Most bytes of a request file (64 MiB): ten times a large city's year of days is far below.
 pub const FILE_BYTES: usize = 64 * 1024 * 1024;
@@ -37,7 +38,11 @@ impl Header {
             (Some(first), Some(second)) => Err(Problem::at(
                 1,
                 Some(self.named(second)),
-                format!("expected each column once, found it as column {}, too", first + 1),
+                format!(
+                    "expected each column once, found it twice, as columns {} and {}",
+                    first + 1,
+                    second + 1
+                ),
             )),
             (None, _) => Err(self.lacks(&[name])),
         }
@@ -179,9 +184,11 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Trims a cell. Line breaks become one kind, and tabs become spaces.
+/// Trims a cell. Line breaks become one kind, tabs become spaces, and marks that turn the direction of writing go: on a
+/// crew's screen a number must read as it stands.
 fn tidy(text: &str) -> String {
-    let text = text.trim();
+    let plain = direction::without(text);
+    let text = plain.trim();
     if text.contains(['\r', '\t']) {
         return text.replace("\r\n", "\n").replace('\r', "\n").replace('\t', " ");
     }

@@ -254,6 +254,73 @@ fn a_new_order_is_no_change_of_pickups() {
 }
 
 #[test]
+fn a_number_written_otherwise_is_the_same_request() {
+    let mut office = Office::new();
+    office.day(&lines(2));
+    let before = office.all();
+    for (written, date) in
+        [("1", "2026-06-10"), ("０００１", "2026-06-10"), ("１", "２０２６-０６-１０"), ("01", "2026-6-10")]
+    {
+        let first = line(1).replacen("0001,2026-06-10", &format!("{written},{date}"), 1);
+        let report = office.day(&[first.clone(), line(2)]);
+        assert_eq!((report.outcome, report.counts.unchanged), (Outcome::Applied, 2), "{written}: {report}");
+        assert_eq!(office.all(), before, "{written}");
+        // Twice in one file it is one request, too.
+        let told = problems(&day(&[first, line(1)]));
+        assert_eq!(told, ["line 3: expected each request once, found the key of line 2 again"], "{written}");
+    }
+}
+
+/// What a field takes of a cell, or makes of it, may be the same for different requests.
+#[test]
+fn keys_do_not_lose_what_a_field_leaves_out() {
+    let mut office = Office::new();
+    let profile = PROFILE
+        .replace(
+            "reception = { column = \"受付番号\", pad = 4 }",
+            "reception = { column = \"受付番号\", after = \"-\" }",
+        )
+        .replace(
+            "district = \"地区\"",
+            "district = { column = \"地区\", map = { \"01\" = \"中区A\", \"02\" = \"中区A\" } }",
+        );
+    let numbers = ["A-0001,2026-06-10,01,", "B-0001,2026-06-10,01,", "A-0001,2026-06-10,02,"];
+    let all: Vec<String> =
+        numbers.iter().map(|number| line(1).replacen("0001,2026-06-10,中区A,", number, 1)).collect();
+    let report = office.import(&profile, &day(&all));
+    assert_eq!((report.outcome, report.counts.added), (Outcome::Applied, 3), "{report}");
+}
+
+#[test]
+fn marks_that_turn_the_writing_are_left_out() {
+    let mut office = Office::new();
+    office.day(&[line(1).replace("門の前", "門の\u{202e}前\u{2069}").replacen("0001", "\u{2066}0001", 1)]);
+    assert_eq!(office.texts("SELECT spot, reception FROM resident, pickup"), ["門の前 0001"]);
+}
+
+/// On a full disk SQLite may undo the whole transaction by itself; the report must say why all the same.
+#[test]
+fn a_full_disk_is_told_as_such() {
+    let mut office = Office::new();
+    let pages: i64 = office.store.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    office.store.conn.query_row(&format!("PRAGMA max_page_count = {}", pages + 4), [], |_| Ok(())).unwrap();
+    let error = office.run(file(&PROFILE, &day(&lines(500)))).unwrap_err().to_string();
+    assert!(error.contains("the store can't take the file: database or disk is full"), "{error}");
+    assert_eq!(office.texts("SELECT count(*) FROM pickup"), ["0"]);
+}
+
+/// An error that SQLite answers by undoing the whole transaction, as it does on a full disk.
+#[test]
+fn why_a_file_was_not_taken_is_not_hidden_by_undoing_it() {
+    let mut office = Office::new();
+    let trigger =
+        "CREATE TRIGGER refuse BEFORE INSERT ON pickup BEGIN SELECT RAISE(ROLLBACK, 'the cause'); END";
+    office.store.conn.execute_batch(trigger).unwrap();
+    let error = office.run(file(&PROFILE, &day(&lines(2)))).unwrap_err().to_string();
+    assert_eq!(error, "the store can't take the file: the cause");
+}
+
+#[test]
 fn what_is_missing_is_cancelled_and_what_comes_back_is_reinstated() {
     let mut office = Office::new();
     office.day(&lines(20));
@@ -534,7 +601,7 @@ fn files_that_can_not_be_read() {
         (&HEADER.replace("収集日", "日付"), "expected a column 収集日, found only 受付番号, 日付"),
         (
             &HEADER.replace(",連絡事項", ",連絡事項,地区"),
-            "column 10 (地区): expected each column once, found it as column 3, too",
+            "column 10 (地区): expected each column once, found it twice, as columns 3 and 10",
         ),
         (&format!("{}\n\"{}", HEADER, line(1)), "line 2: expected a closing quote"),
     ] {
@@ -645,9 +712,9 @@ fn every_other_setting_of_a_profile() {
     assert_eq!(
         office.texts("SELECT source_key, reception, district, ward, vehicle, stop, payment, town, items FROM pickup JOIN resident ON pickup = id ORDER BY stop"),
         [
-            r#"令和8年6月10日/14 000014 中区A 中区 v-1 9 cashless 町 [{"count":1,"name":"椅子"}]"#,
-            r#"R8.6.10/A-13 000013 東区A 東区 v-1 10 cashless 町 [{"count":1,"name":"テレビ;大","recycling":true},{"count":1,"name":"棚","recycling":true,"tickets":[{"count":3,"yen":250}]}]"#,
-            r#"R8.6.10/A-12 000012 中区A 中区 v-1 20 cashless 町 [{"count":1,"name":"机","tickets":[{"count":1,"yen":1000},{"count":2,"yen":250}]}]"#,
+            r#"2026-06-10/14 000014 中区A 中区 v-1 9 cashless 町 [{"count":1,"name":"椅子"}]"#,
+            r#"2026-06-10/A-13 000013 東区A 東区 v-1 10 cashless 町 [{"count":1,"name":"テレビ;大","recycling":true},{"count":1,"name":"棚","recycling":true,"tickets":[{"count":3,"yen":250}]}]"#,
+            r#"2026-06-10/A-12 000012 中区A 中区 v-1 20 cashless 町 [{"count":1,"name":"机","tickets":[{"count":1,"yen":1000},{"count":2,"yen":250}]}]"#,
         ]
     );
     // A threshold of its own: one of three may be missing, two may not.

@@ -28,7 +28,7 @@ fn expected<T>(what: impl std::fmt::Display, found: &str) -> Result<T, String> {
 }
 
 /// Japanese files often write digits and letters full-width: １２ means 12.
-fn narrow(text: &str) -> Cow<'_, str> {
+pub(super) fn narrow(text: &str) -> Cow<'_, str> {
     let wide = |c: char| ('\u{FF01}'..='\u{FF5E}').contains(&c);
     if !text.contains(wide) {
         return Cow::Borrowed(text);
@@ -37,6 +37,11 @@ fn narrow(text: &str) -> Cow<'_, str> {
         if wide(c) { char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c) } else { c }
     };
     Cow::Owned(text.chars().map(one).collect())
+}
+
+/// Puts zeros in front up to `pad` characters.
+pub(super) fn padded(text: &str, pad: usize) -> String {
+    "0".repeat(pad.saturating_sub(text.chars().count())) + text
 }
 
 /// A date as `format` writes it; a time of day is ignored.

@@ -25,6 +25,7 @@ use super::pickup::Pickup;
 use super::request::By;
 use super::text::Lang;
 use super::{Web, aside};
+use crate::direction;
 use crate::store::sql;
 
 /// The least time between two events of one stream.
@@ -198,7 +199,7 @@ fn difference(seen: &Sections, moment: &Moment) -> Option<Event> {
         .sections
         .iter()
         .filter(|(name, html)| seen.get(*name) != Some(html))
-        .map(|(name, html)| (*name, html.clone()))
+        .map(|(name, html)| (*name, direction::without(html).into_owned()))
         .collect();
     if changed.is_empty() {
         return None;

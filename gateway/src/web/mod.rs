@@ -35,6 +35,7 @@ use self::page::{Frame, Tab};
 use self::pickup::Pickup;
 use self::request::{Address, Asked, By};
 use self::text::Lang;
+use crate::direction;
 use crate::office::Office;
 
 /// How many pages may update by themselves at a time.
@@ -100,7 +101,9 @@ impl Web {
             aside_open: Some(shown.aside_open),
             events: shown.events,
         };
-        let mut response = (status, frame.around(&shown.main)).into_response();
+        let html = frame.around(&shown.main).into_string();
+        let html = maud::PreEscaped(direction::without(&html).into_owned());
+        let mut response = (status, html).into_response();
         let headers = response.headers_mut();
         headers.insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
         if asked.remember {
