@@ -1,18 +1,17 @@
 //! One step of a terminal: an event comes in, state changes, effects go out.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_config::Terminal;
 use meguri_config::terminal::seconds;
-use meguri_proto::{BootId, DayList, DocumentName, Epoch, FactId, LogKind, Message, Presence};
+use meguri_proto::{BootId, DocumentName, Epoch, FactId, LogKind, Message, Presence};
 use uuid::Uuid;
 
 use crate::event::{Effect, Event, Recorded, Telling};
-use crate::kept::{Kept, Log, Op, Rechained};
+use crate::kept::{Kept, KeptList, Log, Op, Rechained};
 use crate::line::Line;
 use crate::moment::{Moment, Now};
 use crate::overlay;
@@ -191,12 +190,12 @@ impl Core {
             Line::Open(session) if session.answered && session.unanswered < 2 => Link::Up,
             Line::Open(_) => Link::Joining,
             _ if self.refused.is_some() => Link::Refused(self.refused.clone().unwrap_or_default()),
-            Line::Connecting => Link::Joining,
+            Line::Connecting { .. } => Link::Joining,
             Line::Down { .. } => Link::Down,
         }
     }
 
-    pub(crate) fn todays_list(&self) -> Option<(u64, &Arc<DayList>)> {
+    pub(crate) fn todays_list(&self) -> Option<(u64, &KeptList)> {
         let (contract, date) = (self.settings.terminal.contract.clone(), self.time.today(self.now));
         let held = self.kept.documents.get(&DocumentName::List { contract, date })?;
         Some((held.version, held.list.as_ref()?))

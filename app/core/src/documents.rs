@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use meguri_proto::{DayList, Document, DocumentName, Message, WireError, limits};
 
-use crate::kept::{Held, Kept, Op};
+use crate::kept::{Held, Kept, KeptList, Op};
 
 /// The changes that a document makes; none where it is not newer.
 ///
@@ -60,13 +60,13 @@ fn worth(name: &DocumentName, today: Date) -> (bool, Reverse<i64>) {
 ///
 /// # Errors
 /// Why not, in words without residents' data.
-pub fn read(name: &DocumentName, body: &str) -> Result<DayList, String> {
+pub fn read(name: &DocumentName, body: &str) -> Result<KeptList, String> {
     let DocumentName::List { contract, date } = name;
     let list = DayList::decode(body.as_bytes()).map_err(|error| safe(&error))?;
     if list.contract != *contract || list.date != *date {
         return Err("its body is for another contract or date".to_owned());
     }
-    Ok(list)
+    Ok(list.into())
 }
 
 /// An error without the values that a parser quotes: they may be residents' data.

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use meguri_proto::{
     DayList, Digest, DocumentHeld, DocumentName, Epoch, EpochHeld, Fact, FactBody, FactId, Incarnation,
-    LogKind, Message, PickupId,
+    Listed, LogKind, Message, OwnSeen, PickupId,
 };
 
 pub use crate::time::{Confirmed, KeptTime};
@@ -37,7 +38,32 @@ pub struct Held {
     /// Its body's digest.
     pub digest: Digest,
     /// The list; none where it lapsed.
-    pub list: Option<Arc<DayList>>,
+    pub list: Option<Arc<KeptList>>,
+}
+
+/// A day list as it is kept: each pickup by itself, so that every view of it shares them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeptList {
+    /// The day.
+    pub date: Date,
+    /// The contractor's name.
+    pub contractor: String,
+    /// The vehicle's name.
+    pub vehicle: String,
+    /// The round's name.
+    pub round: String,
+    /// Up to where the office had seen this terminal's log when it made the list.
+    pub seen: Vec<OwnSeen>,
+    /// The pickups in their order.
+    pub pickups: Vec<Arc<Listed>>,
+}
+
+impl From<DayList> for KeptList {
+    fn from(list: DayList) -> Self {
+        let DayList { v: _, contract: _, date, contractor, vehicle, round, seen, pickups } = list;
+        let pickups = pickups.into_iter().map(Arc::new).collect();
+        Self { date, contractor, vehicle, round, seen, pickups }
+    }
 }
 
 /// The kept end of one log: the entries `first..=head` of its epoch.
@@ -329,7 +355,7 @@ impl Kept {
         };
         for document in &mut told {
             let list = self.documents.get(&document.name).and_then(|held| held.list.as_ref());
-            let knows = |list: &Arc<DayList>| {
+            let knows = |list: &Arc<KeptList>| {
                 list.seen.iter().any(|seen| seen.epoch == log.epoch && seen.seq >= log.moved)
             };
             if list.is_some_and(|list| !knows(list)) {

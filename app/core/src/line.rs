@@ -11,6 +11,8 @@ use crate::moment::Now;
 
 /// After so many hellos without an answer the connection itself is not believed any more.
 pub(crate) const HELLOS_UNANSWERED: u32 = 4;
+/// How much longer than the broker is given to let it in a link may be at it before it is not believed any more.
+const LINK_SILENT: Duration = Duration::from_secs(60);
 /// Most bytes of entries in one publish, with room for its envelope below the wire's limit.
 const PUBLISH_BYTES: usize = 200 * 1024;
 
@@ -19,10 +21,15 @@ const PUBLISH_BYTES: usize = 200 * 1024;
 pub(crate) enum Line {
     /// Tries again at this time.
     Down { retry_at: Duration },
-    /// The link is at it.
-    Connecting,
+    /// The link is at it since this time.
+    Connecting { since: Duration },
     /// Connected and subscribed.
     Open(Session),
+}
+
+/// When a link that has been connecting `since` then should long have reported, one way or the other.
+pub(crate) fn link_due(since: Duration, timers: &Timers) -> Duration {
+    since + seconds(timers.join) + LINK_SILENT
 }
 
 /// One connection, from subscribing until it is lost.

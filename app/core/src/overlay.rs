@@ -8,13 +8,13 @@
 use std::sync::Arc;
 
 use meguri_proto::pickup::{State, Statement, decide};
-use meguri_proto::{DayList, Fact, FactId, Listed, TerminalId};
+use meguri_proto::{Fact, FactId, Listed, TerminalId};
 
-use crate::kept::{Log, Own};
+use crate::kept::{KeptList, Log, Own};
 use crate::view::{Counts, ListView, Stop};
 
 /// The list as the screen shows it.
-pub(crate) fn lay_over(list: &DayList, version: u64, log: Option<&Log>, terminal: &TerminalId) -> ListView {
+pub(crate) fn lay_over(list: &KeptList, version: u64, log: Option<&Log>, terminal: &TerminalId) -> ListView {
     let stops: Vec<Stop> = list.pickups.iter().map(|listed| stop(list, listed, log, terminal)).collect();
     ListView {
         date: list.date,
@@ -28,7 +28,7 @@ pub(crate) fn lay_over(list: &DayList, version: u64, log: Option<&Log>, terminal
 }
 
 /// One stop as the screen shows it.
-pub(crate) fn stop(list: &DayList, listed: &Listed, log: Option<&Log>, terminal: &TerminalId) -> Stop {
+pub(crate) fn stop(list: &KeptList, listed: &Arc<Listed>, log: Option<&Log>, terminal: &TerminalId) -> Stop {
     let seen = log.and_then(|log| list.seen.iter().find(|seen| seen.epoch == log.epoch));
     let seen = seen.map_or(0, |seen| seen.seq);
     let said = || log.into_iter().flat_map(|log| log.said_of(listed.id));
@@ -37,7 +37,7 @@ pub(crate) fn stop(list: &DayList, listed: &Listed, log: Option<&Log>, terminal:
     let verdict = decide(listed.office, &statements);
     let acked = log.map_or(0, |log| log.acked);
     Stop {
-        listed: Arc::new(listed.clone()),
+        listed: Arc::clone(listed),
         state: verdict.state,
         contradictions: verdict.contradictions,
         own,

@@ -14,7 +14,7 @@ use crate::core::{Core, Purpose};
 use crate::documents;
 use crate::event::{Effect, Event, Telling, Why};
 use crate::kept::{Log, NewEntry, Op};
-use crate::line::{HELLOS_UNANSWERED, Line, Session};
+use crate::line::{HELLOS_UNANSWERED, Line, Session, link_due};
 use crate::moment::Now;
 use crate::overlay;
 use crate::record::{Draft, draft, pickup_of};
@@ -247,8 +247,12 @@ impl Core {
         let waiting = LogKind::ALL.map(|log| self.kept.log(log).is_some_and(|log| log.waiting() > 0));
         match &mut self.line {
             Line::Down { retry_at } if now.boot >= *retry_at => {
-                (self.line, self.changed) = (Line::Connecting, true);
+                (self.line, self.changed) = (Line::Connecting { since: now.boot }, true);
                 out.push(Effect::Connect);
+            }
+            Line::Connecting { since } if now.boot >= link_due(*since, timers) => {
+                out.push(Effect::Disconnect);
+                self.disconnected(&Why::Lost("the link does not report".to_owned()), now);
             }
             Line::Open(session) if now.boot >= session.hello_due(timers, waiting) => {
                 if session.unanswered >= HELLOS_UNANSWERED && session.nonce.is_some() {
@@ -258,7 +262,7 @@ impl Core {
                     self.hello(now, out);
                 }
             }
-            Line::Down { .. } | Line::Connecting | Line::Open(_) => {}
+            Line::Down { .. } | Line::Connecting { .. } | Line::Open(_) => {}
         }
         // What a commit under way changes may not be sent before it is on the disk.
         if self.commit.is_some() {
@@ -329,12 +333,12 @@ impl Core {
         let timers = &self.settings.terminal.timers;
         let waiting = LogKind::ALL.map(|log| self.kept.log(log).is_some_and(|log| log.waiting() > 0));
         let line = match &self.line {
-            Line::Down { retry_at } => Some(*retry_at),
-            Line::Connecting => None,
-            Line::Open(session) => Some(session.hello_due(timers, waiting)),
+            Line::Down { retry_at } => *retry_at,
+            Line::Connecting { since } => link_due(*since, timers),
+            Line::Open(session) => session.hello_due(timers, waiting),
         };
         let health = self.next_health.filter(|_| !self.sampling);
         let midnight = now.boot + self.time.until_midnight(now.boot);
-        [line, health, Some(self.next_housekeeping)].into_iter().flatten().fold(midnight, Duration::min)
+        [Some(line), health, Some(self.next_housekeeping)].into_iter().flatten().fold(midnight, Duration::min)
     }
 }

@@ -512,6 +512,22 @@ fn an_office_that_never_answers_costs_the_connection_at_last() {
 }
 
 #[test]
+fn a_link_that_never_reports_is_taken_for_lost() {
+    let mut bench = Bench::start(Kept::default(), Vec::new(), Duration::ZERO, at("2026-04-01T00:00:00Z"));
+    assert_eq!((bench.connects, bench.core.view().link), (1, Link::Joining));
+    bench.wait(70.0);
+    assert_eq!((bench.connects, bench.disconnects), (1, 0), "the broker may be slow");
+    let due = bench.wake.saturating_sub(bench.boot);
+    assert!(due <= Duration::from_secs(10), "{due:?}");
+    bench.wait(due.as_secs_f64());
+    assert_eq!((bench.connects, bench.disconnects, bench.core.view().link), (1, 1, Link::Down));
+    bench.wait(31.0);
+    assert_eq!(bench.connects, 2);
+    bench.join();
+    assert_eq!(bench.core.view().link, Link::Up);
+}
+
+#[test]
 fn hellos_repeat_with_jitter() {
     let mut bench = Bench::joined();
     let mut gaps = std::collections::BTreeSet::new();
@@ -612,6 +628,16 @@ fn where_no_more_documents_fit_the_days_nearest_to_today_stay() {
     assert_eq!(arrives(-1), (false, (0..=63).collect()), "nothing of today or later goes for a day past");
     assert_eq!(arrives(64), (false, (0..=63).collect()), "nor for a day later still");
     assert!(bench.core.view().list.is_some());
+}
+
+#[test]
+fn every_view_shares_the_pickups_of_the_list() {
+    let mut bench = Bench::joined();
+    let before = bench.stop();
+    bench.collect();
+    let after = bench.stop();
+    assert_eq!(after.state, State::Collected);
+    assert!(std::sync::Arc::ptr_eq(&before.listed, &after.listed));
 }
 
 /// What this terminal said later, laid over what the office listed.
