@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use meguri_config::City;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ const SOCKET_PATH_BYTES: usize = 100;
 const REQUEST_BYTES: usize = 2 * import::FILE_BYTES + 16 * 1024 * 1024;
 /// Requests that are worked on at a time; more wait.
 const AT_A_TIME: usize = 8;
+/// How long a command may take to send its request, and to take the answer: a command does so at once, and one
+/// that is held must not keep the gateway from stopping.
+const LINE: Duration = Duration::from_secs(10);
 
 /// The reply as it travels.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,6 +54,15 @@ pub enum ControlError {
     Line {
         /// The socket.
         path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It took the request and went away.
+    #[error(
+        "the running gateway went away without an answer ({source}): what was asked may be done or not; running \
+         the same import again is safe"
+    )]
+    NoAnswer {
         /// What the system said.
         source: io::Error,
     },
@@ -142,51 +155,85 @@ pub fn listen(dir: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Answers until it is dropped.
-pub async fn serve(listener: UnixListener, desk: Desk) {
+/// Answers until `stopping`; then lets nobody in any more and ends once whoever had connected is answered. The
+/// writer must work until then.
+pub async fn serve(listener: UnixListener, desk: Desk, stopping: impl Future<Output = ()>) {
+    let mut stopping = std::pin::pin!(stopping);
     let mut tasks = JoinSet::new();
     loop {
-        if tasks.len() >= AT_A_TIME {
-            tasks.join_next().await;
-        }
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            () = &mut stopping => break,
+            _ = tasks.join_next(), if !tasks.is_empty() => continue,
+            accepted = listener.accept(), if tasks.len() < AT_A_TIME => accepted,
+        };
+        match accepted {
             Ok((stream, _)) => {
-                let desk = desk.clone();
-                tasks.spawn(async move {
-                    if let Err(error) = converse(stream, &desk).await {
-                        tracing::warn!(%error, "a command's line broke");
-                    }
-                });
+                tasks.spawn(attend(stream, desk.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a command could not be let in");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
-        while tasks.try_join_next().is_some() {}
+    }
+    match connected(listener) {
+        Ok(streams) => streams.into_iter().for_each(|stream| {
+            tasks.spawn(attend(stream, desk.clone()));
+        }),
+        Err(error) => tracing::warn!(%error, "commands that had come could not be let in"),
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Whoever has connected and was not let in yet. Who comes later finds that no gateway runs.
+fn connected(listener: UnixListener) -> io::Result<Vec<tokio::net::UnixStream>> {
+    let listener = listener.into_std()?;
+    let mut streams = Vec::new();
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(true)?;
+                streams.push(tokio::net::UnixStream::from_std(stream)?);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(streams),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn attend(stream: tokio::net::UnixStream, desk: Desk) {
+    if let Err(error) = converse(stream, &desk).await {
+        tracing::warn!(%error, "a command's line broke");
     }
 }
 
 async fn converse(mut stream: tokio::net::UnixStream, desk: &Desk) -> io::Result<()> {
-    let length = usize::try_from(stream.read_u32().await?).unwrap_or(usize::MAX);
-    let answer = if length > REQUEST_BYTES {
-        Answer::Error(format!("the request has {length} bytes, at most {REQUEST_BYTES} are taken"))
-    } else {
-        // Grows with what comes, not with what is announced.
-        let mut bytes = Vec::new();
-        (&mut stream).take(length as u64).read_to_end(&mut bytes).await?;
-        match serde_json::from_slice(&bytes) {
-            Ok(request) => desk.answer(request).await,
-            // The parser's words may quote the request.
-            Err(_) => {
-                Answer::Error("the gateway can't read the request; are both of one version?".to_owned())
-            }
-        }
+    let answer = match tokio::time::timeout(LINE, request(&mut stream)).await?? {
+        Ok(request) => desk.answer(request).await,
+        Err(problem) => Answer::Error(problem),
     };
     let bytes = serde_json::to_vec(&answer).map_err(io::Error::other)?;
-    stream.write_u32(u32::try_from(bytes.len()).map_err(io::Error::other)?).await?;
-    stream.write_all(&bytes).await?;
-    stream.flush().await
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    let say = async {
+        stream.write_u32(length).await?;
+        stream.write_all(&bytes).await?;
+        stream.flush().await
+    };
+    tokio::time::timeout(LINE, say).await?
+}
+
+/// What is asked, or why it can't be read.
+async fn request(stream: &mut tokio::net::UnixStream) -> io::Result<Result<Request, String>> {
+    let length = usize::try_from(stream.read_u32().await?).unwrap_or(usize::MAX);
+    if length > REQUEST_BYTES {
+        return Ok(Err(format!("the request has {length} bytes, at most {REQUEST_BYTES} are taken")));
+    }
+    // Grows with what comes, not with what is announced.
+    let mut bytes = Vec::new();
+    stream.take(length as u64).read_to_end(&mut bytes).await?;
+    // The parser's words may quote the request.
+    Ok(serde_json::from_slice(&bytes)
+        .map_err(|_| "the gateway can't read the request; are both of one version?".to_owned()))
 }
 
 /// Asks the gateway that runs on `dir`.
@@ -200,19 +247,121 @@ pub fn ask(dir: &Path, request: &Request) -> Result<Reply, ControlError> {
         _ => ControlError::Line { path: path.clone(), source },
     };
     let stream = reachable(dir).and_then(|(short, _folder)| UnixStream::connect(short)).map_err(line)?;
-    match exchange(stream, request).map_err(|source| ControlError::Line { path, source })? {
+    match exchange(stream, request, |source| ControlError::Line { path, source })? {
         Answer::Ok(reply) => Ok(reply),
         Answer::Error(problem) => Err(ControlError::Refused(problem)),
     }
 }
 
-fn exchange(mut stream: UnixStream, request: &Request) -> io::Result<Answer> {
-    let bytes = serde_json::to_vec(request).map_err(io::Error::other)?;
-    stream.write_all(&u32::try_from(bytes.len()).map_err(io::Error::other)?.to_be_bytes())?;
-    stream.write_all(&bytes)?;
-    let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
-    let mut bytes = Vec::new();
-    stream.take(u32::from_be_bytes(length).into()).read_to_end(&mut bytes)?;
-    serde_json::from_slice(&bytes).map_err(io::Error::other)
+fn exchange(
+    mut stream: UnixStream,
+    request: &Request,
+    line: impl FnOnce(io::Error) -> ControlError,
+) -> Result<Answer, ControlError> {
+    let say = |stream: &mut UnixStream| -> io::Result<()> {
+        let bytes = serde_json::to_vec(request).map_err(io::Error::other)?;
+        stream.write_all(&u32::try_from(bytes.len()).map_err(io::Error::other)?.to_be_bytes())?;
+        stream.write_all(&bytes)
+    };
+    say(&mut stream).map_err(line)?;
+    // From here on the gateway may have done it.
+    let hear = |mut stream: UnixStream| -> io::Result<Answer> {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length)?;
+        let mut bytes = Vec::new();
+        stream.take(u32::from_be_bytes(length).into()).read_to_end(&mut bytes)?;
+        serde_json::from_slice(&bytes).map_err(io::Error::other)
+    };
+    hear(stream).map_err(|source| ControlError::NoAnswer { source })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use jiff::Timestamp;
+    use meguri_config::Clock;
+    use meguri_proto::Incarnation;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::changes::Changes;
+    use crate::config::Settings;
+    use crate::outbox::Outbox;
+    use crate::store::Store;
+    use crate::writer::Parts;
+
+    #[tokio::test]
+    async fn whoever_connected_before_the_stop_is_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = include_str!("../tests/city.toml");
+        let city = Arc::new(City::parse(Path::new("city.toml"), plan).unwrap());
+        let store = Store::open(dir.path(), &city.id, Timestamp::now(), Incarnation(Uuid::new_v4())).unwrap();
+        let (readers, changes) = (store.readers(1), Changes::new());
+        let (outbox, _waiting) = Outbox::new(city.id.clone());
+        let (writer, running) = Writer::start(Parts {
+            store,
+            city: city.id.clone(),
+            clock: Clock::system(),
+            changes: changes.clone(),
+            outbox,
+            settings: Settings::default(),
+        })
+        .unwrap();
+        let login = Login { host: String::new(), port: 0, user: String::new(), password: String::new() };
+        let broker = Arc::new(Broker::External(login));
+        let desk = Desk { writer: writer.clone(), readers, city, broker };
+
+        // The writer is busy, as with a large import.
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (busy, is_busy) = tokio::sync::oneshot::channel();
+        let (working, stopping) = (writer.clone(), changes.clone());
+        let work = tokio::spawn(async move {
+            let job = working.run_job(move |_, _| {
+                busy.send(()).unwrap();
+                released.recv().unwrap();
+                Ok::<_, StoreError>(())
+            });
+            job.await.unwrap().unwrap();
+        });
+        is_busy.await.unwrap();
+        let listener = listen(dir.path()).unwrap();
+        let serving = tokio::spawn(serve(listener, desk, async move { stopping.stopping().await }));
+        let asked: Vec<_> = (0..2 * AT_A_TIME)
+            .map(|_| {
+                let mut stream = UnixStream::connect(dir.path().join(SOCKET)).unwrap();
+                let bytes = serde_json::to_vec(&Request::TerminalList).unwrap();
+                stream.write_all(&u32::try_from(bytes.len()).unwrap().to_be_bytes()).unwrap();
+                stream.write_all(&bytes).unwrap();
+                stream
+            })
+            .collect();
+        changes.stop();
+        release.send(()).unwrap();
+        work.await.unwrap();
+        serving.await.unwrap();
+        for mut stream in asked {
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            let answer: Answer = serde_json::from_slice(answer.get(4..).unwrap()).unwrap();
+            assert!(matches!(answer, Answer::Ok(Reply::Terminals(_))), "{answer:?}");
+        }
+        assert!(matches!(ask(dir.path(), &Request::TerminalList), Err(ControlError::NotRunning)));
+        writer.stop().await;
+        running.ended().await.unwrap();
+    }
+
+    #[test]
+    fn a_gateway_that_goes_away_leaves_it_open_what_was_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(dir.path().join(SOCKET)).unwrap();
+        let gone = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut some = [0; 8];
+            stream.read_exact(&mut some).unwrap();
+        });
+        let error = ask(dir.path(), &Request::TerminalList).unwrap_err();
+        gone.join().unwrap();
+        assert!(matches!(error, ControlError::NoAnswer { .. }), "{error}");
+        assert!(error.to_string().contains("the same import again is safe"), "{error}");
+    }
 }

@@ -63,7 +63,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut link = Link::start(broker.login(), &city.id, &settings, writer.clone(), waiting);
     let desk =
         Desk { writer: writer.clone(), readers: readers.clone(), city: city.clone(), broker: broker.clone() };
-    let control = tokio::spawn(control::serve(control, desk));
+    let stopping = changes.clone();
+    let control = tokio::spawn(control::serve(control, desk, async move { stopping.stopping().await }));
     let days = tokio::spawn(days(writer.clone(), seconds(settings.timers.day)));
     let silence_minutes = settings.web.silence_minutes;
     let office = Office { readers, changes: changes.clone(), clock, city, silence_minutes };
@@ -95,9 +96,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
 
     tracing::info!("stopping");
-    control.abort();
     days.abort();
     changes.stop();
+    // Commands that had come are done and answered while the writer still works.
+    let answered = control.await;
     link.take_no_more();
     // What was handed over is written and acknowledged; only then the line ends.
     writer.stop().await;
@@ -110,6 +112,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     // Best effort: the next start removes one that is left.
     let _ = std::fs::remove_file(settings.data.join(control::SOCKET));
     closed?;
+    answered.context("the socket for commands broke")?;
     tracing::info!("stopped");
     Ok(())
 }
