@@ -69,6 +69,8 @@ fn special(sample: &mut Sample, now: jiff::Timestamp) {
     let result = Outcome::NotCollected { reason: Reason::TicketShort, note: Some(note) };
     sample.say(short, "t-01", minutes(2), SignedDuration::from_secs(400), result);
     sample.say(part, "t-05", minutes(9), SignedDuration::from_secs(2), partly());
+    // What was collected of it stays as it was said.
+    sample.change_items(part, sample::ITEMS[3], minutes(5));
     sample.say(crossed, "t-07", minutes(14), SignedDuration::from_secs(2), Outcome::Collected);
     let result = Outcome::NotCollected { reason: Reason::PlaceNotFound, note: None };
     sample.say(crossed, "t-08", minutes(21), SignedDuration::from_secs(2), result);
@@ -77,6 +79,7 @@ fn special(sample: &mut Sample, now: jiff::Timestamp) {
     sample.decide(revisit, &serde_json::json!({"revisit": {"date": "2026-04-08"}}), "changed", minutes(60));
     sample.say(twice, "t-02", minutes(33), SignedDuration::from_secs(2), Outcome::Collected);
 
+    sample.notice(minutes(90), "import_held", None, &serde_json::json!({"import": 12}));
     sample.notice(minutes(75), "two_devices", Some("t-06"), &serde_json::json!({}));
     let topic = "meguri/1/hiroshima/t-04/up/fact";
     let body = br#"{"v":2,"contract":"itaku-1","config":1,"at":{"terminal":"2026-04-01T02:11:00Z"},"fact":{"photo":{}}}"#;
@@ -88,6 +91,7 @@ fn special(sample: &mut Sample, now: jiff::Timestamp) {
         "unknown topic",
         b"\xff\xd8\xff\0<script>alert(1)</script>",
     );
+    sample.aside(minutes(50), None, topic, "fact can't be read: it is empty", b"");
     let settled = sample.aside(minutes(300), Some("t-09"), topic, "the pickup is unknown", body);
     sample.settle(settled, minutes(290));
     let other = Request {

@@ -178,6 +178,17 @@ async fn what_needs_looking_at_stands_first_and_all_of_it_is_a_page_away() {
 }
 
 #[tokio::test]
+async fn a_held_import_says_how_it_is_decided() {
+    let office = Office::open();
+    office.sample.notice(noon(), "import_held", None, &serde_json::json!({"import": 12}));
+    let board = words(&office.page("/").await, "id=\"attention\"", "</section>");
+    assert!(board.contains("取り込むかどうかの判断が必要です"), "{board}");
+    for command in ["meguri-gateway import release 12", "meguri-gateway import drop 12"] {
+        assert!(board.contains(command), "{command} in {board}");
+    }
+}
+
+#[tokio::test]
 async fn many_notices_do_not_hide_the_pickups() {
     let mut office = Office::open();
     office.sample.terminal("t-01", "v01", true, Some(noon()));
@@ -400,6 +411,16 @@ async fn what_was_set_aside_may_be_empty() {
     let id = office.sample.aside(noon(), None, "meguri/1/hiroshima/t-01/up/fact", "can't be read", b"");
     assert!(office.page("/aside").await.contains("0 バイト"));
     assert!(office.page(&format!("/aside/{id}")).await.contains("0 バイト"));
+
+    // Long after it was settled its content is erased.
+    let id = office.sample.aside(noon(), None, "meguri/1/hiroshima/t-01/up/x", "unknown topic", b"secret");
+    office.sample.settle(id, noon());
+    office.sample.store.conn.execute("UPDATE aside SET raw = x'' WHERE id = ?1", [id]).unwrap();
+    for path in ["/aside", &format!("/aside/{id}")] {
+        let page = office.page(path).await;
+        assert!(page.contains("内容は消去済み") && !page.contains("先頭だけ"), "{path}");
+        assert!(page.contains("6 バイト") && !page.contains("続きを見る"), "{path}");
+    }
 }
 
 #[tokio::test]

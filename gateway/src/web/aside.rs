@@ -51,6 +51,8 @@ pub(super) struct Aside {
     pub(super) raw: String,
     /// Whether `raw` is not all of it.
     pub(super) cut: bool,
+    /// Whether its content was erased.
+    pub(super) emptied: bool,
     /// When and how it was settled.
     pub(super) settled: Option<(i64, String)>,
 }
@@ -99,6 +101,7 @@ const SELECT: &str =
 fn aside(row: &Row<'_>, chars: usize) -> rusqlite::Result<Aside> {
     let raw_bytes = row.get_ref(7)?.as_bytes()?;
     let bytes = sql::seq(row, 6)?;
+    let emptied = raw_bytes.is_empty() && bytes > 0;
     let (raw, cut) = format::raw(raw_bytes, chars);
     let topic: String = row.get(2)?;
     let settled_at: Option<i64> = row.get(8)?;
@@ -113,7 +116,8 @@ fn aside(row: &Row<'_>, chars: usize) -> rusqlite::Result<Aside> {
         problem: row.get(5)?,
         bytes,
         raw,
-        cut: cut || bytes > raw_bytes.len() as u64,
+        cut: !emptied && (cut || bytes > raw_bytes.len() as u64),
+        emptied,
         settled: settled_at.map(|at| (at, how.unwrap_or_default())),
     })
 }

@@ -222,7 +222,9 @@ texts! {
     NoticeRestored "サーバーデータの復元" "The server's data was restored";
     NoticeRestoredHint "古い控えから復元されました。端末が足りない分を送り直します。" "It was restored from an older copy. Terminals send again what is missing.";
     NoticeImportHeld "取込を保留中" "Import is held";
-    NoticeImportHeldHint "取り込むかどうかの判断が必要です。取り込む：meguri-gateway import release {import} ／ 取り込まない：meguri-gateway import drop {import}" "A person has to decide. To take it: meguri-gateway import release {import}; to leave it: meguri-gateway import drop {import}";
+    NoticeImportHeldHint "取り込むかどうかの判断が必要です。" "A person has to decide whether it is taken.";
+    ImportRelease "取り込む" "Take it";
+    ImportDrop "取り込まない" "Drop it";
     NoticeOther "お知らせ" "Notice";
     NoticeNumber "お知らせ {id}" "notice {id}";
     NoticeNumbers "番号 {first}〜{last}" "numbers {first} to {last}";
@@ -320,6 +322,7 @@ texts! {
     AsideBytes "{bytes} バイト" "{bytes} bytes";
     AsideEntry "記録番号 {seq}" "entry {seq}";
     AsideCut "先頭だけを表示しています（全体 {bytes} バイト）" "only the beginning is shown (of {bytes} bytes)";
+    AsideEmptied "（内容は消去済み）" "(its content was erased)";
     AsideWhole "続きを見る" "See more";
     AsideNumber "未処理データ {id}" "Set aside {id}";
     AsideSettledAt "{time} {how}" "{how} at {time}";
@@ -333,6 +336,7 @@ texts! {
     ProblemNote "収集の記録と合わないメモ" "a note that fits no record";
     ProblemEpochs "端末が名乗る記録の系列が多すぎる" "too many epochs";
     ProblemMany "件数の上限に達し、以後の分は捨てています" "too many, the rest is dropped";
+    ProblemStore "保存できない内容" "the store refused it";
     ProblemVersion "この版では読めない形式" "a version that is not spoken here";
     ProblemMalformed "形式の誤り" "malformed";
     ProblemBounds "範囲外の値" "outside its limits";

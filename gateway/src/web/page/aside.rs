@@ -68,7 +68,7 @@ impl View<'_> {
                 (problem(lang, row))
             }
             p .sub { (facts(lang, row, self.today)) }
-            pre { (row.raw) @if row.cut { "…" } }
+            (content(lang, row, ""))
             @if row.cut { p .sub { a .quiet href={ "/aside/" (row.id) } { (lang.say(Text::AsideWhole)) } } }
         }
     }
@@ -86,6 +86,7 @@ fn problem(lang: Lang, row: &Aside) -> Markup {
         "the pickup is not of the contract" => Some(Text::ProblemPickupContract),
         "the id is another fact's" => Some(Text::ProblemId),
         "a note that no entry names" | "a note that its SHA-256 does not name" => Some(Text::ProblemNote),
+        "the store refused it" => Some(Text::ProblemStore),
         "the terminal names too many epochs of which no entry is held" => Some(Text::ProblemEpochs),
         _ if noted.starts_with("too many are set aside") => Some(Text::ProblemMany),
         _ if noted.contains(" has version ") => Some(Text::ProblemVersion),
@@ -125,6 +126,14 @@ fn facts(lang: Lang, row: &Aside, today: Date) -> Markup {
     }
 }
 
+/// What came, as far as it is shown.
+fn content(lang: Lang, row: &Aside, class: &str) -> Markup {
+    html! {
+        @if row.emptied { p .sub { (lang.say(Text::AsideEmptied)) } }
+        @else if !row.raw.is_empty() { pre class=(class) { (row.raw) @if row.cut { "…" } } }
+    }
+}
+
 /// The page of one.
 pub(in super::super) fn one(lang: Lang, row: &Aside, today: Date) -> Markup {
     html! {
@@ -138,7 +147,7 @@ pub(in super::super) fn one(lang: Lang, row: &Aside, today: Date) -> Markup {
                 dt { (lang.say(Text::AsideArrived)) } dd { (format::exact(&format::stored(row.at))) }
                 dt { (lang.say(Text::AsideTopic)) } dd { (facts(lang, row, today)) }
             }
-            pre .whole { (row.raw) }
+            (content(lang, row, "whole"))
             @if row.cut { p .sub { (lang.fill(Text::AsideCut, &[("bytes", &format::number(row.bytes))])) } }
         }
     }

@@ -77,13 +77,16 @@ impl View<'_> {
             Attention::Notice { id, kind, terminal, at, detail } => {
                 let (title, hint) = notice(kind);
                 let number = |name| detail.get(name).and_then(serde_json::Value::as_i64);
-                let import = number("import").map_or_else(|| "?".to_owned(), |import| import.to_string());
-                let said = hint.map_or_else(|| kind.clone(), |hint| lang.fill(hint, &[("import", &import)]));
                 html! {
                     span .time { (self.at(*at)) }
                     div {
                         p .what { b .warn { (lang.say(title)) } @if let Some(terminal) = terminal { " " span .place { (terminal) } } }
-                        p .sub { (said) }
+                        p .sub { @match hint { Some(hint) => { (lang.say(hint)) } None => { (kind) } } }
+                        @if let Some(import) = number("import") {
+                            @for (text, word) in [(Text::ImportRelease, "release"), (Text::ImportDrop, "drop")] {
+                                p .sub { (lang.say(text)) " " code { "meguri-gateway import " (word) " " (import) } }
+                            }
+                        }
                         p .sub {
                             @if let Some((first, last)) = number("first").zip(number("last")) {
                                 (lang.fill(Text::NoticeNumbers, &[("first", &first), ("last", &last)])) (dot(lang))
