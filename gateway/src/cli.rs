@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Parser, Subcommand};
 use meguri_config::{City, Terminal};
-use meguri_proto::{CityId, TerminalId, VehicleId};
+use meguri_proto::{CityId, Digest, TerminalId, VehicleId};
 
 use crate::config::Settings;
 use crate::control::{self, ControlError};
@@ -19,11 +19,14 @@ use crate::import;
 use crate::ingest::{Context, Effects, Memory};
 use crate::ops::{self, Reply, Request};
 use crate::store::{StoreError, write_durably};
-use crate::terminals::Bound;
+use crate::terminals::{self, Bound};
 use crate::{logs, serve};
 
 /// How long a command waits for a gateway that is starting or stopping.
 const BETWEEN: Duration = Duration::from_secs(10);
+/// A terminal's settings and secret, in the folder that is made for it.
+const SETTINGS: &str = "terminal.toml";
+const SECRET: &str = "secret";
 /// `EX_USAGE` of BSD's sysexits: 1, 2 and 3 say what came of an import.
 const USAGE: u8 = 64;
 
@@ -71,6 +74,8 @@ enum ConfigCommand {
 enum TerminalCommand {
     /// Makes a terminal; its secret is told this once.
     Add(Add),
+    /// Draws a terminal another secret: the one before is not taken any more, and whoever came in with it is out at once.
+    Secret(Renew),
     /// Binds a terminal to another vehicle.
     Bind {
         /// The terminal.
@@ -98,13 +103,23 @@ enum TerminalCommand {
 }
 
 #[derive(Debug, Args)]
+struct Renew {
+    /// The terminal.
+    terminal: TerminalId,
+    /// Writes terminal.toml and secret into this folder, which must hold neither, instead of printing the secret.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct Add {
     /// Its name for life: a-z, 0-9 and inner hyphens.
     terminal: TerminalId,
     /// The vehicle whose rounds it carries.
     #[arg(long)]
     vehicle: VehicleId,
-    /// Writes terminal.toml and secret into this folder, ready for the terminal, instead of printing the secret.
+    /// Writes terminal.toml and secret into this folder, which must hold neither, ready for the terminal, instead of
+    /// printing the secret.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -245,41 +260,32 @@ fn done_here(settings: &Settings, request: Request) -> anyhow::Result<Reply> {
     Ok(with_broker(settings, reply))
 }
 
-/// Tells a new terminal where the broker will be.
+/// Tells a terminal where the broker will be.
 fn with_broker(settings: &Settings, reply: Reply) -> Reply {
-    let Reply::TerminalAdded { bound, secret, broker: None } = reply else { return reply };
+    let Reply::TerminalAdmitted { bound, broker: None } = reply else { return reply };
     let broker = match &settings.mqtt.external {
         Some(external) => Some((external.host.clone(), external.port)),
         // A free port is known only once it is taken.
         None if settings.mqtt.listen.port() == 0 => None,
         None => Some((settings.mqtt.listen.ip().to_string(), settings.mqtt.listen.port())),
     };
-    Reply::TerminalAdded { bound, secret, broker }
+    Reply::TerminalAdmitted { bound, broker }
 }
 
 fn terminal(settings: &Settings, command: TerminalCommand, out: &mut impl Write) -> anyhow::Result<()> {
     match command {
         TerminalCommand::Add(Add { terminal, vehicle, out: folder }) => {
-            if let Some(folder) = &folder {
-                // Before the terminal is made: its secret is told only once.
-                std::fs::create_dir_all(folder)
-                    .with_context(|| format!("can't make the folder {}", folder.display()))?;
-            }
-            let reply = request_done(settings, &Request::TerminalAdd { terminal, vehicle })?;
-            let Reply::TerminalAdded { bound, secret, broker } = reply else {
-                return Err(unexpected(&reply));
-            };
-            let Bound { terminal, vehicle, contract, .. } = &bound;
-            writeln!(out, "terminal {terminal} carries vehicle {vehicle} under contract {contract}")?;
-            match folder {
-                Some(folder) => {
-                    let city = City::read(&settings.city_file())?.id;
-                    write_terminal(&folder, &city, &bound, &secret.0, broker)?;
-                    writeln!(out, "wrote {}", folder.join("terminal.toml").display())?;
-                    writeln!(out, "wrote {}", folder.join("secret").display())?;
-                }
-                None => writeln!(out, "secret (told this once): {}", secret.0)?,
-            }
+            admit(settings, folder.as_deref(), out, |secret_sha256| Request::TerminalAdd {
+                terminal,
+                vehicle,
+                secret_sha256,
+            })?;
+        }
+        TerminalCommand::Secret(Renew { terminal, out: folder }) => {
+            admit(settings, folder.as_deref(), out, |secret_sha256| Request::TerminalSecret {
+                terminal,
+                secret_sha256,
+            })?;
         }
         TerminalCommand::Bind { terminal, vehicle } => {
             let reply = request_done(settings, &Request::TerminalBind { terminal, vehicle })?;
@@ -330,31 +336,101 @@ fn block(
     Ok(())
 }
 
-/// Writes what a terminal needs to come in.
+/// Draws a secret, writes it down, and only then has a terminal come in with it: whatever fails, no terminal is left
+/// whose secret nobody has.
+fn admit(
+    settings: &Settings,
+    folder: Option<&Path>,
+    out: &mut impl Write,
+    request: impl FnOnce(Digest) -> Request,
+) -> anyhow::Result<()> {
+    let city = City::read(&settings.city_file())?.id;
+    let secret = terminals::draw_secret();
+    if let Some(folder) = folder {
+        write_secret(folder, &secret)?;
+    }
+    let reply = match request_done(settings, &request(Digest::of(secret.as_bytes()))) {
+        Err(error) if matches!(error.downcast_ref(), Some(ControlError::NoAnswer { .. })) => {
+            return Err(error.context(
+                "`meguri-gateway terminal list` shows whether there is the terminal; `terminal secret` draws it another secret",
+            ));
+        }
+        Err(error) => {
+            if let Some(folder) = folder {
+                // It opens nothing. Where it can't be removed, the next try says that it is there.
+                let _ = std::fs::remove_file(folder.join(SECRET));
+            }
+            return Err(error);
+        }
+        Ok(reply) => reply,
+    };
+    let Reply::TerminalAdmitted { bound, broker } = reply else { return Err(unexpected(&reply)) };
+    let Bound { terminal, vehicle, contract, .. } = &bound;
+    writeln!(out, "terminal {terminal} carries vehicle {vehicle} under contract {contract}")?;
+    match folder {
+        Some(folder) => {
+            writeln!(out, "wrote {}", folder.join(SECRET).display())?;
+            write_terminal(folder, &city, &bound, broker)?;
+            writeln!(out, "wrote {}", folder.join(SETTINGS).display())?;
+        }
+        None => writeln!(out, "secret (told this once): {secret}")?,
+    }
+    Ok(())
+}
+
+/// Writes a secret where neither file of a terminal stands yet: another terminal's must not be lost.
+fn write_secret(folder: &Path, secret: &str) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("can't make the folder {}", folder.display()))?;
+    for name in [SETTINGS, SECRET] {
+        let path = folder.join(name);
+        let is_there = path.try_exists().with_context(|| format!("can't look for {}", path.display()))?;
+        ensure!(
+            !is_there,
+            "{} is there already and is not overwritten; name another folder, or move it away",
+            path.display()
+        );
+    }
+    let path = folder.join(SECRET);
+    write_durably(&path, format!("{secret}\n").as_bytes(), 0o600)
+        .with_context(|| format!("can't write {}", path.display()))
+}
+
+/// Writes a terminal's settings beside its secret.
 fn write_terminal(
     folder: &Path,
     city: &CityId,
     bound: &Bound,
-    secret: &str,
     broker: Option<(String, u16)>,
 ) -> anyhow::Result<()> {
     let Bound { terminal, vehicle, contract, contractor } = bound;
-    // The secret first: whatever fails after it, the terminal is not lost.
-    let path = folder.join("secret");
-    write_durably(&path, format!("{secret}\n").as_bytes(), 0o600)
-        .with_context(|| format!("can't write {}", path.display()))?;
     let (host, port) = broker.context(
         "the broker takes a free port, so terminal.toml needs a running gateway; the secret is written, fill in the rest",
     )?;
     let text = format!(
         "# Settings of terminal {terminal}.\nversion = 1\ncity = \"{city}\"\nterminal = \"{terminal}\"\n\
          contractor = \"{contractor}\"\ncontract = \"{contract}\"\nvehicle = \"{vehicle}\"\n\n\
-         [broker]\nhost = \"{host}\"\nport = {port}\n# Beside this file; for the terminal alone to read.\nsecret_file = \"secret\"\n"
+         [broker]\nhost = \"{host}\"\nport = {port}\n# Beside this file; for the terminal alone to read.\nsecret_file = \"{SECRET}\"\n"
     );
-    let path = folder.join("terminal.toml");
+    let path = folder.join(SETTINGS);
     // What is written must read.
     Terminal::parse(&path, &text)?;
-    write_durably(&path, text.as_bytes(), 0o644).with_context(|| format!("can't write {}", path.display()))
+    write_durably(&path, text.as_bytes(), 0o644).with_context(|| {
+        let path = path.display();
+        format!("can't write {path}; the secret is written: fill in the rest, or draw another with `terminal secret`")
+    })
+}
+
+/// What came from outside, for a person's screen: what would move its cursor or turn the writing shows as its code.
+fn printable(text: &str) -> String {
+    let hidden = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
+        if hidden(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+        shown
+    })
 }
 
 fn aside(settings: &Settings, command: AsideCommand, out: &mut impl Write) -> anyhow::Result<()> {
@@ -370,7 +446,11 @@ fn aside(settings: &Settings, command: AsideCommand, out: &mut impl Write) -> an
                 writeln!(
                     out,
                     "{}\t{:.0}\t{}\t{} bytes\t{}",
-                    row.id, row.at, row.topic, row.bytes, row.problem
+                    row.id,
+                    row.at,
+                    printable(&row.topic),
+                    row.bytes,
+                    printable(&row.problem)
                 )?;
             }
         }
@@ -397,4 +477,15 @@ fn notice(settings: &Settings, command: NoticeCommand, out: &mut impl Write) -> 
         other => return Err(unexpected(&other)),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_moves_the_cursor() {
+        let topic = "meguri/1/広島/t-1/up/\u{1b}[2K\r\u{9b}1m\n9\tdone\u{202e}";
+        assert_eq!(printable(topic), r"meguri/1/広島/t-1/up/\u{1b}[2K\r\u{9b}1m\n9\tdone\u{202e}");
+    }
 }

@@ -111,15 +111,15 @@ impl Desk {
         })
     }
 
-    /// What must be true before the reply says that it is: a blocked terminal is out.
+    /// What must be true before the reply says that it is: a terminal that is blocked, or has another secret, is out.
     async fn follow(&self, reply: Reply) -> Result<Reply, StoreError> {
-        if let Reply::TerminalAdded { .. } | Reply::TerminalBlocked { .. } = reply {
+        if let Reply::TerminalAdmitted { .. } | Reply::TerminalBlocked { .. } = reply {
             self.broker.admit(self.readers.with(terminals::credentials).await?).await;
         }
         Ok(match reply {
-            Reply::TerminalAdded { bound, secret, .. } => {
+            Reply::TerminalAdmitted { bound, .. } => {
                 let Login { host, port, .. } = self.broker.login();
-                Reply::TerminalAdded { bound, secret, broker: Some((host, port)) }
+                Reply::TerminalAdmitted { bound, broker: Some((host, port)) }
             }
             other => other,
         })

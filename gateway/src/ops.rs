@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use meguri_config::City;
-use meguri_proto::{TerminalId, VehicleId};
+use meguri_proto::{Digest, TerminalId, VehicleId};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,15 @@ pub enum Request {
         terminal: TerminalId,
         /// Its vehicle.
         vehicle: VehicleId,
+        /// SHA-256 of its secret, which whoever asks has drawn and written down.
+        secret_sha256: Digest,
+    },
+    /// Gives a terminal another secret; the one before is not taken any more.
+    TerminalSecret {
+        /// Which.
+        terminal: TerminalId,
+        /// SHA-256 of its new secret.
+        secret_sha256: Digest,
     },
     /// Binds a terminal to another vehicle.
     TerminalBind {
@@ -70,12 +79,10 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// A terminal was made.
-    TerminalAdded {
+    /// A terminal may come in with the secret whose SHA-256 was given.
+    TerminalAdmitted {
         /// What it is bound to.
         bound: Bound,
-        /// Its secret, told this once.
-        secret: Secret,
         /// Where its broker is, where this process knows.
         broker: Option<(String, u16)>,
     },
@@ -96,17 +103,6 @@ pub enum Reply {
     Done,
     /// What came of an import.
     Imported(Box<import::Report>),
-}
-
-/// A secret that no log can show.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
-    }
 }
 
 /// Why it was not done.
@@ -162,10 +158,13 @@ impl Prepared {
         let Self { request, import, city } = self;
         let now = ctx.now;
         match request {
-            Request::TerminalAdd { terminal, vehicle } => {
-                let secret = terminals::draw_secret();
-                let bound = terminals::add(tx, &mut fx.touched, now, &terminal, &vehicle, &secret)?;
-                Ok(Reply::TerminalAdded { bound, secret: Secret(secret), broker: None })
+            Request::TerminalAdd { terminal, vehicle, secret_sha256 } => {
+                let bound = terminals::add(tx, &mut fx.touched, now, &terminal, &vehicle, secret_sha256)?;
+                Ok(Reply::TerminalAdmitted { bound, broker: None })
+            }
+            Request::TerminalSecret { terminal, secret_sha256 } => {
+                let bound = terminals::renew(tx, &terminal, secret_sha256)?;
+                Ok(Reply::TerminalAdmitted { bound, broker: None })
             }
             Request::TerminalBind { terminal, vehicle } => {
                 Ok(Reply::TerminalBound(terminals::bind(tx, &mut fx.touched, &terminal, &vehicle)?))

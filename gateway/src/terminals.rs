@@ -68,7 +68,7 @@ fn contract_of(conn: &Connection, vehicle: &VehicleId) -> Result<(ContractId, Co
         .ok_or_else(|| TerminalError::UnknownVehicle(vehicle.clone()))
 }
 
-/// Makes a terminal that comes in with `secret` and carries the vehicle's rounds.
+/// Makes a terminal that comes in with the secret of this SHA-256 and carries the vehicle's rounds.
 ///
 /// # Errors
 /// When there is one of this name, the vehicle is unknown, or the store can't be written.
@@ -78,20 +78,42 @@ pub fn add(
     now: Timestamp,
     terminal: &TerminalId,
     vehicle: &VehicleId,
-    secret: &str,
+    secret_sha256: Digest,
 ) -> Result<Bound, TerminalError> {
     let (contract, contractor) = contract_of(tx, vehicle)?;
     let insert = "INSERT OR IGNORE INTO terminal (id, contract, vehicle, secret_sha256, added_at) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let sha256 = Digest::of(secret.as_bytes()).0;
     let rows = tx.execute(
         insert,
-        params![terminal.as_str(), contract.as_str(), vehicle.as_str(), sha256.as_slice(), sql::ms(now)],
+        params![
+            terminal.as_str(),
+            contract.as_str(),
+            vehicle.as_str(),
+            secret_sha256.0.as_slice(),
+            sql::ms(now)
+        ],
     )?;
     if rows == 0 {
         return Err(TerminalError::Exists(terminal.clone()));
     }
     touched.terminals.insert(terminal.clone());
     Ok(Bound { terminal: terminal.clone(), vehicle: vehicle.clone(), contract, contractor })
+}
+
+/// Gives a terminal another secret. A blocked one stays blocked.
+///
+/// # Errors
+/// When the terminal is unknown or the store can't be written.
+pub fn renew(tx: &Connection, terminal: &TerminalId, secret_sha256: Digest) -> Result<Bound, TerminalError> {
+    let vehicle: Option<VehicleId> = tx
+        .query_row(
+            "UPDATE terminal SET secret_sha256 = ?2 WHERE id = ?1 RETURNING vehicle",
+            params![terminal.as_str(), secret_sha256.0.as_slice()],
+            |row| sql::parsed(row, 0),
+        )
+        .optional()?;
+    let vehicle = vehicle.ok_or_else(|| TerminalError::Unknown(terminal.clone()))?;
+    let (contract, contractor) = contract_of(tx, &vehicle)?;
+    Ok(Bound { terminal: terminal.clone(), vehicle, contract, contractor })
 }
 
 /// Binds a terminal to another vehicle. Its lists of the old one lapse or are replaced.

@@ -214,6 +214,34 @@ async fn serves_is_worked_and_stops() {
     assert_eq!(names, ["t-0", "t-1"]);
     assert!(Client::connect(&folder).await.is_some());
 
+    // No terminal's files are overwritten, and what fails leaves neither a terminal nor a secret.
+    let secret = |folder: &Path| std::fs::read_to_string(folder.join("secret"));
+    let kept = secret(&folder).unwrap();
+    let add = |name: &str, to: &Path| {
+        let output = run(dir, &["terminal", "add", name, "--vehicle", "v1", "--out", to.to_str().unwrap()]);
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(add("t-2", &folder).contains("not overwritten"));
+    assert_eq!(secret(&folder).unwrap(), kept);
+    let file = folder.join("terminal.toml");
+    assert!(add("t-2", &file.join("below")).contains("can't make the folder"));
+    let spare = dir.join("spare");
+    assert!(add("t-1", &spare).contains("there already"));
+    assert!(secret(&spare).is_err(), "a secret that opens nothing");
+    let listed: Value = serde_json::from_str(&good(dir, &["terminal", "list", "--json"])).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
+
+    // Another secret: who came in with the one before is out at once.
+    let (first, second) = (dir.join("t-0"), dir.join("t-0-again"));
+    good(dir, &["terminal", "secret", "t-0", "--out", first.to_str().unwrap()]);
+    let mut terminal = Client::connect(&first).await.expect("let in with the new secret");
+    good(dir, &["terminal", "secret", "t-0", "--out", second.to_str().unwrap()]);
+    assert!(terminal.ack(|_| false).await.is_none(), "cut off");
+    assert!(Client::connect(&first).await.is_none(), "the secret before is not taken");
+    assert!(Client::connect(&second).await.is_some());
+    assert!(!run(dir, &["terminal", "secret", "t-9"]).status.success());
+
     assert_eq!(gateway.stop(), Some(0));
     // Started again it is the same office and holds what it acknowledged; killed, too.
     for _ in 0..2 {
