@@ -517,6 +517,8 @@ mod tests {
         assert!(error.contains("MEGURI_GATEWAY__WEB__LISTN"), "{error}");
         let error = message(read("", &[("MEGURI_GATEWAY__INGEST__BATCH", "many")]));
         assert!(error.contains("whole number"), "{error}");
+        let error = message(read("[web]\nsilence_minutes = 0", &[]));
+        assert!(error.contains("web.silence_minutes: is 0"), "{error}");
         let error = message(read("[timers]\nreconnect_most = 31", &[]));
         assert!(error.contains("timers.reconnect_most"), "{error}");
     }

@@ -24,7 +24,7 @@ const SOON: SignedDuration = SignedDuration::from_secs(2);
 struct Office {
     sample: Sample,
     pages: Router,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 fn noon() -> jiff::Timestamp {
@@ -36,7 +36,7 @@ impl Office {
         let dir = tempfile::tempdir().unwrap();
         let sample = Sample::open(dir.path());
         let pages = meguri_gateway::web::router(sample.office(sample::clock_at(dir.path(), noon(), 0.001)));
-        Self { sample, pages, _dir: dir }
+        Self { sample, pages, dir }
     }
 
     fn pickup(&mut self, vehicle: &str, ward: &str, reception: &str) -> PickupId {
@@ -223,6 +223,15 @@ async fn a_silent_morning_is_no_alarm() {
     office.sample.terminal("t-01", "v01", true, Some(noon()));
     office.say(other, "t-01", 31, Outcome::Collected);
     assert!(office.page("/").await.contains("1台 30分以上連絡なし"));
+    // How long is a setting.
+    let clock = sample::clock_at(office.dir.path(), noon(), 0.001);
+    let patient =
+        meguri_gateway::office::Office { silence_minutes: 32, ..office.sample.office(clock.clone()) };
+    office.pages = meguri_gateway::web::router(patient);
+    assert!(office.page("/").await.contains("連絡の途絶えた端末はありません"));
+    let strict = meguri_gateway::office::Office { silence_minutes: 20, ..office.sample.office(clock) };
+    office.pages = meguri_gateway::web::router(strict);
+    assert!(office.page("/").await.contains("1台 20分以上連絡なし"));
 }
 
 #[tokio::test]
