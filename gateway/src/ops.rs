@@ -189,7 +189,12 @@ impl Prepared {
                     Some(import) => import,
                     None => import::Prepared::new(tx, &city, command)?,
                 };
-                Ok(Reply::Imported(Box::new(import.apply(tx, now, &mut fx.touched)?)))
+                let report = import.apply(tx, now, &mut fx.touched)?;
+                if report.outcome == import::Outcome::Applied {
+                    // Facts that came before the pickups they speak of, as where the office is a copy put back.
+                    aside::retry_known(tx, ctx, fx)?;
+                }
+                Ok(Reply::Imported(Box::new(report)))
             }
         }
     }

@@ -17,8 +17,8 @@ use meguri_gateway::{pickups, plan, terminals};
 use meguri_proto::pickup::Result as Outcome_;
 use meguri_proto::{
     Ack, BootId, DayList, Digest, Document, DocumentHeld, DocumentName, DownTopic, Entry, Epoch, EpochHeld,
-    Fact, FactBody, FactId, Hello, Incarnation, ListRef, LogKind, LogPublish, LogsHeld, Message, Nonce,
-    Outcome, PickupId, Stamps, TerminalId, Topic, Undo, UpTopic, Way,
+    Fact, FactBody, FactId, Health, Hello, Incarnation, ListRef, LogKind, LogPublish, LogsHeld, Message,
+    Nonce, Outcome, PickupId, Stamps, TerminalId, Topic, TrackBody, TrackFact, Undo, UpTopic, Way,
 };
 use rusqlite::{Connection, params};
 use serde_json::value::RawValue;
@@ -668,6 +668,101 @@ async fn what_a_copy_brings_back_into_a_hole_is_asked_for_in_a_new_epoch() {
     assert_eq!((told.seq, told.digest), (3, Digest::ZERO), "no entry has this digest");
     assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'fork'").await, 1);
     assert_eq!(bench.count("SELECT held FROM log WHERE kind = 'fact'").await, 3, "what is held stays");
+}
+
+#[tokio::test]
+async fn what_a_fork_carries_over_says_nothing_twice() {
+    let mut bench = Bench::new().await;
+    let health = |waiting| {
+        let at = Stamps { terminal: Timestamp::now(), gnss: None, trusted: None };
+        let health = Health { app: "test".into(), waiting, free_bytes: None };
+        serde_json::to_string(&TrackBody { v: 1, at, track: TrackFact::Health(health) }).unwrap()
+    };
+    let (mut facts, mut track) = (Log::new(), Log::new());
+    for body in [collected(1), collected(4), "{}".to_owned()] {
+        facts.write(&body);
+    }
+    for waiting in [5, 0] {
+        track.write(&health(waiting));
+    }
+    let (mut forked_facts, mut forked_track) = (Log::new(), Log::new());
+    for entry in &facts.entries {
+        forked_facts.write_as(entry.id, entry.body.get());
+    }
+    forked_track.write_as(track.entries[0].id, track.entries[0].body.get());
+    for (facts, track) in [(&facts, &track), (&forked_facts, &forked_track)] {
+        bench.up("t-1", UpTopic::Fact, facts.publish(1, 3));
+        assert_eq!(bench.ack("t-1").await.held[0].digest, facts.head());
+        if bench.count("SELECT count(*) FROM log").await == 1 {
+            bench.list("t-2").await;
+        }
+        bench.up("t-1", UpTopic::Track, track.publish(1, 2));
+        assert_eq!(bench.ack("t-1").await.held[0].digest, track.head());
+    }
+    assert_eq!(bench.count("SELECT count(*) FROM entry").await, 9, "all are kept as they came");
+    assert_eq!(bench.count("SELECT count(*) FROM fact").await, 1);
+    assert_eq!(bench.count("SELECT count(*) FROM aside").await, 2);
+    assert_eq!(bench.count("SELECT count(*) FROM health").await, 2);
+    assert_eq!(bench.count("SELECT waiting FROM terminal WHERE id = 't-1'").await, 0);
+}
+
+#[tokio::test]
+async fn of_messages_of_the_moment_and_of_those_kept_out_one_stands_for_all() {
+    let mut bench = Bench::new().await;
+    bench
+        .writer
+        .run_job(|tx, _| tx.execute("UPDATE terminal SET blocked_at = 1 WHERE id = 't-2'", []))
+        .await
+        .unwrap()
+        .unwrap();
+    for n in 0..20_u8 {
+        bench.up("t-1", UpTopic::Hello, format!("{{\"v\":1,\"nonce\":{}}}", 10 + n).into_bytes());
+        bench.up("t-1", UpTopic::Position, format!("[{}]", 10 + n).into_bytes());
+        bench.up("t-2", UpTopic::Fact, format!("[{}]", 10 + n).into_bytes());
+        bench.up("t-9", UpTopic::Hello, format!("[{}]", 10 + n).into_bytes());
+        // Of what a log sends every word counts.
+        bench.up("t-1", UpTopic::Fact, format!("[{}]", 10 + n).into_bytes());
+    }
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM aside WHERE topic NOT LIKE '%t-1/up/fact'").await, 4);
+    assert_eq!(bench.count("SELECT count(*) FROM aside WHERE topic LIKE '%t-1/up/fact'").await, 20);
+    // Once a person has looked, the next one is shown again.
+    let settle = |tx: &mut rusqlite::Transaction<'_>, _: &mut meguri_gateway::touched::Touched| {
+        tx.execute("UPDATE aside SET settled_at = 1", [])
+    };
+    bench.writer.run_job(settle).await.unwrap().unwrap();
+    bench.up("t-1", UpTopic::Position, b"[99]".to_vec());
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM aside WHERE settled_at IS NULL").await, 1);
+}
+
+#[tokio::test]
+async fn what_becomes_known_is_taken_without_a_person() {
+    use meguri_gateway::ingest::aside;
+    let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    for body in [collected(4), "{}".to_owned(), collected(5)] {
+        log.write(&body);
+    }
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 3));
+    bench.ack("t-1").await;
+    assert_eq!(bench.count("SELECT count(*) FROM aside").await, 3);
+    let insert = "INSERT INTO pickup (uid, source, source_key, date, district, ward, contract, vehicle, stop,
+            reception, items, payment)
+        SELECT ?1, source, '4', date, district, ward, contract, vehicle, 4, reception, items, payment
+        FROM pickup WHERE id = 1";
+    let uid = Uuid::from_u128(4);
+    let added = bench.writer.run(move |tx, ctx, fx| {
+        tx.execute(insert, [uid.as_bytes().as_slice()])?;
+        aside::retry_known(tx, ctx, fx)
+    });
+    added.await.unwrap().unwrap();
+    assert_eq!(bench.state(4).await, "collected");
+    assert_eq!(bench.count("SELECT count(*) FROM aside WHERE settled_at IS NULL").await, 2);
+    assert_eq!(
+        bench.count("SELECT count(*) FROM aside WHERE settled_how = 'processed' AND seq = 1").await,
+        1
+    );
 }
 
 #[tokio::test]

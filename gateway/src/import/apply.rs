@@ -1,10 +1,11 @@
 //! Writes a plan into the store: only what differs, in the caller's transaction.
 
 use jiff::Timestamp;
+use meguri_proto::Digest;
 use meguri_proto::pickup::OfficeWord;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use super::plan::{Before, Plan, Step};
 use super::read::Reading;
@@ -38,10 +39,11 @@ pub(super) struct Writing<'a> {
 impl Writing<'_> {
     /// Writes the plan.
     pub(super) fn apply(&mut self, plan: &Plan, reading: &Reading) -> Result<(), NotApplied> {
+        let city: String = self.tx.query_row("SELECT city FROM office", [], |row| row.get(0))?;
         for step in &plan.steps {
             let request = step.request.and_then(|index| reading.requests.get(index));
             match (&step.before, request) {
-                (None, Some(request)) => self.add(step, &request.key, &request.visit)?,
+                (None, Some(request)) => self.add(&city, step, &request.key, &request.visit)?,
                 (Some(before), request) => {
                     self.change(step, before, request.map(|request| &request.visit))?
                 }
@@ -52,14 +54,14 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn add(&mut self, step: &Step, key: &str, visit: &Visit) -> Result<(), NotApplied> {
+    fn add(&mut self, city: &str, step: &Step, key: &str, visit: &Visit) -> Result<(), NotApplied> {
         let insert =
             "INSERT INTO pickup (uid, source, source_key, date, district, ward, contract, vehicle, stop,
                 reception, items, payment, office)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
             ON CONFLICT (source, source_key) DO NOTHING";
         let rows = self.tx.prepare_cached(insert)?.execute(params![
-            Uuid::new_v4().as_bytes().as_slice(),
+            uid(city, self.source, key).as_bytes().as_slice(),
             self.source,
             key,
             visit.date.to_string(),
@@ -171,7 +173,36 @@ impl Writing<'_> {
     }
 }
 
+/// A pickup's id. It follows from what identifies the pickup, so that an office that comes back from a copy older than
+/// a file gives the same ids to the file's pickups again, and what terminals have said of them finds them.
+fn uid(city: &str, source: &str, key: &str) -> Uuid {
+    let Digest([bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]) =
+        Digest::of(json!(["pickup", city, source, key]).to_string().as_bytes());
+    Builder::from_custom_bytes(bytes).into_uuid()
+}
+
 /// The bare word, as on the wire.
 fn payment(visit: &Visit) -> String {
     json!(visit.payment).as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uid;
+
+    #[test]
+    fn a_pickups_id_follows_from_what_identifies_it() {
+        let id = uid("hiroshima", "uketsuke", "2026-04-01/4417");
+        // Stores hold such ids, and terminals' facts name them: they never change.
+        assert_eq!(id.to_string(), "b85dbb70-9a4f-8af8-bae5-f99cabdab59c");
+        assert_eq!(id.get_version_num(), 8);
+        for other in [
+            uid("kure", "uketsuke", "2026-04-01/4417"),
+            uid("hiroshima", "uketsuke-2", "2026-04-01/4417"),
+            uid("hiroshima", "uketsuke", "2026-04-01/4418"),
+            uid("hiroshimau", "ketsuke", "2026-04-01/4417"),
+        ] {
+            assert_ne!(id, other);
+        }
+    }
 }

@@ -40,6 +40,15 @@ pub enum Taken {
     No(String),
 }
 
+/// Why a message of a terminal that was never made can't be taken.
+pub(super) const UNKNOWN_TERMINAL: &str = "unknown terminal";
+/// Why a message of a terminal that is kept out can't be taken.
+pub(super) const BLOCKED: &str = "the terminal is blocked";
+/// Why a fact about a pickup that no file has named yet can't be taken.
+pub(super) const PICKUP_UNKNOWN: &str = "the pickup is unknown";
+/// Why a fact under a contract that the pickup is not known to have been under can't be taken.
+pub(super) const OTHER_CONTRACT: &str = "the pickup is not of the contract";
+
 /// Applies one message. What can't be taken is set aside and never an error.
 ///
 /// # Errors
@@ -67,10 +76,10 @@ pub fn message(
         .query_row([terminal.as_str()], |row| row.get(0))
         .optional()?;
     match known {
-        None => return aside(ctx, fx, "unknown terminal"),
+        None => return aside(ctx, fx, UNKNOWN_TERMINAL),
         // What a broker retained of a blocked terminal says nothing.
         Some(Some(_)) if up == UpTopic::Presence => return Ok(()),
-        Some(Some(_)) => return aside(ctx, fx, "the terminal is blocked"),
+        Some(Some(_)) => return aside(ctx, fx, BLOCKED),
         Some(None) => {}
     }
     let read: Result<(), WireError> = match up {
@@ -296,6 +305,18 @@ fn keep(
     log: i64,
     entry: &Entry,
 ) -> rusqlite::Result<()> {
+    // A fork carries entries over as they were. Whatever was made of one when it came first stands.
+    let came_before = conn
+        .prepare_cached(
+            "SELECT 1 FROM entry JOIN log ON log.id = entry.log
+            WHERE entry.id = ?1 AND entry.body = ?2 AND log.terminal = ?3 AND log.kind = ?4",
+        )?
+        .exists(params![
+            entry.id.0.as_bytes().as_slice(),
+            entry.body.get(),
+            terminal.as_str(),
+            kind.as_str()
+        ])?;
     let insert =
         "INSERT INTO entry (log, seq, id, digest, body, received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     conn.prepare_cached(insert)?.execute(params![
@@ -306,6 +327,9 @@ fn keep(
         entry.body.get(),
         sql::ms(ctx.now),
     ])?;
+    if came_before {
+        return Ok(());
+    }
     let place = EntryPlace { log, seq: entry.seq, id: entry.id };
     match body(conn, ctx, fx, terminal, kind, place, entry.body_bytes())? {
         Taken::Yes => Ok(()),
@@ -377,9 +401,9 @@ fn fact(
             Ok((row.get(0)?, round))
         })
         .optional()?;
-    let Some((pickup, round)) = pickup else { return Ok(Taken::No("the pickup is unknown".to_owned())) };
+    let Some((pickup, round)) = pickup else { return Ok(Taken::No(PICKUP_UNKNOWN.to_owned())) };
     if !was_under(conn, pickup, &round.contract, &body.contract)? {
-        return Ok(Taken::No("the pickup is not of the contract".to_owned()));
+        return Ok(Taken::No(OTHER_CONTRACT.to_owned()));
     }
     let insert = "INSERT INTO fact
         (id, log, seq, terminal, pickup, contract, body, terminal_at, gnss_at, trusted_at, received_at)

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use meguri_proto::{Digest, LogKind, Message as _, TerminalId, Topic, Way, WireError, limits};
+use meguri_proto::{Digest, LogKind, Message as _, TerminalId, Topic, UpTopic, Way, WireError, limits};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,17 @@ pub fn set_aside(
     let mut same = None;
     // An entry comes here once, since it counts as taken; a message may be sent for ever.
     if place.entry.is_none() {
-        let digest = Digest::of(topic.as_bytes()).then(raw);
+        // A message of the moment says something else each time and nothing a moment later, and who is not let in is known
+        // by one: an open row stands for all of its topic.
+        let of_the_moment = topic.parse().is_ok_and(|topic| {
+            matches!(
+                topic,
+                Topic { way: Way::Up(UpTopic::Hello | UpTopic::Position | UpTopic::Presence), .. }
+            )
+        });
+        let kept_out = [apply::UNKNOWN_TERMINAL, apply::BLOCKED].contains(&problem);
+        let what = if of_the_moment || kept_out { &[] } else { raw };
+        let digest = Digest::of(topic.as_bytes()).then(what);
         let mut known = conn.prepare_cached("SELECT 1 FROM aside WHERE same = ?1 AND settled_at IS NULL")?;
         if known.exists([digest.0.as_slice()])? {
             return Ok(());
@@ -215,6 +225,33 @@ pub fn forget(conn: &Connection, before: jiff::Timestamp) -> rusqlite::Result<us
     conn.execute("UPDATE aside SET raw = x'' WHERE raw <> x'' AND settled_at < ?1", [sql::ms(before)])
 }
 
+/// Tries those entries again that named what the office did not know, now that it knows more. What still can't be
+/// taken stays as it is.
+///
+/// # Errors
+/// When the store can't be read or written.
+pub fn retry_known(conn: &Connection, ctx: &mut Context<'_>, fx: &mut Effects) -> rusqlite::Result<()> {
+    let select = "SELECT id FROM aside WHERE settled_at IS NULL AND log IS NOT NULL AND problem IN (?1, ?2) ORDER BY id";
+    let open: Vec<i64> = conn
+        .prepare_cached(select)?
+        .query_map([apply::PICKUP_UNKNOWN, apply::OTHER_CONTRACT], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for id in open {
+        let mut own = Effects::default();
+        conn.execute_batch("SAVEPOINT again")?;
+        let done = retry(conn, ctx, &mut own, id);
+        // One that the store refuses must not keep the rest back, whatever it is.
+        let end = if done.is_ok() { "RELEASE again" } else { "ROLLBACK TO again; RELEASE again" };
+        conn.execute_batch(end)?;
+        match done {
+            Ok(Settled::Done) => fx.merge(own),
+            Ok(Settled::Still(_) | Settled::NotOpen) => {}
+            Err(_) => tracing::error!(id, "the store refused what was set aside; it stays there"),
+        }
+    }
+    Ok(())
+}
+
 /// Applies a whole message again where it can be read by now; else says why not.
 fn message_again(
     conn: &Connection,
@@ -226,7 +263,7 @@ fn message_again(
         return Ok(Some("unknown topic".to_owned()));
     };
     // Only a log holds what would be lost; the rest was of the moment.
-    let (meguri_proto::UpTopic::Fact | meguri_proto::UpTopic::Track) = up else {
+    let (UpTopic::Fact | UpTopic::Track) = up else {
         return Ok(Some("it was of the moment and says nothing any more; settle it".to_owned()));
     };
     if let Err(error) = meguri_proto::LogPublish::decode(&message.payload) {

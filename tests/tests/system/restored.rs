@@ -1,9 +1,10 @@
 //! Stores put back from older copies, on either side and on both, and two devices under one name.
 
 use meguri_config::Terminal;
+use meguri_tests::day;
 use meguri_tests::harness::books::Books;
 use meguri_tests::harness::eventually;
-use meguri_tests::harness::scene::{Broker, Scene, await_list};
+use meguri_tests::harness::scene::{Broker, DAY, Scene, await_list};
 use meguri_tests::harness::worker::record;
 
 use super::{await_sent, collect, notices};
@@ -177,6 +178,56 @@ fn what_lay_in_a_hole() {
         let sum = books.check(&scene.office.store().unwrap()).unwrap();
         assert_eq!((sum.facts, sum.epochs), (6, 2));
         assert!(notices(&scene, "fork") > 0, "somebody is told");
+        scene.office.stop().unwrap();
+    }
+}
+
+/// The office comes back from a copy older than the day's import. Its pickups get the same ids when the file is taken again,
+/// before the terminals send again what they said of them, or after that was set aside.
+#[test]
+fn the_office_from_before_the_import() {
+    for (broker, import_first) in [(Broker::Embedded, false), (Broker::Mosquitto, true)] {
+        let mut scene = Scene::set(broker, &["v01"], 0).unwrap();
+        let copy = scene.dir().join("copy");
+        scene.office.kill();
+        scene.office.back_up(&copy).unwrap();
+        scene.office.start().unwrap();
+        let city = day::city(DAY).unwrap();
+        let district = city.district.iter().find(|district| district.vehicle.as_str() == "v01").unwrap();
+        scene.requests = day::round(DAY, &district.name, 10, 1);
+        scene.import(&scene.requests).unwrap();
+        scene.start_terminals().unwrap();
+        let mut books = Books::default();
+        let list = scene.receptions("v01");
+        collect(&mut scene, 0, &list[..6], &mut books);
+        await_sent(&mut scene, 0, &books);
+
+        scene.office.kill();
+        scene.office.restore(&copy, true).unwrap();
+        if import_first {
+            scene.import(&scene.requests).unwrap();
+            scene.office.start().unwrap();
+        } else {
+            scene.office.start().unwrap();
+            eventually("what nobody knows of any more is set aside", || {
+                let open = "SELECT count(*) FROM aside WHERE settled_at IS NULL AND seq IS NOT NULL";
+                (scene.office.number(open).unwrap() == 6).then_some(())
+            });
+            scene.import(&scene.requests).unwrap();
+        }
+        await_sent(&mut scene, 0, &books);
+        assert_eq!(scene.office.number("SELECT count(*) FROM aside WHERE settled_at IS NULL").unwrap(), 0);
+        assert_eq!(scene.office.number("SELECT count(*) FROM pickup WHERE state = 'collected'").unwrap(), 6);
+        // Meanwhile the list may have lapsed.
+        eventually("the terminal shows the list made since", || {
+            let made = "SELECT coalesce(max(version), 0) FROM document WHERE body LIKE '%pickups%'";
+            let made = scene.office.number(made).unwrap();
+            let shown = scene.terminals[0].ask("list").unwrap()["list"]["version"].as_i64()?;
+            (shown == made).then_some(())
+        });
+        collect(&mut scene, 0, &list[6..8], &mut books);
+        await_sent(&mut scene, 0, &books);
+        assert_eq!(books.check(&scene.office.store().unwrap()).unwrap().facts, 8);
         scene.office.stop().unwrap();
     }
 }
