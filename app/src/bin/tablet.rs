@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("tablet: {error:#}");
+            eprintln!("tablet: {}", meguri_config::told(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -15,7 +15,7 @@ fn the_largest_list() {
     for broker in [Broker::Embedded, Broker::Mosquitto] {
         let mut scene = Scene::set(broker, &["v01"], 0).unwrap();
         let mut requests = day::round(DAY, "中区A", LIST_PICKUPS, 1);
-        requests.iter_mut().for_each(|request| request.notice = "坂".repeat(50));
+        requests.iter_mut().for_each(|request| request.notice = "坂".repeat(48));
         scene.import(&requests).unwrap();
         scene.terminals[0].start().unwrap();
         eventually("the whole list is there", || {
