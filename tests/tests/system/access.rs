@@ -2,6 +2,7 @@
 
 use meguri_config::Terminal;
 use meguri_proto::LogsHeld;
+use meguri_tests::harness::eventually;
 use meguri_tests::harness::plain::Plain;
 use meguri_tests::harness::scene::{Broker, Scene};
 
@@ -21,7 +22,10 @@ fn secret(scene: &Scene, name: &str) -> String {
 
 /// A client of that terminal, subscribed to what it may.
 fn connect(scene: &Scene, name: &str) -> Plain {
-    let mut plain = Plain::connect(scene.broker(), name, name, &secret(scene, name)).unwrap();
+    let secret = secret(scene, name);
+    // While it ends the connection before, the broker may be unavailable to the same name for a moment.
+    let mut plain =
+        eventually("the terminal may come in", || Plain::connect(scene.broker(), name, name, &secret).ok());
     assert!(plain.subscribe(&format!("meguri/1/hiroshima/{name}/down/#")).unwrap());
     plain
 }
