@@ -8,4 +8,5 @@ mod link;
 
 #[cfg(feature = "screen")]
 pub mod screen;
+pub mod signals;
 pub mod store;

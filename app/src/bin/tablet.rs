@@ -83,20 +83,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn quit_on_signal() {
     #[cfg(unix)]
     std::thread::spawn(|| {
-        use tokio::signal::unix::{SignalKind, signal};
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let waited = runtime.and_then(|runtime| {
-            runtime.block_on(async {
-                let (mut interrupt, mut terminate) =
-                    (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-                std::io::Result::Ok(())
-            })
-        });
-        match waited {
+        match meguri_app::signals::wait_for_stop() {
             // The window may have been closed at the same time.
             Ok(()) => drop(slint::quit_event_loop()),
             Err(error) => tracing::warn!(%error, "can't wait for signals"),

@@ -11,7 +11,6 @@ use clap::{Parser, Subcommand};
 use meguri_app::body;
 use meguri_app::console::Console;
 use meguri_config::{Clock, Terminal};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// A Meguri terminal without a screen (巡り 車載端末).
@@ -95,19 +94,7 @@ fn converse(console: &Console) {
 }
 
 fn wait_for_signal(stop: &mpsc::Sender<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let waited = runtime.and_then(|runtime| {
-        runtime.block_on(async {
-            let (mut interrupt, mut terminate) =
-                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            std::io::Result::Ok(())
-        })
-    });
-    match waited {
+    match meguri_app::signals::wait_for_stop() {
         // The console may have ended the program already.
         Ok(()) => drop(stop.send(())),
         Err(error) => tracing::error!(%error, "can't wait for signals"),
