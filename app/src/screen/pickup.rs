@@ -170,7 +170,8 @@ fn tickets(item: &Item, payment: Payment, words: &Words<'_>) -> SharedString {
         tickets.map(|ticket| words.invoke_ticket(thousands(ticket.yen).into(), number(ticket.count)));
     let recycling = item.recycling.then(|| words.invoke_recycling_ticket());
     let all = tickets.filter(|_| payment == Payment::Tickets).chain(recycling);
-    all.reduce(|line, ticket| words.invoke_join(line, ticket)).unwrap_or_default()
+    // A line each: the column is narrow, and a ticket's count must not stand apart from its value.
+    all.reduce(|lines, ticket| format!("{lines}\n{ticket}").into()).unwrap_or_default()
 }
 
 /// Digits in groups of three.
