@@ -10,7 +10,7 @@ use meguri_gateway::changes::{Change, Changes};
 use meguri_gateway::config::Settings;
 use meguri_gateway::ingest::Incoming;
 use meguri_gateway::outbox::{Outbox, Waiting};
-use meguri_gateway::store::{Readers, Store, sql};
+use meguri_gateway::store::{Readers, Store};
 use meguri_gateway::touched::Round;
 use meguri_gateway::writer::{Parts, Running, Writer};
 use meguri_gateway::{pickups, plan, terminals};
@@ -69,7 +69,7 @@ fn fill(store: &mut Store, today: Date) {
 impl Bench {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let today = sql::business_date(Timestamp::now());
+        let today = meguri_proto::clock::business_date(Timestamp::now());
         let mut store = Self::open(&dir);
         fill(&mut store, today);
         Self::start(dir, store, today).await
@@ -912,7 +912,7 @@ async fn what_was_settled_long_ago_is_emptied() {
         bench.writer.run_job(move |tx, _| tx.execute(&settle, [])).await.unwrap().unwrap();
         // A gateway looks when its calendar turns, and when it starts.
         let dir = bench.stop().await;
-        let (store, today) = (Bench::open(&dir), sql::business_date(Timestamp::now()));
+        let (store, today) = (Bench::open(&dir), meguri_proto::clock::business_date(Timestamp::now()));
         bench = Bench::start(dir, store, today).await;
         bench.writer.day().await;
         while !bench.waiting.messages.is_empty() {

@@ -1,10 +1,25 @@
-//! A rehearsal's clock: business time run at another speed, the same for every program that reads it.
+//! Business dates, which are Japan's, and a rehearsal's clock: business time run at another speed, the same for every program that reads it.
 //!
 //! A city rehearses a day, or a switchover, in minutes. The mapping is pure; programs read the
 //! clock's file and their own real clock. Timers of the wire run by the same clock as the stamps.
 
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+/// The zone of business dates and of every time that people read. Japan has had no summer time since 1951, so an
+/// offset says all, and no zone data can be missing.
+#[must_use]
+pub fn japan() -> TimeZone {
+    TimeZone::fixed(Offset::constant(9))
+}
+
+/// The business date at an instant.
+#[must_use]
+pub fn business_date(at: Timestamp) -> Date {
+    at.to_zoned(japan()).date()
+}
 
 /// Maps real time to rehearsed time: `from` at real time `real`, then `speed` times as fast.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

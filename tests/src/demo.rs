@@ -15,8 +15,8 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use jiff::Timestamp;
 use jiff::civil::{Date, time};
-use jiff::tz::TimeZone;
 use meguri_config::{Clock, Terminal};
+use meguri_proto::clock::{business_date, japan};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -163,7 +163,7 @@ impl Stage {
         if lock.try_lock().is_err() {
             bail!("another demo runs in {}; end it, or choose another folder with --data", data.display());
         }
-        let date = Timestamp::now().to_zoned(TimeZone::get("Asia/Tokyo")?).date();
+        let date = business_date(Timestamp::now());
         // A day is drawn from its date, so that starting again finds the same one.
         let requests = day::requests(date, EACH, 1);
         Ok(Self { data, date, requests, _lock: lock })
@@ -240,8 +240,7 @@ impl Stage {
 
     /// When the clock starts: 08:30 in Japan, or where the last demo of the day ended, as time never runs backwards.
     fn begins(&self) -> anyhow::Result<Timestamp> {
-        let morning =
-            self.date.to_datetime(time(8, 30, 0, 0)).to_zoned(TimeZone::get("Asia/Tokyo")?)?.timestamp();
+        let morning = self.date.to_datetime(time(8, 30, 0, 0)).to_zoned(japan())?.timestamp();
         let last = fs::read_to_string(self.path("now")).ok().and_then(|text| text.trim().parse().ok());
         Ok(last.map_or(morning, |last: Timestamp| last.max(morning)))
     }
@@ -366,8 +365,7 @@ impl Stage {
         gateway: &mut Gateway,
         tablet: &mut Option<Process>,
     ) -> anyhow::Result<()> {
-        let noon =
-            self.date.to_datetime(time(9, 40, 0, 0)).to_zoned(TimeZone::get("Asia/Tokyo")?)?.timestamp();
+        let noon = self.date.to_datetime(time(9, 40, 0, 0)).to_zoned(japan())?.timestamp();
         let mut worked = Worked::default();
         let mut shown = Progress::default();
         loop {
@@ -475,8 +473,7 @@ impl Progress {
                 total += list.counts.total;
             }
         }
-        let zone = TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC);
-        let now = clock.now().to_zoned(zone).strftime("%H:%M").to_string();
+        let now = clock.now().to_zoned(japan()).strftime("%H:%M").to_string();
         let line = format!("{now}  {over}/{total} 件 done  送信待ち waiting {waiting}");
         if live {
             print!("\r{line}   ");

@@ -33,9 +33,6 @@ pub(crate) fn judge(
         ops.push(Op::DropDocument(least.clone()));
     }
     let (version, digest) = (document.version, document.digest);
-    if i64::try_from(version).is_err() {
-        return Err(format!("version {version} is out of range"));
-    }
     if document.lapsed() {
         // The version stays on record, so that a belated older one does not come back to life.
         let held = Held { version, digest, list: None };

@@ -21,8 +21,8 @@
 use std::time::Duration;
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use meguri_proto::clock::{business_date, japan};
 use uuid::Uuid;
 
 use crate::moment::{add, milliseconds};
@@ -93,7 +93,7 @@ impl TrustedTime {
             Some(kept) => {
                 let passed = device.duration_since(kept.device).max(SignedDuration::ZERO);
                 let forward = kept.time.checked_add(passed).unwrap_or(kept.time);
-                let believed = passed <= DAY || listed(date_in_japan(forward));
+                let believed = passed <= DAY || listed(business_date(forward));
                 let went_on = believed && device >= kept.device;
                 let confirmed = kept.confirmed.filter(|confirmed| {
                     // The word stands only while the device's clock ran on from where it was said.
@@ -128,13 +128,13 @@ impl TrustedTime {
     }
 
     pub(crate) fn today(&self, boot: Duration) -> Date {
-        date_in_japan(self.now(boot))
+        business_date(self.now(boot))
     }
 
     /// How long until the next day begins in Japan.
     pub(crate) fn until_midnight(&self, boot: Duration) -> Duration {
         let now = self.now(boot);
-        let tomorrow = date_in_japan(now).tomorrow().ok();
+        let tomorrow = business_date(now).tomorrow().ok();
         tomorrow
             .and_then(|day| day.to_zoned(japan()).ok())
             .and_then(|midnight| Duration::try_from(midnight.timestamp().duration_since(now)).ok())
@@ -168,16 +168,6 @@ impl TrustedTime {
         let confirmed = said.map(|(date, device_start)| Confirmed { date, device_start });
         KeptTime { sure, time, device, confirmed }
     }
-}
-
-fn japan() -> TimeZone {
-    // Japan has had no summer time since 1951, so an offset says all and needs no database.
-    TimeZone::fixed(jiff::tz::offset(9))
-}
-
-/// The date in Japan at an instant.
-pub(crate) fn date_in_japan(time: Timestamp) -> Date {
-    time.to_zoned(japan()).date()
 }
 
 #[cfg(test)]

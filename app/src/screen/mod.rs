@@ -19,6 +19,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use meguri_config::terminal::{Language, ReasonSetting, Terminal, Theme};
 use meguri_core::view::{Intent, NotRecorded, View};
+use meguri_proto::clock::japan;
 use meguri_proto::{FactId, PickupId};
 use meguri_screens as ui;
 use slint::{ComponentHandle, PlatformError, SharedString};
@@ -46,9 +47,6 @@ pub enum ScreenError {
     /// The settings' language is not in the program.
     #[error("can't show the language of the settings: {0}")]
     Language(#[source] slint::SelectBundledTranslationError),
-    /// The zone of Japan is not known to the program.
-    #[error("can't find the time zone Asia/Tokyo: {0}")]
-    Zone(#[source] jiff::Error),
 }
 
 /// What of a terminal's settings the screens need.
@@ -115,7 +113,7 @@ impl Screen {
             Language::En => "en",
         };
         slint::select_bundled_translation(language).map_err(ScreenError::Language)?;
-        let zone = TimeZone::get("Asia/Tokyo").map_err(ScreenError::Zone)?;
+        let zone = japan();
         window.global::<ui::Theme>().set_night(look.theme == Theme::Night);
         // Sizes of displays are far below what a float holds exactly.
         #[allow(clippy::cast_precision_loss)]

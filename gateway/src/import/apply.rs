@@ -120,7 +120,7 @@ impl Writing<'_> {
             }
             // Crews look again at what became different on the very day.
             let different = !step.fields.is_empty() || word == OfficeWord::Planned && step.word.is_some();
-            if different && visit.date == sql::business_date(self.now) {
+            if different && visit.date == meguri_proto::clock::business_date(self.now) {
                 let mark = "UPDATE pickup SET changed_on = date WHERE id = ?1";
                 self.tx.prepare_cached(mark)?.execute([before.id])?;
             }

@@ -1,7 +1,6 @@
 //! How values of the wire become columns and back, and the few statements that several parts share.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use meguri_proto::{Digest, TerminalId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
@@ -18,13 +17,6 @@ pub fn ms(at: Timestamp) -> i64 {
 #[must_use]
 pub fn instant(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
-}
-
-/// The business date at an instant: Japan's.
-#[must_use]
-pub fn business_date(at: Timestamp) -> Date {
-    // Japan has had no summer time since 1951, so nine hours are the whole rule.
-    jiff::tz::Offset::constant(9).to_datetime(at).date()
 }
 
 fn wrong(column: usize, problem: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {

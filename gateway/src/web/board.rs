@@ -173,7 +173,7 @@ impl Board {
         now: Timestamp,
         silence_minutes: u16,
     ) -> rusqlite::Result<Self> {
-        let today = sql::business_date(now) == date;
+        let today = meguri_proto::clock::business_date(now) == date;
         let names = Names::read(conn)?;
         let slices = slices(conn, date)?;
         let mut left: HashMap<String, u32> = HashMap::new();
@@ -247,7 +247,7 @@ impl Board {
 
     /// The day on which it was read.
     pub(super) fn today(&self) -> Date {
-        sql::business_date(self.now)
+        meguri_proto::clock::business_date(self.now)
     }
 }
 
@@ -373,7 +373,8 @@ fn terminals(
     let mut statement = conn.prepare_cached(select)?;
     let rows = statement.query_map([], |row| {
         let (id, vehicle, heard): (String, String, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(3)?);
-        let heard_on_day = heard.is_some_and(|heard| sql::business_date(sql::instant(heard)) == date);
+        let heard_on_day =
+            heard.is_some_and(|heard| meguri_proto::clock::business_date(sql::instant(heard)) == date);
         let silent = left.get(&vehicle).is_some_and(|left| *left > 0)
             && heard.is_none_or(|heard| heard <= limit)
             && (heard_on_day || day_begun);

@@ -1,16 +1,16 @@
 //! How the pages write dates, times, numbers and what may not be shown as it came.
 
 use jiff::civil::{Date, Weekday};
-use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 use meguri_proto::Reason;
+use meguri_proto::clock::japan;
 
 use super::text::{Lang, Text};
 use crate::store::sql;
 
-/// An instant on Japan's clocks. Japan has had no other offset since 1951, so no zone data can be missing.
+/// An instant on Japan's clocks.
 pub(super) fn in_japan(at: Timestamp) -> Zoned {
-    at.to_zoned(TimeZone::fixed(Offset::constant(9)))
+    at.to_zoned(japan())
 }
 
 /// An instant of the store on Japan's clocks.
@@ -20,7 +20,7 @@ pub(super) fn stored(ms: i64) -> Zoned {
 
 /// When a day begins in Japan.
 pub(super) fn midnight(date: Date) -> Timestamp {
-    Offset::constant(9).to_timestamp(date.at(0, 0, 0, 0)).unwrap_or_default()
+    date.to_zoned(japan()).map(|midnight| midnight.timestamp()).unwrap_or_default()
 }
 
 /// A number with thousands separators.
@@ -105,7 +105,7 @@ pub(super) fn percent(part: u32, whole: u32) -> u32 {
 pub(super) fn happened(said_at: Option<i64>, received_at: i64, date: Date) -> i64 {
     let midnight = |date| sql::ms(midnight(date));
     // What comes before the day of the pickup is held to the day on which it came.
-    let first = midnight(date).min(midnight(sql::business_date(sql::instant(received_at))));
+    let first = midnight(date).min(midnight(meguri_proto::clock::business_date(sql::instant(received_at))));
     said_at.filter(|said_at| (first..=received_at).contains(said_at)).unwrap_or(received_at)
 }
 

@@ -26,7 +26,6 @@ use super::request::By;
 use super::text::Lang;
 use super::{Web, aside};
 use crate::direction;
-use crate::store::sql;
 
 /// The least time between two events of one stream.
 const LEAST_GAP: Duration = Duration::from_millis(500);
@@ -246,6 +245,6 @@ impl Web {
 
     /// The business date.
     pub(super) fn today(&self) -> Date {
-        sql::business_date(self.office.clock.now())
+        meguri_proto::clock::business_date(self.office.clock.now())
     }
 }

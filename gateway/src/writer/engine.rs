@@ -236,7 +236,11 @@ impl Engine {
 
     fn window_now(&self) -> Window {
         let lists = &self.parts.settings.lists;
-        Window::around(sql::business_date(self.parts.clock.now()), lists.days_before, lists.days_after)
+        Window::around(
+            meguri_proto::clock::business_date(self.parts.clock.now()),
+            lists.days_before,
+            lists.days_after,
+        )
     }
 
     /// Where the day has turned, every list of the new window is looked after.
