@@ -223,6 +223,15 @@ impl State {
             self.begin(id, &listed.items);
             self.failure = Some(Failure::Gone);
         }
+        if self.writing.is_none() && self.asks_in_vain() {
+            self.page = Page::Pickup;
+            self.failure = Some(Failure::Gone);
+        }
+    }
+
+    /// Whether the page asks for what can't be recorded any more: its button would do nothing.
+    fn asks_in_vain(&self) -> bool {
+        matches!(self.page, Page::Causes | Page::Note) && !self.form()
     }
 
     fn open_first(&mut self) {
@@ -336,8 +345,10 @@ impl State {
         }
     }
 
-    fn editing(&mut self) -> Option<&mut Choice> {
-        if self.writing.is_some() || !self.form() {
+    /// The choice, where one of these pages is open to change it. What was tapped on a page that has gone
+    /// meanwhile changes nothing: a count may not change under the reasons that were asked for it.
+    fn editing(&mut self, pages: &[Page]) -> Option<&mut Choice> {
+        if self.writing.is_some() || !self.form() || !pages.contains(&self.page) {
             return None;
         }
         self.failure = None;
@@ -346,7 +357,7 @@ impl State {
 
     /// All of an item, or none of it.
     pub(crate) fn toggle(&mut self, item: usize) {
-        if let Some(choice) = self.editing()
+        if let Some(choice) = self.editing(&[Page::Pickup])
             && let Some(all) = choice.items.get(item).map(|item| item.count)
         {
             choice.taken[item] = if choice.taken[item] == all { 0 } else { all };
@@ -355,7 +366,7 @@ impl State {
 
     /// One more, or one fewer, of an item.
     pub(crate) fn change(&mut self, item: usize, more: bool) {
-        if let Some(choice) = self.editing()
+        if let Some(choice) = self.editing(&[Page::Pickup])
             && let Some(all) = choice.items.get(item).map(|item| item.count)
         {
             let taken = choice.taken[item];
@@ -366,7 +377,7 @@ impl State {
     /// The main button: collected, or on to the reasons for what was not.
     pub(crate) fn collect(&mut self) -> Option<Intent> {
         let id = self.open?;
-        let choice = self.editing()?;
+        let choice = self.editing(&[Page::Pickup])?;
         let taken = choice.taken_pieces();
         if taken == choice.pieces() {
             return self.write(Intent::Collect { pickup: id }, id, false);
@@ -377,7 +388,7 @@ impl State {
 
     /// Nothing was collected: on to the reasons.
     pub(crate) fn refuse(&mut self) {
-        if self.editing().is_some() {
+        if self.editing(&[Page::Pickup]).is_some() {
             self.ask(false);
         }
     }
@@ -394,19 +405,19 @@ impl State {
     }
 
     pub(crate) fn choose(&mut self, reason: Reason) {
-        if let Some(choice) = self.editing() {
+        if let Some(choice) = self.editing(&[Page::Causes]) {
             choice.chosen = Some(reason);
         }
     }
 
     pub(crate) fn toggle_same(&mut self) {
-        if let Some(choice) = self.editing() {
+        if let Some(choice) = self.editing(&[Page::Causes]) {
             choice.same = !choice.same;
         }
     }
 
     pub(crate) fn edit_note(&mut self, note: &str) {
-        if let Some(choice) = self.editing() {
+        if let Some(choice) = self.editing(&[Page::Note]) {
             // Counted in characters, as the wire counts them. A control character is no word of a note.
             choice.note =
                 note.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONG_TEXT).collect();
@@ -417,7 +428,7 @@ impl State {
     pub(crate) fn confirm(&mut self) -> Option<Intent> {
         let id = self.open?;
         let on_note = self.page == Page::Note;
-        let choice = self.editing()?;
+        let choice = self.editing(&[Page::Causes, Page::Note])?;
         let reason = choice.chosen?;
         if choice.partly {
             let at = choice.at;
@@ -499,6 +510,9 @@ impl State {
             }
             Err(why) => {
                 self.failure = Some(Failure::NotRecorded(why));
+                if self.asks_in_vain() {
+                    self.page = Page::Pickup;
+                }
                 false
             }
         }

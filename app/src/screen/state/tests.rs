@@ -122,6 +122,55 @@ fn an_answer_to_a_pickup_that_was_taken_off_the_list_marks_no_other() {
     assert!(state.form());
 }
 
+#[test]
+fn a_tap_for_a_page_that_has_gone_changes_nothing() {
+    let mut state = state(three());
+    state.open(id(2));
+    state.toggle(0);
+    assert!(state.collect().is_none());
+    assert_eq!(state.page, Page::Causes);
+    state.toggle(1);
+    state.change(2, false);
+    assert_eq!(state.choice.as_ref().unwrap().taken, [0, 1, 3]);
+    state.back();
+    state.choose(Reason::NotOut);
+    assert_eq!((state.page, state.choice.as_ref().unwrap().chosen), (Page::Pickup, None));
+}
+
+#[test]
+fn no_reason_is_asked_for_what_the_office_has_closed() {
+    let mut state = state(three());
+    state.refuse();
+    state.choose(Reason::NotOut);
+    let mut stops = three();
+    stops[0].state = PickupState::Cancelled;
+    state.show(view(1, stops.clone()));
+    assert_eq!((state.page, state.failure.clone()), (Page::Pickup, Some(Failure::Gone)));
+    // What lies in front of the crew all the same can be recorded still.
+    state.anyway();
+    state.refuse();
+    assert_eq!(state.page, Page::Causes);
+    state.choose(Reason::NotOut);
+    assert!(state.confirm().is_some());
+}
+
+#[test]
+fn a_record_that_came_to_nothing_leaves_no_dead_question() {
+    let mut state = state(three());
+    state.refuse();
+    state.choose(Reason::NotOut);
+    assert!(state.confirm().is_some());
+    let mut stops = three();
+    stops[0].state = PickupState::Cancelled;
+    state.show(view(1, stops));
+    assert_eq!(state.page, Page::Causes);
+    assert!(!state.answered(Err(NotRecorded::Already)));
+    assert_eq!(
+        (state.page, state.failure.clone()),
+        (Page::Pickup, Some(Failure::NotRecorded(NotRecorded::Already)))
+    );
+}
+
 /// What a crew, the office and the terminal may do.
 #[derive(Debug, Clone)]
 enum Move {
@@ -253,6 +302,9 @@ proptest! {
             if let Some(choice) = &state.choice {
                 prop_assert_eq!(choice.taken.len(), choice.items.len());
                 prop_assert!(choice.at < choice.items.len());
+            }
+            if matches!(state.page, Page::Causes | Page::Note) && state.writing.is_none() {
+                prop_assert!(state.form(), "what is asked can be recorded");
             }
         }
     }
