@@ -1,7 +1,6 @@
 //! `meguri-config`: checks configurations that people write, before a program reads them.
-// A command line speaks on its standard streams.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -84,11 +83,12 @@ fn check_terminals(files: &[PathBuf], city: Option<&Path>) -> bool {
 fn report(file: &Path, checked: Result<String, ConfigError>) -> bool {
     match checked {
         Ok(told) => {
-            println!("{}: good: {told}", file.display());
+            // What was found is the exit status, whether or not anybody reads on.
+            let _ = writeln!(io::stdout(), "{}: good: {told}", file.display());
             true
         }
         Err(error) => {
-            eprintln!("{error}");
+            let _ = writeln!(io::stderr(), "{error}");
             false
         }
     }

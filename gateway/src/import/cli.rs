@@ -1,8 +1,8 @@
 //! `meguri-gateway import`: exit status 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints for the person who gave it")]
 
+use std::fmt::Display;
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -88,17 +88,26 @@ pub fn run(
         .and_then(|command| if dry_run { self::dry_run(data, city, command) } else { office(command) });
     let report = match done {
         Ok(report) => report,
-        Err(error) => {
-            eprintln!("{}", meguri_config::told(error.as_ref()));
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return fail(&error),
     };
-    if json {
-        println!("{}", serde_json::json!(report));
-    } else {
-        println!("{report}");
-    }
+    if json { say(&serde_json::json!(report)) } else { say(&report) }
     ExitCode::from(report.exit_status())
+}
+
+/// Prints what came of it. It stands, and so does its exit status, where nobody reads on or the disk that the
+/// report goes to is full; that is said where it still can be.
+fn say(report: &impl Display) {
+    if let Err(error) = writeln!(io::stdout(), "{report}")
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = writeln!(io::stderr(), "can't print the report: {error}");
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    // Where even that can't be printed there is nobody to tell.
+    let _ = writeln!(io::stderr(), "{}", meguri_config::told(error.as_ref()));
+    ExitCode::FAILURE
 }
 
 /// Reads what the arguments name.
@@ -131,23 +140,27 @@ fn list(data: &Path, json: bool) -> ExitCode {
     let path = data.join(STORE_FILE);
     let held =
         if path.exists() { look(&path).and_then(|conn| Ok(held::all(&conn)?)) } else { Ok(Vec::new()) };
-    match held {
-        Ok(held) if json => println!("{}", serde_json::json!(held)),
-        Ok(held) if held.is_empty() => println!("no import is held"),
-        Ok(held) => {
-            for Waiting { import, at, file, profile, missing } in held {
-                // Whoever named the file may not write on this screen.
-                let file = file.replace(char::is_control, " ");
-                println!("import {import}: {file}, read with {profile}, held {at:.0}");
-                missing.iter().for_each(|missing| println!("  {missing}"));
-            }
-        }
-        Err(error) => {
-            eprintln!("{}", meguri_config::told(error.as_ref()));
-            return ExitCode::FAILURE;
-        }
+    let held = match held {
+        Ok(held) => held,
+        Err(error) => return fail(&error),
+    };
+    if json {
+        say(&serde_json::json!(held));
+    } else if held.is_empty() {
+        say(&"no import is held");
+    } else {
+        let lines: Vec<String> = held.iter().map(told).collect();
+        say(&lines.join("\n"));
     }
     ExitCode::SUCCESS
+}
+
+fn told(waiting: &Waiting) -> String {
+    let Waiting { import, at, file, profile, missing } = waiting;
+    // Whoever named the file may not write on this screen.
+    let file = file.replace(char::is_control, " ");
+    let first = format!("import {import}: {file}, read with {profile}, held {at:.0}");
+    missing.iter().fold(first, |told, missing| format!("{told}\n  {missing}"))
 }
 
 /// Opens the store for reading only.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use meguri_proto::limits;
 
 use super::eventually;
+use super::port::Port;
 use super::process::Process;
 
 /// The gateway's user name at the broker.
@@ -28,7 +29,7 @@ pattern read meguri/1/hiroshima/%u/down/#
 /// A Mosquitto in a folder of its own.
 pub struct Mosquitto {
     dir: PathBuf,
-    address: SocketAddr,
+    port: Port,
     process: Option<Process>,
 }
 
@@ -39,7 +40,8 @@ impl Mosquitto {
     /// When a file can't be written or `mosquitto_passwd` fails.
     pub fn set_up(dir: &Path, users: &[(&str, &str)]) -> anyhow::Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
-        let address = free_address()?;
+        let port = Port::take()?;
+        let address = port.address();
         let (passwords, access) = (dir.join("passwords"), dir.join("access"));
         let mut plain = String::new();
         for (user, password) in users {
@@ -66,13 +68,13 @@ impl Mosquitto {
             limits::PACKET_BYTES,
         );
         fs::write(dir.join("mosquitto.conf"), settings)?;
-        Ok(Self { dir: dir.to_owned(), address, process: None })
+        Ok(Self { dir: dir.to_owned(), port, process: None })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// Starts it and waits until it listens.
@@ -91,7 +93,7 @@ impl Mosquitto {
             if let Some(status) = process.ended() {
                 panic!("mosquitto ended with {status}:\n{}", process.tail());
             }
-            TcpStream::connect(self.address).ok()
+            TcpStream::connect(self.port.address()).ok()
         });
         self.process = Some(process);
         Ok(())
@@ -101,12 +103,4 @@ impl Mosquitto {
     pub fn kill(&mut self) {
         self.process = None;
     }
-}
-
-/// A loopback address whose port was free a moment ago.
-///
-/// # Errors
-/// When there is none.
-pub fn free_address() -> std::io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

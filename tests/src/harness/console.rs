@@ -153,6 +153,21 @@ impl Console {
         self.process = None;
     }
 
+    /// Ends it by its own command, and waits until it has ended by itself: its store is closed then.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn quit(&mut self) -> anyhow::Result<()> {
+        self.ask("quit")?;
+        let process = self.process.as_mut().context("the terminal does not run")?;
+        let ended = process.await_end(PATIENCE)?;
+        self.process = None;
+        if !ended.success() {
+            bail!("{} ended with {ended}", self.name);
+        }
+        Ok(())
+    }
+
     /// Its process id, while it runs.
     ///
     /// # Errors

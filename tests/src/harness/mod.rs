@@ -10,6 +10,7 @@ pub mod http;
 pub mod mqtt;
 pub mod office;
 pub mod plain;
+pub mod port;
 pub mod process;
 pub mod proxy;
 pub mod scene;

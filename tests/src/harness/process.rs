@@ -113,13 +113,21 @@ impl Process {
         if self.child.try_wait().context("can't wait for a program")?.is_none() {
             signal(self.child.id(), "TERM")?;
         }
+        self.await_end(patience)
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn await_end(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
         let started = std::time::Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().context("can't wait for a program")? {
                 return Ok(status);
             }
             if started.elapsed() > patience {
-                bail!("{} did not stop within {patience:?}; its log ends:\n{}", self.name, self.tail());
+                bail!("{} did not end within {patience:?}; its log ends:\n{}", self.name, self.tail());
             }
             thread::sleep(Duration::from_millis(10));
         }

@@ -9,10 +9,11 @@ use jiff::civil::Date;
 use meguri_config::{City, Terminal};
 use meguri_proto::clock::Rehearsal;
 
-use super::broker::{Mosquitto, OFFICE, free_address};
+use super::broker::{Mosquitto, OFFICE};
 use super::console::Console;
 use super::eventually;
 use super::office::{External, Office};
+use super::port::Port;
 use super::proxy::Proxy;
 use crate::day::{self, Request};
 
@@ -52,6 +53,8 @@ pub struct Scene {
     pub requests: Vec<Request>,
     city: City,
     broker: std::net::SocketAddr,
+    /// Of the office's own broker.
+    _port: Port,
     folder: Folder,
 }
 
@@ -94,7 +97,8 @@ impl Scene {
         let rehearsal = dir.join("clock.toml");
         write_clock(&rehearsal, BEGINS.parse()?, 1.0)?;
         let city = day::city(DAY)?;
-        let own = free_address()?;
+        let port = Port::take()?;
+        let own = port.address();
         // Names and secrets come from the office, the broker's users from them, the office's settings from the broker:
         // so the office is set up twice.
         let mut office = Office::set_up(&dir, &city, Some(&rehearsal), own, None)?;
@@ -129,7 +133,7 @@ impl Scene {
             }
         }
         office.start()?;
-        Ok(Self { office, mosquitto, office_line, terminals, requests, city, broker: address, folder })
+        Ok(Self { office, mosquitto, office_line, terminals, requests, city, broker: address, _port: port, folder })
     }
 
     fn external(

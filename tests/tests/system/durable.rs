@@ -89,8 +89,7 @@ fn a_terminal_confirms_after_the_disk() {
     let mut books = Books::default();
     let list = scene.receptions("v01");
     collect(&mut scene, 0, &list[..10], &mut books);
-    scene.terminals[0].ask("quit").unwrap();
-    scene.terminals[0].kill();
+    scene.terminals[0].quit().unwrap();
     let confirmed = |text: &str| after(text, r#"\"fact\":\""#).filter(|_| text.contains("confirmed"));
     assert_eq!(flushed_before(&trace, "terminal.db-wal", confirmed), 10);
 }
