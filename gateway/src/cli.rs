@@ -15,6 +15,7 @@ use meguri_proto::{CityId, Digest, TerminalId, VehicleId};
 
 use crate::config::Settings;
 use crate::control::{self, ControlError};
+use crate::direction::printable;
 use crate::import;
 use crate::ingest::{Context, Effects, Memory};
 use crate::ops::{self, Reply, Request};
@@ -420,19 +421,6 @@ fn write_terminal(
     })
 }
 
-/// What came from outside, for a person's screen: what would move its cursor or turn the writing shows as its code.
-fn printable(text: &str) -> String {
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
-        if hidden(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-        shown
-    })
-}
-
 fn aside(settings: &Settings, command: AsideCommand, out: &mut impl Write) -> anyhow::Result<()> {
     let (request, json) = match command {
         AsideCommand::List { json } => (Request::AsideList, json),
@@ -477,15 +465,4 @@ fn notice(settings: &Settings, command: NoticeCommand, out: &mut impl Write) -> 
         other => return Err(unexpected(&other)),
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_from_outside_moves_the_cursor() {
-        let topic = "meguri/1/広島/t-1/up/\u{1b}[2K\r\u{9b}1m\n9\tdone\u{202e}";
-        assert_eq!(printable(topic), r"meguri/1/広島/t-1/up/\u{1b}[2K\r\u{9b}1m\n9\tdone\u{202e}");
-    }
 }

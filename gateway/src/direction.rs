@@ -1,5 +1,5 @@
-//! Marks that turn the direction of writing (U+202A to U+202E, U+2066 to U+2069). No Japanese text needs them, and with
-//! them a text can read as another one.
+//! Marks that turn the direction of writing (U+202A to U+202E, U+2066 to U+2069), and others that write on a screen what
+//! is not there. No Japanese text needs them, and with them a text can read as another one.
 
 use std::borrow::Cow;
 
@@ -13,6 +13,19 @@ pub(crate) fn without(text: &str) -> Cow<'_, str> {
     if text.contains(turns) { Cow::Owned(text.replace(turns, "")) } else { Cow::Borrowed(text) }
 }
 
+/// What came from outside, for a person's screen: what would move its cursor or turn the writing shows as its code.
+pub(crate) fn printable(text: &str) -> String {
+    let hidden = |c: char| c.is_control() || turns(c) || matches!(c, '\u{2028}' | '\u{2029}');
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
+        if hidden(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+        shown
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -21,5 +34,11 @@ mod tests {
     fn only_they_go() {
         assert_eq!(without("\u{202e}4\u{202c}4\u{2066}1\u{2069}7"), "4417");
         assert!(matches!(without("大手町四丁目 4417\n\u{200b}"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn nothing_from_outside_moves_the_cursor() {
+        let topic = "meguri/1/広島/t-1/up/\u{1b}[2K\r\u{9b}1m\n9\tdone\u{202e}";
+        assert_eq!(printable(topic), r"meguri/1/広島/t-1/up/\u{1b}[2K\r\u{9b}1m\n9\tdone\u{202e}");
     }
 }

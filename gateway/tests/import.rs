@@ -178,6 +178,43 @@ fn status_2_rejected_lines_and_nothing_taken() {
 }
 
 #[test]
+fn quotes_that_are_missing_cancel_nobody() {
+    let folder = Folder::new();
+    ended(&folder.import(day(40), &[]), 0, "taken");
+    let stray = day(40)
+        .replace("0010,2026-06-10,中区A,紙", "0010,2026-06-10,中区A,\"紙")
+        .replace("0011,2026-06-10,中区A,紙屋町一丁目", "0011,2026-06-10,中区A,紙屋町一丁目\"");
+    ended(&folder.import(&stray, &[]), 2, "line 11, column 4 (town): expected one cell, found another line");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 40);
+}
+
+#[test]
+fn the_status_tells_what_was_taken_where_the_report_can_not_be_printed() {
+    let folder = Folder::new();
+    let run = |args: &[&str]| {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        folder.gateway().arg("import").args(args).stdout(full).output().unwrap()
+    };
+    let (profile, file) = (folder.path("profile.toml"), folder.path("day.csv"));
+    let import = ["--profile", profile.to_str().unwrap(), file.to_str().unwrap()];
+    fs::write(&file, day(20)).unwrap();
+    ended(&run(&import), 0, "can't print the report");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup"), 20);
+    fs::write(&file, day(10)).unwrap();
+    ended(&run(&import), 3, "can't print the report");
+    ended(&run(&["list"]), 0, "can't print the report");
+    fs::write(&file, "no,date,district,town,items\n1,,,,\n").unwrap();
+    ended(&run(&import), 2, "can't print the report");
+}
+
+#[test]
+fn no_name_writes_on_the_screen() {
+    let folder = Folder::new();
+    let output = folder.import("no,date,\u{1b}[2J\n", &[]);
+    ended(&output, 1, "found only no, date, \\u{1b}[2J");
+}
+
+#[test]
 fn status_3_held_until_released_or_dropped() {
     let folder = Folder::new();
     ended(&folder.import(day(20), &[]), 0, "taken");

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::held::{self, Waiting};
 use super::{Command, FILE_BYTES, File, Prepared, Report, text};
+use crate::direction::printable;
 use crate::store::STORE_FILE;
 
 /// Takes a file of requests, or shows and settles those that are held.
@@ -90,7 +91,11 @@ pub fn run(
         Ok(report) => report,
         Err(error) => return fail(&error),
     };
-    if json { say(&serde_json::json!(report)) } else { say(&report) }
+    if json {
+        say(&serde_json::json!(report))
+    } else {
+        say(&report)
+    }
     ExitCode::from(report.exit_status())
 }
 
@@ -158,7 +163,7 @@ fn list(data: &Path, json: bool) -> ExitCode {
 fn told(waiting: &Waiting) -> String {
     let Waiting { import, at, file, profile, missing } = waiting;
     // Whoever named the file may not write on this screen.
-    let file = file.replace(char::is_control, " ");
+    let file = printable(file);
     let first = format!("import {import}: {file}, read with {profile}, held {at:.0}");
     missing.iter().fold(first, |told, missing| format!("{told}\n  {missing}"))
 }

@@ -28,6 +28,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::direction::printable;
 use crate::store::sql;
 use crate::touched::Touched;
 use apply::{NotApplied, Writing};
@@ -95,7 +96,7 @@ pub enum ImportError {
     #[error("can't use the profile: {0}")]
     Profile(#[from] ProfileError),
     /// The file can't be read.
-    #[error("can't read {file}: {problem}")]
+    #[error("can't read {}: {problem}", printable(file))]
     Unreadable {
         /// The file's name.
         file: String,

@@ -352,8 +352,11 @@ impl Profile {
             return wrong("missing_percent", format!("is {}, expected 0 to 100", self.missing_percent));
         }
         for (setting, found) in [("delimiter", self.delimiter), ("quote", self.quote)] {
-            if !found.is_ascii() || found == '\n' || found == '\r' || found == '\0' {
-                return wrong(setting, format!("is {found:?}, expected one ASCII character"));
+            if !found.is_ascii() || (found.is_control() && found != '\t') {
+                return wrong(
+                    setting,
+                    format!("is {found:?}, expected one printable ASCII character or a tab"),
+                );
             }
         }
         if self.delimiter == self.quote {

@@ -32,6 +32,16 @@ pub(super) struct Request {
     pub(super) order: Option<u32>,
 }
 
+/// One line of residents' data.
+fn short(text: &str) -> Result<String, String> {
+    value::text(text, limits::SHORT_TEXT, true)
+}
+
+/// Some lines of residents' data.
+fn long(text: &str) -> Result<String, String> {
+    value::lines(text, limits::LONG_TEXT, true)
+}
+
 /// What a file says.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
@@ -173,6 +183,9 @@ impl Reader<'_> {
         if known.cancelled != request.cancelled {
             differing.push("status".to_owned());
         }
+        if known.order != request.order {
+            differing.push("order".to_owned());
+        }
         if !differing.is_empty() {
             let differing = differing.join(", ");
             return fail(format!(
@@ -211,21 +224,21 @@ impl Reader<'_> {
 
     fn request(&self, line: &Line, key: Option<String>, problems: &mut Vec<Problem>) -> Option<Request> {
         let columns = &self.columns;
-        let mut short = |source: &Option<Source>, most: usize| -> Option<String> {
-            let Some(source) = source else { return Some(String::new()) };
-            kept(problems, self.get(line, source, |text| value::text(text, most, true)))
+        let mut text = |source: &Option<Source>, read: fn(&str) -> Result<String, String>| match source {
+            Some(source) => kept(problems, self.get(line, source, read)),
+            None => Some(String::new()),
         };
-        let lot = short(&columns.lot, limits::SHORT_TEXT);
-        let building = short(&columns.building, limits::SHORT_TEXT);
-        let spot = short(&columns.spot, limits::LONG_TEXT);
-        let notice = short(&columns.notice, limits::LONG_TEXT);
+        let lot = text(&columns.lot, short);
+        let building = text(&columns.building, short);
+        let spot = text(&columns.spot, long);
+        let notice = text(&columns.notice, long);
         let town = kept(
             problems,
             self.get(line, &columns.town, |text| {
                 if text.is_empty() {
                     return Err("expected a town, found nothing".to_owned());
                 }
-                value::text(text, limits::SHORT_TEXT, true)
+                short(text)
             }),
         );
         let date = kept(problems, self.date(line));
@@ -233,7 +246,13 @@ impl Reader<'_> {
             problems,
             self.get(line, &columns.district, |name| {
                 let known = self.city.district(name).cloned();
-                known.ok_or_else(|| format!("expected a district of city.toml, found {}", value::shown(name)))
+                known.ok_or_else(|| {
+                    // Whoever has just put it there looks for it in vain.
+                    format!(
+                        "expected a district of city.toml, found {}; a running gateway knows city.toml as it was at its start",
+                        value::shown(name)
+                    )
+                })
             }),
         );
         let vehicle = kept(problems, self.vehicle(line));

@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::direction::printable;
+
 /// Most problems that a report lists.
 pub const LISTED_PROBLEMS: usize = 100;
 
@@ -153,12 +155,12 @@ impl fmt::Display for Problem {
         }
         if let Some(Column { number, name }) = &self.column {
             let name: String = name.chars().take(30).collect();
-            write!(f, ", column {number} ({name})")?;
+            write!(f, ", column {number} ({})", printable(&name))?;
         }
         if self.line.is_some() {
             f.write_str(": ")?;
         }
-        f.write_str(&self.problem)
+        f.write_str(&printable(&self.problem))
     }
 }
 
@@ -197,17 +199,19 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whoever named the file and its columns may not write on the screen.
+        let file = printable(&self.file);
         for problem in &self.problems {
             match problem.line {
-                Some(_) => writeln!(f, "{}, {problem}", self.file)?,
-                None => writeln!(f, "{}: {problem}", self.file)?,
+                Some(_) => writeln!(f, "{file}, {problem}")?,
+                None => writeln!(f, "{file}: {problem}")?,
             }
         }
         if self.more_problems > 0 {
             writeln!(f, "and {} more problems", self.more_problems)?;
         }
         let counts = &self.counts;
-        write!(f, "{}, read with {}", self.file, self.profile)?;
+        write!(f, "{file}, read with {}", self.profile)?;
         if self.outcome == Outcome::Dropped {
             // It was not read again.
             writeln!(f)?;

@@ -12,8 +12,10 @@ use crate::direction;
 pub const FILE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Follows the file's last line. It comes out as a line of its own unless a quote was left open.
-const END: &[u8] = b"\n\x04end of file\x04\n";
-const END_CELL: &[u8] = b"\x04end of file\x04";
+///
+/// It holds nothing that a profile lets be a delimiter or a quote.
+const END: &[u8] = b"\n\x04\n";
+const END_CELL: &[u8] = b"\x04";
 
 /// A file that is being read, line by line.
 pub(super) struct Table<'a> {
@@ -22,6 +24,8 @@ pub(super) struct Table<'a> {
     pub(super) header: Header,
     lines: Lines<'a>,
     record: ByteRecord,
+    delimiter: u8,
+    quote: u8,
     ended: bool,
 }
 
@@ -105,17 +109,20 @@ impl<'a> Table<'a> {
         if content.iter().all(u8::is_ascii_whitespace) {
             return Err(Problem::of_file("expected a header with the columns' names, found an empty file"));
         }
+        let (delimiter, quote) = (byte(profile.delimiter), byte(profile.quote));
         let reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .delimiter(byte(profile.delimiter))
-            .quote(byte(profile.quote))
+            .delimiter(delimiter)
+            .quote(quote)
             .from_reader(content.chain(END));
         let mut table = Self {
             reader,
             header: Header::default(),
             lines: Lines { content, at: 0, line: 1 },
             record: ByteRecord::new(),
+            delimiter,
+            quote,
             ended: false,
         };
         let number = match table.read()? {
@@ -132,7 +139,11 @@ impl<'a> Table<'a> {
 
     /// The next line. An error is one of the whole file.
     pub(super) fn next(&mut self) -> Result<Next, Problem> {
+        let from = self.reader.position().byte();
         let Some(number) = self.read()? else { return Ok(Next::End) };
+        if let Some((cell, problem)) = self.misquoted(from) {
+            return Ok(Next::Bad(Problem::at(number, Some(self.header.named(cell)), problem)));
+        }
         let (found, expected) = (self.record.len(), self.header.0.len());
         let cells = self.cells(number)?;
         if found != expected {
@@ -163,11 +174,56 @@ impl<'a> Table<'a> {
             self.ended = true;
             return Ok(None);
         }
-        if self.ended || self.record.iter().next_back().is_some_and(|cell| cell.ends_with(END)) {
+        let swallowed = || self.record.iter().next_back().is_some_and(|cell| cell.ends_with(END));
+        if self.ended || (behind && swallowed()) {
             let problem = "expected a closing quote, found the end of the file";
             return Err(Problem::at(number, None, problem));
         }
         Ok(Some(number))
+    }
+
+    /// What is wrong with the quotes of the record that was read from the bytes at `from` on: a quote that is missing
+    /// must not make one request's line a part of another's text.
+    fn misquoted(&self, from: u64) -> Option<(usize, &'static str)> {
+        let place = |byte| usize::try_from(byte).unwrap_or(usize::MAX).min(self.lines.content.len());
+        let raw = &self.lines.content[place(from)..place(self.reader.position().byte())];
+        if !raw.contains(&self.quote) {
+            return None;
+        }
+        if let Some(cell) = self.goes_on_behind_a_quote(raw) {
+            return Some((cell, "expected the cell to end with its closing quote, found more of it"));
+        }
+        let swallows = |(index, cell): (usize, &[u8])| {
+            let mut inner = cell.split(|byte| matches!(byte, b'\n' | b'\r')).skip(1);
+            let delimiters = |line: &[u8]| line.iter().filter(|&&byte| byte == self.delimiter).count();
+            // As many as lead to this column in a line of its own. One or two are no sign of one.
+            index > 2 && inner.any(|line| delimiters(line) >= index)
+        };
+        let cell = self.record.iter().enumerate().find_map(|cell| swallows(cell).then_some(cell.0))?;
+        Some((cell, "expected one cell, found another line of the table in its quotes: a quote is missing"))
+    }
+
+    /// The index of the cell where something follows a closing quote.
+    fn goes_on_behind_a_quote(&self, raw: &[u8]) -> Option<usize> {
+        let mut bytes = raw.iter().copied().peekable();
+        // What ends the line before stands before the record.
+        while bytes.next_if(|byte| matches!(byte, b'\n' | b'\r')).is_some() {}
+        let ends = |byte: u8| byte == self.delimiter || matches!(byte, b'\n' | b'\r');
+        let mut cell = 0;
+        while bytes.peek().is_some() {
+            if bytes.next_if_eq(&self.quote).is_some() {
+                // A doubled quote is one inside the cell.
+                while bytes.next().is_some_and(|byte| byte != self.quote)
+                    || bytes.next_if_eq(&self.quote).is_some()
+                {}
+                if bytes.peek().is_some_and(|&byte| !ends(byte)) {
+                    return Some(cell);
+                }
+            }
+            while bytes.next().is_some_and(|byte| !ends(byte)) {}
+            cell += 1;
+        }
+        None
     }
 
     fn cells(&self, line: u64) -> Result<Vec<String>, Problem> {
@@ -328,6 +384,43 @@ mod tests {
             );
         }
         assert!(problem(b"\"a,b\n1,2\n").starts_with("line 1: expected a closing quote"));
+    }
+
+    #[test]
+    fn a_quote_that_is_missing_swallows_no_line() {
+        for (content, place) in [
+            ("a,b\n1,2\n\"3\"x,4\n", "line 3, column 1 (a): expected the cell to end"),
+            ("a,b\n1,2\n3,\"4\"\"5\"6\"\n", "line 3, column 2 (b): expected the cell to end"),
+            // Where a cell of line 2 and the same of line 3 each have one quote, the file still reads as a table.
+            ("a,b,c,d,e\n1,2,3,\"4,5\n1,2,3,4\",5\n", "line 2, column 4 (d): expected one cell"),
+            ("a,b,c,d\n1,2,3,\"4\n1,2,3,4\n1,2,3,4\"\n", "line 2, column 4 (d): expected one cell"),
+        ] {
+            let found = problem(content.as_bytes());
+            assert!(found.starts_with(place), "{content:?}: {found}");
+        }
+        for good in [
+            "a,b\n\"\",\"x\"\"y\"\n",
+            "a,b\r\n\r\n\"1\",\r\n,\"2\"",
+            "a,b,c,d\n1,2,3,\"4, 4\nand, \"\"5\"\"\"\n",
+        ] {
+            assert!(read(good.as_bytes()).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn any_delimiter_reads_to_the_end() {
+        for delimiter in [';', '\t', ' ', 'e', '|'] {
+            let profile = Profile { delimiter, ..profile() };
+            let content = "a,b\n1,2\n".replace(',', &delimiter.to_string());
+            let mut table = Table::open(content.as_bytes(), &profile).unwrap();
+            assert!(
+                matches!(table.next(), Ok(Next::Line(line)) if line.cells == ["1", "2"]),
+                "{delimiter:?}"
+            );
+            assert!(matches!(table.next(), Ok(Next::End)), "{delimiter:?}");
+        }
+        let content = b"a,b\n1,\"\n\x04\n\"\n3,4\n";
+        assert!(read(content).is_ok_and(|lines| lines.len() == 3));
     }
 
     #[test]

@@ -501,7 +501,11 @@ fn names_line_column_and_what_was_expected() {
             "line 3, column 2 (収集日): expected a day of contract daiichi-2026 of v-1, 2026-04-01 to 2027-03-31, found 2026-03-31",
         ),
         ("2026-06-10", "", "line 3, column 2 (収集日): expected a date like %Y-%m-%d, found nothing"),
-        ("中区A", "南区A", "line 3, column 3 (地区): expected a district of city.toml, found \"南区A\""),
+        (
+            "中区A",
+            "南区A",
+            "line 3, column 3 (地区): expected a district of city.toml, found \"南区A\"; a running gateway knows city.toml as it was at its start",
+        ),
         (",中区,", ",南区,", "line 3, column 4 (区): expected a ward of city.toml, found \"南区\""),
         (
             "0002",
@@ -531,6 +535,11 @@ fn names_line_column_and_what_was_expected() {
             "1000x1+250x1",
             "1000x1+1000x2",
             "line 3, column 19 (券2): expected each value of tickets once, found \"1000x1+1000x2\"",
+        ),
+        (
+            "紙屋町一丁目",
+            "\"紙屋町\n一丁目\"",
+            "line 3, column 5 (町丁目): expected one line, found a line break: is a quote missing?",
         ),
         (
             "門の前",
@@ -654,6 +663,14 @@ fn several_lines_make_one_request() {
     assert_eq!(
         report.problems[0].to_string(),
         "line 3: expected the same as on line 2 of this request, found another payment, spot"
+    );
+    let ordered = profile.replacen("[fields]", "[fields]\norder = \"順\"", 1);
+    let with_order = |order, line: String| format!("{line},{order}");
+    let lines = [with_order(5, line(1)), with_order(9, shelf)];
+    let report = office.import(&ordered, &day(&lines).replacen(HEADER, &format!("{HEADER},順"), 1));
+    assert_eq!(
+        report.problems[0].to_string(),
+        "line 3: expected the same as on line 2 of this request, found another order"
     );
     let many: Vec<_> = (0..51).map(|_| line(1)).collect();
     let report = office.import(&profile, &day(&many));

@@ -106,8 +106,16 @@ pub(super) fn reception(text: &str) -> Result<String, String> {
     )
 }
 
-/// A text of at most `most` characters. `private` texts are not shown in errors.
+/// A text of one line and at most `most` characters. `private` texts are not shown in errors.
 pub(super) fn text(text: &str, most: usize, private: bool) -> Result<String, String> {
+    if text.contains('\n') {
+        return Err("expected one line, found a line break: is a quote missing?".to_owned());
+    }
+    lines(text, most, private)
+}
+
+/// A text of any number of lines and at most `most` characters.
+pub(super) fn lines(text: &str, most: usize, private: bool) -> Result<String, String> {
     let length = text.chars().count();
     if length > most {
         return Err(format!("expected at most {most} characters, found {length}"));

@@ -133,7 +133,17 @@ impl Scene {
             }
         }
         office.start()?;
-        Ok(Self { office, mosquitto, office_line, terminals, requests, city, broker: address, _port: port, folder })
+        Ok(Self {
+            office,
+            mosquitto,
+            office_line,
+            terminals,
+            requests,
+            city,
+            broker: address,
+            _port: port,
+            folder,
+        })
     }
 
     fn external(
