@@ -34,8 +34,9 @@ soak:
 	cargo build --workspace --bins
 	MEGURI_SOAK=$${MEGURI_SOAK:-15} cargo test -p meguri-tests --test chaos -- --nocapture
 
+# The browser writes dates as its language does, which comes in a package of its own.
 screenshots:
-	@sh tests/prepare.sh $(BUILD) $(WINDOW) chromium
+	@sh tests/prepare.sh $(BUILD) $(WINDOW) chromium chromium-l10n
 	sh tests/screenshots.sh
 
 fmt:
