@@ -32,6 +32,8 @@ const YOURS: &str = "v01";
 const EACH: usize = 20;
 /// How many requests the office changes in the middle of the day.
 const CHANGES: usize = 9;
+/// The file that keeps what time it is in the demo.
+const NOW: &str = "now";
 /// How long the gateway may take to start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -57,6 +59,9 @@ pub struct Options {
     /// Ends after that many real minutes.
     #[arg(long)]
     minutes: Option<f64>,
+    /// Which day is played, instead of today. Where the last demo ended on a later one, that is played.
+    #[arg(long)]
+    day: Option<Date>,
 }
 
 /// Plays the day until it is interrupted.
@@ -138,6 +143,8 @@ impl Interrupts {
 struct Stage {
     data: PathBuf,
     date: Date,
+    /// When the clock starts.
+    begins: Timestamp,
     requests: Vec<Request>,
     // Held while the demo runs: two demos in one folder would disturb each other.
     _lock: File,
@@ -163,10 +170,12 @@ impl Stage {
         if lock.try_lock().is_err() {
             bail!("another demo runs in {}; end it, or choose another folder with --data", data.display());
         }
-        let date = business_date(Timestamp::now());
+        let asked = options.day.unwrap_or_else(|| business_date(Timestamp::now()));
+        let last = fs::read_to_string(data.join(NOW)).ok().and_then(|text| text.trim().parse().ok());
+        let (date, begins) = begin(asked, last)?;
         // A day is drawn from its date, so that starting again finds the same one.
         let requests = day::requests(date, EACH, 1);
-        Ok(Self { data, date, requests, _lock: lock })
+        Ok(Self { data, date, begins, requests, _lock: lock })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -199,7 +208,7 @@ impl Stage {
             self.path("clock.toml").display().to_string(),
         );
         fs::write(self.path("gateway.toml"), settings)?;
-        write_clock(&self.path("clock.toml"), self.begins()?, options.speed)?;
+        write_clock(&self.path("clock.toml"), self.begins, options.speed)?;
 
         for vehicle in self.vehicles()? {
             let folder = self.terminal(&vehicle);
@@ -238,15 +247,8 @@ impl Stage {
         Ok(Gateway { process, page, mqtt })
     }
 
-    /// When the clock starts: 08:30 in Japan, or where the last demo of the day ended, as time never runs backwards.
-    fn begins(&self) -> anyhow::Result<Timestamp> {
-        let morning = self.date.to_datetime(time(8, 30, 0, 0)).to_zoned(japan())?.timestamp();
-        let last = fs::read_to_string(self.path("now")).ok().and_then(|text| text.trim().parse().ok());
-        Ok(last.map_or(morning, |last: Timestamp| last.max(morning)))
-    }
-
     fn remember(&self, clock: &Clock) -> anyhow::Result<()> {
-        let path = self.path("now");
+        let path = self.path(NOW);
         fs::write(&path, clock.now().to_string()).with_context(|| format!("can't write {}", path.display()))
     }
 
@@ -318,12 +320,11 @@ impl Stage {
         let city = day::city(self.date)?;
         let round = city.vehicle.iter().find(|vehicle| vehicle.id.as_str() == YOURS);
         let name = round.map_or_else(String::new, |vehicle| format!("{} {}", vehicle.name, vehicle.round));
-        let arguments = self.tablet_arguments();
         let display = std::env::var_os("DISPLAY").is_some_and(|display| !display.is_empty());
         if options.headless || !display {
             println!("  {name} はあなたの担当です。画面のある環境では次のコマンドでタブレットが開きます:");
             println!("  {name} is yours. Where there is a display, this opens its tablet:");
-            println!("    cargo run -p meguri-app --bin tablet -- {}", arguments.join(" "));
+            println!("    cargo run -p meguri-app --bin tablet -- {}", self.tablet_arguments().join(" "));
             return Ok(None);
         }
         let Ok(tablet) = program("tablet") else {
@@ -334,7 +335,7 @@ impl Stage {
         };
         println!("  {name} はあなたの担当です。タブレットを開きます。/ {name} is yours; the tablet opens.");
         let mut command = Command::new(tablet);
-        command.args(arguments).process_group(0);
+        command.args(self.tablet_arguments()).process_group(0);
         Ok(Some(Process::start("tablet", &mut command, &self.path("tablet.log"))?))
     }
 
@@ -452,6 +453,15 @@ impl Stage {
     }
 }
 
+/// Which day is played, and when its clock starts: at 08:30 in Japan, or where the last demo ended. Time never runs
+/// backwards, so a demo that went on past midnight is followed by the day after.
+fn begin(asked: Date, last: Option<Timestamp>) -> anyhow::Result<(Date, Timestamp)> {
+    let morning = |date: Date| date.to_datetime(time(8, 30, 0, 0)).to_zoned(japan()).map(|at| at.timestamp());
+    let date = last.map_or(asked, |last| asked.max(business_date(last)));
+    let morning = morning(date)?;
+    Ok((date, last.map_or(morning, |last| last.max(morning))))
+}
+
 /// One line that is kept up to date; where the output is no terminal, a line every ten seconds.
 #[derive(Default)]
 struct Progress(Option<Instant>);
@@ -489,4 +499,31 @@ impl Progress {
 fn free(port: u16) -> anyhow::Result<SocketAddr> {
     let at = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
     at(port).or_else(|_| at(0)).context("no free port on this machine")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn plays_the_day_that_its_clock_shows() {
+        let played = |asked, last: Option<&str>| {
+            let (date, begins) = begin(asked, last.map(|last| last.parse().unwrap())).unwrap();
+            assert_eq!(business_date(begins), date);
+            (date, begins.to_string())
+        };
+        let (today, tomorrow) = (date(2026, 11, 25), date(2026, 11, 26));
+        let first = (today, "2026-11-24T23:30:00Z".to_owned());
+        assert_eq!(played(today, None), first);
+        assert_eq!(played(today, Some("2026-11-24T03:00:00Z")), first);
+        assert_eq!(played(today, Some("2026-11-25T06:00:00Z")), (today, "2026-11-25T06:00:00Z".to_owned()));
+        // The last demo's clock ran past midnight.
+        assert_eq!(
+            played(today, Some("2026-11-25T15:40:00Z")),
+            (tomorrow, "2026-11-25T23:30:00Z".to_owned())
+        );
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use meguri_tests::harness::http;
 use meguri_tests::harness::process::{Process, program, signal};
@@ -23,13 +23,29 @@ fn number(data: &Path, query: &str) -> i64 {
     store.query_row(query, [], |row| row.get(0)).unwrap()
 }
 
+/// Plays the day to its end, in a bounded time, and hands back what the demo said.
+fn play(data: &Path) -> String {
+    let options = ["--until-done", "--speed", "600", "--day", "2026-04-01"];
+    let log = data.with_extension("log");
+    let mut demo_process = Process::start("demo", &mut demo(data, &options), &log).unwrap();
+    let until = Instant::now() + PATIENCE;
+    let mut said = String::new();
+    while let Ok(line) = demo_process.line(until.saturating_duration_since(Instant::now())) {
+        said.push_str(&line);
+        said.push('\n');
+    }
+    let in_time = Instant::now() < until;
+    // One that has not ended yet is asked to, so that its gateway ends with it.
+    let status = demo_process.stop(PATIENCE).unwrap();
+    assert!(in_time && status.success(), "{status}, in time: {in_time}\n{said}{}", demo_process.tail());
+    said
+}
+
 #[test]
 fn plays_the_day_and_starts_again() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("demo-data");
-    let played = demo(&data, &["--until-done", "--speed", "1500"]).output().unwrap();
-    let said = String::from_utf8_lossy(&played.stdout);
-    assert!(played.status.success(), "{said}{}", String::from_utf8_lossy(&played.stderr));
+    let said = play(&data);
     assert!(said.contains("The city's page:   http://127.0.0.1:"), "{said}");
     // Everything but the round that is left to whoever watches.
     assert_eq!(number(&data, "SELECT count(*) FROM pickup WHERE state = 'open' AND vehicle <> 'v01'"), 0);
@@ -43,10 +59,25 @@ fn plays_the_day_and_starts_again() {
     let facts = number(&data, "SELECT count(*) FROM fact");
     let last = number(&data, "SELECT max(received_at) FROM fact");
 
-    let again = demo(&data, &["--until-done", "--speed", "1500"]).output().unwrap();
-    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    play(&data);
     assert_eq!(number(&data, "SELECT count(*) FROM fact"), facts, "what is done is done");
+    assert_eq!(number(&data, "SELECT count(DISTINCT date) FROM pickup"), 1, "the same day goes on");
     assert!(number(&data, "SELECT max(last_heard_at) FROM terminal") >= last, "time never runs backwards");
+}
+
+/// Starts it and waits until it is ready; with the address of its page.
+fn start(data: &Path, log: &Path) -> (Process, String) {
+    let mut demo_process = Process::start("demo", &mut demo(data, &[]), log).unwrap();
+    let mut page = String::new();
+    loop {
+        let line = demo_process.line(PATIENCE).unwrap();
+        if let Some((_, address)) = line.split_once("The city's page:") {
+            page = address.trim().to_owned();
+        }
+        if line.contains("Ctrl-C ends it") {
+            return (demo_process, page);
+        }
+    }
 }
 
 #[test]
@@ -55,17 +86,7 @@ fn leaves_nothing_behind_when_interrupted() {
     let data = dir.path().join("demo-data");
     let log = dir.path().join("log");
     for round in 0..2 {
-        let mut demo_process = Process::start("demo", &mut demo(&data, &[]), &log).unwrap();
-        let mut page = String::new();
-        loop {
-            let line = demo_process.line(PATIENCE).unwrap();
-            if let Some((_, address)) = line.split_once("The city's page:") {
-                page = address.trim().to_owned();
-            }
-            if line.contains("Ctrl-C ends it") {
-                break;
-            }
-        }
+        let (mut demo_process, page) = start(&data, &log);
         assert_eq!(http::get(&page, "/").unwrap().status, 200);
         if round == 0 {
             let second = demo(&data, &[]).output().unwrap();
