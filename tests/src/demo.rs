@@ -224,15 +224,15 @@ impl Stage {
                 ])?;
             }
         }
-        println!(
-            "{} の申込 {} 件を取り込みます… / Importing {} requests of {}…",
-            self.date,
-            self.requests.len(),
-            self.requests.len(),
-            self.date
-        );
         // What the office changed in the middle of the day stays changed when the demo is started again.
-        if !self.changes_file().is_file() {
+        if !self.changes_taken().is_file() {
+            println!(
+                "{} の申込 {} 件を取り込みます… / Importing {} requests of {}…",
+                self.date,
+                self.requests.len(),
+                self.requests.len(),
+                self.date
+            );
             self.import("day", DAY_PROFILE, &self.requests)?;
         }
         println!("ゲートウェイを起動します… / Starting the gateway…");
@@ -256,8 +256,9 @@ impl Stage {
         self.path("terminals").join(vehicle)
     }
 
-    fn changes_file(&self) -> PathBuf {
-        self.path(&format!("changes-{}.csv", self.date))
+    /// Is there once the changes in the middle of the day are taken.
+    fn changes_taken(&self) -> PathBuf {
+        self.path(&format!("changes-{}.taken", self.date))
     }
 
     fn gateway(&self, arguments: &[&str]) -> anyhow::Result<String> {
@@ -283,18 +284,16 @@ impl Stage {
         let profile_path = self.path(&format!("{name}.profile.toml"));
         let file = self.path(&format!("{name}-{}.csv", self.date));
         fs::write(&profile_path, profile)?;
-        let new = file.with_extension("new");
-        fs::write(&new, day::csv(requests))?;
+        fs::write(&file, day::csv(requests))?;
         self.gateway(&[
             "import",
             "--profile",
             &profile_path.display().to_string(),
             "--data",
             &self.path("office").display().to_string(),
-            &new.display().to_string(),
+            &file.display().to_string(),
         ])?;
-        // Under its final name once it is taken.
-        fs::rename(&new, &file).with_context(|| format!("can't rename {}", new.display()))
+        Ok(())
     }
 
     fn tablet_arguments(&self) -> Vec<String> {
@@ -371,7 +370,7 @@ impl Stage {
         let mut shown = Progress::default();
         loop {
             self.watch(gateway, tablet)?;
-            if clock.now() >= noon && !self.changes_file().is_file() {
+            if clock.now() >= noon && !self.changes_taken().is_file() {
                 self.change()?;
             }
             self.remember(clock)?;
@@ -431,6 +430,7 @@ impl Stage {
         }
         let changes = day::changes(&late, CHANGES, 1);
         self.import("changes", CHANGES_PROFILE, &changes)?;
+        fs::write(self.changes_taken(), "")?;
         println!(
             "\n受付からの変更・取消 {} 件を取り込みました。/ {} changes and cancellations came in.",
             changes.len(),

@@ -23,6 +23,14 @@ fn number(data: &Path, query: &str) -> i64 {
     store.query_row(query, [], |row| row.get(0)).unwrap()
 }
 
+/// The request files that were taken.
+fn files(data: &Path) -> Vec<String> {
+    let store =
+        Connection::open_with_flags(data.join("office/meguri.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut files = store.prepare("SELECT file FROM import").unwrap();
+    files.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
 /// Plays the day to its end, in a bounded time, and hands back what the demo said.
 fn play(data: &Path) -> String {
     let options = ["--until-done", "--speed", "600", "--day", "2026-04-01"];
@@ -47,6 +55,7 @@ fn plays_the_day_and_starts_again() {
     let data = dir.path().join("demo-data");
     let said = play(&data);
     assert!(said.contains("The city's page:   http://127.0.0.1:"), "{said}");
+    assert!(said.contains("件を取り込みます"), "{said}");
     // Everything but the round that is left to whoever watches.
     assert_eq!(number(&data, "SELECT count(*) FROM pickup WHERE state = 'open' AND vehicle <> 'v01'"), 0);
     assert!(number(&data, "SELECT count(*) FROM pickup WHERE state = 'open' AND vehicle = 'v01'") > 10);
@@ -56,10 +65,14 @@ fn plays_the_day_and_starts_again() {
     assert_eq!(number(&data, "SELECT count(*) FROM aside"), 0);
     assert_eq!(number(&data, "SELECT count(*) FROM notice"), 0);
     assert_eq!(number(&data, "SELECT count(*) FROM terminal"), 12);
+    for file in files(&data) {
+        assert!(data.join(&file).is_file(), "the history names {file}");
+    }
     let facts = number(&data, "SELECT count(*) FROM fact");
     let last = number(&data, "SELECT max(received_at) FROM fact");
 
-    play(&data);
+    let said = play(&data);
+    assert!(!said.contains("件を取り込みます"), "nothing is imported, so nothing says so: {said}");
     assert_eq!(number(&data, "SELECT count(*) FROM fact"), facts, "what is done is done");
     assert_eq!(number(&data, "SELECT count(DISTINCT date) FROM pickup"), 1, "the same day goes on");
     assert!(number(&data, "SELECT max(last_heard_at) FROM terminal") >= last, "time never runs backwards");
