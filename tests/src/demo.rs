@@ -202,12 +202,13 @@ impl Stage {
                 page.port()
             );
         }
-        let settings = format!(
-            "data = {:?}\nrehearsal = {:?}\n[web]\nlisten = \"{page}\"\n[mqtt]\nlisten = \"{mqtt}\"\n",
-            self.path("office").display().to_string(),
-            self.path("clock.toml").display().to_string(),
-        );
-        fs::write(self.path("gateway.toml"), settings)?;
+        let settings = serde_json::json!({
+            "data": self.path("office").display().to_string(),
+            "rehearsal": self.path("clock.toml").display().to_string(),
+            "web": { "listen": page },
+            "mqtt": { "listen": mqtt },
+        });
+        fs::write(self.path("gateway.toml"), toml::to_string(&settings)?)?;
         write_clock(&self.path("clock.toml"), self.begins, options.speed)?;
 
         for vehicle in self.vehicles()? {
