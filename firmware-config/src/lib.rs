@@ -7,9 +7,11 @@
 pub mod city;
 pub mod clock;
 mod read;
+mod shell;
 pub mod terminal;
 
 pub use city::City;
 pub use clock::Clock;
 pub use read::{ConfigError, Wrong, told};
+pub use shell::shell_word;
 pub use terminal::Terminal;

@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use jiff::Timestamp;
 use jiff::civil::{Date, time};
-use meguri_config::{Clock, Terminal};
+use meguri_config::{Clock, Terminal, shell_word};
 use meguri_proto::clock::{business_date, japan};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -297,6 +297,13 @@ impl Stage {
         Ok(())
     }
 
+    /// What opens the tablet, for a person to copy.
+    fn tablet_command(&self) -> String {
+        let arguments = self.tablet_arguments();
+        let words: Vec<_> = arguments.iter().map(|word| shell_word(word)).collect();
+        format!("cargo run -p meguri-app --bin tablet -- {}", words.join(" "))
+    }
+
     fn tablet_arguments(&self) -> Vec<String> {
         let folder = self.terminal(YOURS);
         [
@@ -324,7 +331,7 @@ impl Stage {
         if options.headless || !display {
             println!("  {name} はあなたの担当です。画面のある環境では次のコマンドでタブレットが開きます:");
             println!("  {name} is yours. Where there is a display, this opens its tablet:");
-            println!("    cargo run -p meguri-app --bin tablet -- {}", self.tablet_arguments().join(" "));
+            println!("    {}", self.tablet_command());
             return Ok(None);
         }
         let Ok(tablet) = program("tablet") else {
@@ -416,7 +423,7 @@ impl Stage {
             println!(
                 "\nタブレットが閉じられました。もう一度開くには: / The tablet was closed; this opens it again:"
             );
-            println!("  cargo run -p meguri-app --bin tablet -- {}", self.tablet_arguments().join(" "));
+            println!("  {}", self.tablet_command());
         }
         Ok(())
     }

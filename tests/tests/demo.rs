@@ -52,11 +52,13 @@ fn play(data: &Path) -> String {
 #[test]
 fn plays_the_day_and_starts_again() {
     let dir = tempfile::tempdir().unwrap();
-    // Decomposed, as some systems spell names of folders.
-    let data = dir.path().join("demo-か\u{3099}-data");
+    // Decomposed, as some systems spell names of folders, and with a space.
+    let data = dir.path().join("demo か\u{3099} data");
     let said = play(&data);
     assert!(said.contains("The city's page:   http://127.0.0.1:"), "{said}");
     assert!(said.contains("件を取り込みます"), "{said}");
+    let settings = data.canonicalize().unwrap().join("terminals/v01/terminal.toml");
+    assert!(said.contains(&format!("-- --settings '{}' --data '", settings.display())), "{said}");
     // Everything but the round that is left to whoever watches.
     assert_eq!(number(&data, "SELECT count(*) FROM pickup WHERE state = 'open' AND vehicle <> 'v01'"), 0);
     assert!(number(&data, "SELECT count(*) FROM pickup WHERE state = 'open' AND vehicle = 'v01'") > 10);
