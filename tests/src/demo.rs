@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -237,7 +237,7 @@ impl Stage {
             self.import("day", DAY_PROFILE, &self.requests)?;
         }
         println!("ゲートウェイを起動します… / Starting the gateway…");
-        let mut command = Command::new(program("meguri-gateway")?);
+        let mut command = ending_with_us(&program("meguri-gateway")?);
         // In a group of its own, so that Ctrl-C reaches the demo alone, which then ends everything in order.
         command.arg("--config").arg(self.path("gateway.toml")).arg("serve").process_group(0);
         let mut process = Process::start("meguri-gateway", &mut command, &self.path("gateway.log"))?;
@@ -341,7 +341,7 @@ impl Stage {
             return Ok(None);
         };
         println!("  {name} はあなたの担当です。タブレットを開きます。/ {name} is yours; the tablet opens.");
-        let mut command = Command::new(tablet);
+        let mut command = ending_with_us(&tablet);
         command.args(self.tablet_arguments()).process_group(0);
         Ok(Some(Process::start("tablet", &mut command, &self.path("tablet.log"))?))
     }
@@ -459,6 +459,15 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// A program that ends even where the demo is killed, so that a demo started after it finds the folder free. Only Linux
+/// can do that, by util-linux; elsewhere the program has to be ended by hand.
+fn ending_with_us(program: &Path) -> Command {
+    let script = r#"setpriv --pdeathsig TERM true 2>/dev/null && exec setpriv --pdeathsig TERM "$0" "$@"; exec "$0" "$@""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(program);
+    command
 }
 
 /// Which day is played, and when its clock starts: at 08:30 in Japan, or where the last demo ended. Time never runs

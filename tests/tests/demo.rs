@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use meguri_tests::harness::http;
 use meguri_tests::harness::process::{Process, program, signal};
+use meguri_tests::harness::{eventually, http};
 use rusqlite::{Connection, OpenFlags};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -94,6 +94,21 @@ fn start(data: &Path, log: &Path) -> (Process, String) {
             return (demo_process, page);
         }
     }
+}
+
+#[test]
+fn takes_its_gateway_along_when_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, log) = (dir.path().join("demo-data"), dir.path().join("log"));
+    let (mut killed, page) = start(&data, &log);
+    killed.kill();
+    // The socket for commands goes last.
+    let socket = data.join("office/control.sock");
+    eventually("the gateway has ended", || {
+        (http::get(&page, "/").is_err() && !socket.exists()).then_some(())
+    });
+    let (mut again, _) = start(&data, &log);
+    assert!(again.stop(PATIENCE).unwrap().success(), "{}", again.tail());
 }
 
 #[test]
