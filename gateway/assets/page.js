@@ -7,15 +7,6 @@
   const words = document.body.dataset;
   const live = document.getElementById("live");
 
-  // The date picker needs no button once it can act by itself.
-  const enhance = () => {
-    const choose = document.getElementById("choose");
-    if (!choose || choose.dataset.ready) return;
-    choose.dataset.ready = "yes";
-    choose.addEventListener("change", () => choose.value && choose.form.requestSubmit());
-  };
-  document.documentElement.classList.add("js");
-  enhance();
   if (!address || !live || !window.EventSource) return;
 
   const url = new URL(address, location.href);
@@ -42,14 +33,13 @@
     }
     const focus = place.contains(document.activeElement) ? document.activeElement : null;
     // A date that is being chosen must not be taken away.
-    if (focus && focus.matches("input")) return;
+    if (focus && focus.closest("form")) return;
     const href = focus && focus.getAttribute("href");
     place.innerHTML = html;
     if (href) {
       const again = [...place.querySelectorAll("a")].find((a) => a.getAttribute("href") === href);
       if (again) again.focus({ preventScroll: true });
     }
-    enhance();
   };
 
   const connect = () => {

@@ -113,6 +113,12 @@ impl Browser {
         }
     }
 
+    fn press(&mut self, key: &str) {
+        for kind in ["keyDown", "keyUp"] {
+            self.call("Input.dispatchKeyEvent", &json!({ "type": kind, "key": key, "code": key }));
+        }
+    }
+
     fn wait_for_text(&mut self, id: &str, text: &str) {
         self.wait(&format!(
             "document.getElementById({id:?}).innerText.replace(/\\s+/g, ' ').includes({text:?})"
@@ -220,6 +226,30 @@ async fn the_page_goes_on_by_itself_and_comes_back() {
     let elsewhere =
         "performance.getEntriesByType('resource').filter(e => !e.name.startsWith(location.origin)).length";
     assert_eq!(browser.evaluate(elsewhere), 0);
+    drop(browser);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_date_is_chosen_by_keyboard_in_peace() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sample = Sample::open(dir.path());
+    pickup(&mut sample, "0000");
+    let served = Served::start(&mut sample, &dir, SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let mut browser = Browser::start();
+    browser.open(&format!("http://{}/", served.at));
+    browser.evaluate("window.same = true; document.getElementById('choose').focus()");
+    // Which field of the date has the focus is the browser's affair: each press makes another date of it.
+    for _ in 0..2 {
+        let before = browser.evaluate("document.getElementById('choose').value");
+        browser.press("ArrowUp");
+        browser.wait(&format!("document.getElementById('choose').value !== {before}"));
+    }
+    assert_eq!(browser.evaluate("window.same && document.activeElement.id"), "choose");
+    let chosen = browser.evaluate("document.getElementById('choose').value");
+    browser.evaluate("document.querySelector('.days button').click()");
+    browser.wait(&format!("location.search === '?day=' + {chosen} && document.readyState === 'complete'"));
+    assert_eq!(browser.evaluate("document.getElementById('choose').value"), chosen);
     drop(browser);
     served.stop().await;
 }

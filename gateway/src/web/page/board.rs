@@ -102,7 +102,7 @@ impl View<'_> {
                 form action="/" {
                     @if self.by != By::Ward { input type="hidden" name="by" value=(self.by.word()); }
                     input #choose type="date" name="day" value=(date) required aria-label=(lang.say(Text::ChooseDay));
-                    button #show .quiet { (lang.say(Text::Show)) }
+                    button .quiet { (lang.say(Text::Show)) }
                 }
             }
         }
