@@ -113,6 +113,12 @@ impl Browser {
         }
     }
 
+    fn resize(&mut self, width: u64, height: u64) {
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.call("Emulation.setDeviceMetricsOverride", &metrics);
+    }
+
     fn press(&mut self, key: &str) {
         for kind in ["keyDown", "keyUp"] {
             self.call("Input.dispatchKeyEvent", &json!({ "type": kind, "key": key, "code": key }));
@@ -231,6 +237,32 @@ async fn the_page_goes_on_by_itself_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exceptions_stand_at_the_right_or_above_the_progress() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sample = Sample::open(dir.path());
+    sample.day(TODAY, 12);
+    let served = Served::start(&mut sample, &dir, SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let mut browser = Browser::start();
+    browser.open(&format!("http://{}/", served.at));
+    let lies = "(['figures', 'attention', 'progress', 'latest'].map(id => document.getElementById(id)\
+        .getBoundingClientRect()).map(at => [at.left, at.right, at.top, at.bottom].map(Math.round)))";
+    for width in [1440, 1181, 1180, 390] {
+        browser.resize(width, 900);
+        let lies: Vec<Vec<i64>> = serde_json::from_value(browser.evaluate(lies)).unwrap();
+        let [figures, attention, progress, latest] = &lies[..] else { panic!("{lies:?}") };
+        if width > 1180 {
+            assert!(attention[0] > figures[1] && attention[2] == figures[2], "{width}: {lies:?}");
+            assert_eq!((progress[2], latest[2]), (figures[3] + 20, progress[3] + 20), "{width}: {lies:?}");
+        } else {
+            assert!(figures[3] < attention[2] && attention[3] < progress[2], "{width}: {lies:?}");
+            assert_eq!(attention[0], progress[0], "{width}: {lies:?}");
+        }
+    }
+    drop(browser);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_date_is_chosen_by_keyboard_in_peace() {
     let dir = tempfile::tempdir().unwrap();
     let mut sample = Sample::open(dir.path());
@@ -283,9 +315,7 @@ async fn every_page_fits_a_phone() {
         "/nothing",
     ];
     for (width, height) in [(390, 844), (1440, 900)] {
-        let metrics =
-            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        browser.call("Emulation.setDeviceMetricsOverride", &metrics);
+        browser.resize(width, height);
         for path in paths {
             for lang in ["ja", "en"] {
                 let joint = if path.contains('?') { '&' } else { '?' };

@@ -19,6 +19,8 @@ use tower::ServiceExt as _;
 
 const TODAY: Date = date(2026, 4, 1);
 const SOON: SignedDuration = SignedDuration::from_secs(2);
+/// The parts of the front page, in the order of reading.
+const PARTS: [&str; 4] = ["figures", "attention", "progress", "latest"];
 
 /// A store, its pages, and noon of its day.
 struct Office {
@@ -120,7 +122,7 @@ async fn numbers_agree_however_the_day_is_sorted() {
 
     for by in ["ward", "contractor", "vehicle"] {
         let page = office.page(&format!("/?by={by}")).await;
-        let figures = words(&page, "id=\"figures\">", "id=\"progress\"");
+        let figures = words(&page, "id=\"figures\">", "id=\"attention\"");
         for figure in
             ["|収集済|5|", "|収集不可|3|", "|残り|2|", "予定 11件の 45%", "一部収集 1件", "ほかに取消 1件"]
         {
@@ -159,7 +161,11 @@ async fn what_needs_looking_at_stands_first_and_all_of_it_is_a_page_away() {
     );
     office.sample.aside(noon(), Some("t-01"), "meguri/1/hiroshima/t-01/up/x", "unknown topic", b"x");
 
-    let board = words(&office.page("/").await, "id=\"attention\"", "</section>");
+    let page = office.page("/").await;
+    let order: Vec<&str> = page.split("id=\"").skip(1).filter_map(|part| part.split('"').next()).collect();
+    let order: Vec<&str> = order.into_iter().filter(|id| PARTS.contains(id)).collect();
+    assert_eq!(order, PARTS);
+    let board = words(&page, "id=\"attention\"", "</section>");
     assert!(board.contains("64件"), "{board}");
     let place = |word| board.find(word).unwrap_or_else(|| panic!("no {word} in {board}"));
     assert!(place("端末の報告が食い違い") < place("進入不可"));

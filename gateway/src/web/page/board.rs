@@ -49,13 +49,12 @@ impl View<'_> {
         html! {
             div .dayline { div #day { (self.day()) } (super::live_state(self.lang)) }
             p #status .hidden role="status" { (self.status()) }
-            div .columns {
-                div .wide {
-                    div #figures .figures { (self.figures()) }
-                    section #progress .card { (self.progress()) }
-                    section #latest .card { (self.latest()) }
-                }
-                div .side { section #attention .card { (self.attention()) } }
+            // Exceptions come first in reading, too; wide windows place them at the right.
+            div .columns .board {
+                div #figures .figures { (self.figures()) }
+                section #attention .card { (self.attention()) }
+                section #progress .card { (self.progress()) }
+                section #latest .card { (self.latest()) }
             }
         }
     }
