@@ -12,7 +12,21 @@
   const url = new URL(address, location.href);
   let source = null;
   let timer = 0;
-  let spoken = 0;
+
+  // What is read aloud changes every 15 seconds at most; then it is the newest that is read.
+  let spoken = -Infinity;
+  let speaking = 0;
+  let newest = "";
+  const speak = (place, text) => {
+    newest = text;
+    if (speaking) return;
+    const pause = spoken + Number(place.dataset.pause) - Date.now();
+    speaking = setTimeout(() => {
+      speaking = 0;
+      spoken = Date.now();
+      place.textContent = newest;
+    }, Math.max(0, pause));
+  };
 
   const tell = (state, text) => {
     if (live.dataset.state === state) return;
@@ -24,13 +38,7 @@
   const swap = (id, html) => {
     const place = document.getElementById(id);
     if (!place) return;
-    if (id === "status") {
-      // Read aloud, so at most every 15 seconds.
-      if (Date.now() - spoken < 15000) return;
-      spoken = Date.now();
-      place.textContent = html;
-      return;
-    }
+    if (id === "status") return speak(place, html);
     const focus = place.contains(document.activeElement) ? document.activeElement : null;
     // A date that is being chosen must not be taken away.
     if (focus && focus.closest("form")) return;

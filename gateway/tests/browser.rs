@@ -237,6 +237,28 @@ async fn the_page_goes_on_by_itself_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_aloud_ends_with_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sample = Sample::open(dir.path());
+    sample.terminal("t-01", "v01", true, Some(noon()));
+    let pickups: Vec<PickupId> = (0..2).map(|n| pickup(&mut sample, &format!("000{n}"))).collect();
+    let served = Served::start(&mut sample, &dir, SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let mut browser = Browser::start();
+    browser.open(&format!("http://{}/", served.at));
+    browser.wait_for_text("live", "自動更新中");
+    // Longer than two updates take, shorter than anybody's patience.
+    browser.evaluate("document.getElementById('status').dataset.pause = 3000");
+    let said = |text| format!("document.getElementById('status').textContent.includes({text:?})");
+    collect(&mut sample, pickups[0]);
+    browser.wait(&said("収集済1件"));
+    collect(&mut sample, pickups[1]);
+    browser.wait_for_text("figures", "収集済 2");
+    browser.wait(&said("収集済2件"));
+    drop(browser);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exceptions_stand_at_the_right_or_above_the_progress() {
     let dir = tempfile::tempdir().unwrap();
     let mut sample = Sample::open(dir.path());

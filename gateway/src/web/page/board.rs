@@ -48,7 +48,7 @@ impl View<'_> {
     pub(in super::super) fn page(&self) -> Markup {
         html! {
             div .dayline { div #day { (self.day()) } (super::live_state(self.lang)) }
-            p #status .hidden role="status" { (self.status()) }
+            p #status .hidden role="status" data-pause="15000" { (self.status()) }
             // Exceptions come first in reading, too; wide windows place them at the right.
             div .columns .board {
                 div #figures .figures { (self.figures()) }
