@@ -560,6 +560,13 @@ async fn what_can_not_be_shown_is_refused_in_the_same_look() {
         let page = text(response).await;
         assert!(page.contains("page.css") && page.contains("本日のページへ"), "{path}");
     }
+    // What is shown leads nowhere else.
+    for path in ["//evil.example/x", "/\\evil.example/x", "///evil.example/x", "/\\/evil.example/x"] {
+        let response = office.ask(path, &[]).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        let page = text(response).await;
+        assert!(page.contains("class=\"language\" href=\"/evil.example/x?lang=en\""), "{path}: {page}");
+    }
     let post = HttpRequest::post("/").header(header::HOST, "localhost").body(Body::empty()).unwrap();
     let response = office.pages.clone().oneshot(post).await.unwrap();
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);

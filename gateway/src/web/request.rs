@@ -43,7 +43,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
         Ok(Self {
             lang: asked.unwrap_or_else(|| Lang::of_headers(&parts.headers)),
             remember: asked.is_some(),
-            address: Address { path: parts.uri.path().to_owned(), pairs },
+            address: Address::asked(parts.uri.path(), pairs),
             unreadable,
         })
     }
@@ -141,6 +141,11 @@ impl By {
 }
 
 impl Address {
+    /// The address that was asked for. One that begins with two slashes would be another site's as a link.
+    fn asked(path: &str, pairs: Vec<(String, String)>) -> Self {
+        Self { path: format!("/{}", path.trim_start_matches(['/', '\\'])), pairs }
+    }
+
     /// An address.
     pub(super) fn new(path: &str, pairs: &[(&str, &str)]) -> Self {
         let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
