@@ -67,7 +67,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let control = tokio::spawn(control::serve(control, desk, async move { stopping.stopping().await }));
     let days = tokio::spawn(days(writer.clone(), seconds(settings.timers.day)));
     let silence_minutes = settings.web.silence_minutes;
-    let office = Office { readers, changes: changes.clone(), clock, city, silence_minutes };
+    // Whoever copies a command may stand in another folder.
+    let data = std::fs::canonicalize(&settings.data)
+        .with_context(|| format!("can't find {}", settings.data.display()))?;
+    let office = Office { readers, changes: changes.clone(), clock, city, data, silence_minutes };
     let stopping = changes.clone();
     let pages = axum::serve(listener, web::router(office))
         .with_graceful_shutdown(async move { stopping.stopping().await })

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -54,6 +55,8 @@ times = ["×"]
 
 struct Folder {
     dir: TempDir,
+    /// The data folder's name.
+    data: &'static str,
 }
 
 impl Folder {
@@ -62,7 +65,7 @@ impl Folder {
         fs::create_dir(dir.path().join("data")).unwrap();
         fs::write(dir.path().join("data/city.toml"), CITY).unwrap();
         fs::write(dir.path().join("profile.toml"), PROFILE).unwrap();
-        Self { dir }
+        Self { dir, data: "data" }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -71,7 +74,7 @@ impl Folder {
 
     fn gateway(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_meguri-gateway"));
-        command.arg("--data").arg(self.path("data"));
+        command.arg("--data").arg(self.path(self.data));
         command.env("MEGURI_GATEWAY__WEB__LISTEN", "127.0.0.1:0");
         command.env("MEGURI_GATEWAY__MQTT__LISTEN", "127.0.0.1:0");
         command
@@ -90,7 +93,7 @@ impl Folder {
     }
 
     fn count(&self, select: &str) -> i64 {
-        let store = self.path("data").join("meguri.db");
+        let store = self.path(self.data).join("meguri.db");
         let conn = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         conn.query_row(select, [], |row| row.get(0)).unwrap()
     }
@@ -256,12 +259,28 @@ fn a_dry_run_says_the_same_and_writes_nothing() {
 }
 
 /// Ended with the test, however it ends.
-struct Serving(Child);
+struct Serving {
+    child: Child,
+    /// What it says when it is ready.
+    ready: serde_json::Value,
+}
+
+impl Serving {
+    /// The front page.
+    fn page(&self) -> String {
+        let at = self.ready["web"].as_str().unwrap().strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(at).unwrap();
+        write!(stream, "GET / HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        page
+    }
+}
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -269,10 +288,11 @@ fn serve(folder: &Folder) -> Serving {
     let mut child =
         folder.gateway().arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let serving = Serving(child);
+    let mut serving = Serving { child, ready: serde_json::Value::Null };
     // Ends with the process, too, should it fail to start.
     let ready = lines.next().expect("the gateway ended before it was ready").unwrap();
-    assert!(ready.contains("\"ready\":true"), "{ready}");
+    serving.ready = serde_json::from_str(&ready).unwrap();
+    assert_eq!(serving.ready["ready"], true, "{ready}");
     serving
 }
 
@@ -294,6 +314,23 @@ fn beside_a_running_gateway_the_file_goes_through_it() {
     );
     ended(&folder.import("no\n", &[]), 1, "expected columns");
     assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 10);
+}
+
+#[test]
+fn a_held_import_is_released_by_the_command_on_the_page() {
+    let folder = Folder { data: "our office", ..Folder::new() };
+    fs::rename(folder.path("data"), folder.path("our office")).unwrap();
+    let serving = serve(&folder);
+    ended(&folder.import(day(20), &[]), 0, "taken as import 1");
+    ended(&folder.import(day(10), &[]), 3, "held as import 2");
+    let page = serving.page();
+    let commands = page.split("<code>").skip(1).filter_map(|part| part.split("</code>").next());
+    let release = commands.into_iter().find(|command| command.contains("release")).expect("no command");
+    let programs = Path::new(env!("CARGO_BIN_EXE_meguri-gateway")).parent().unwrap();
+    // Copied into a shell that stands somewhere else.
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", release]).current_dir("/").env("PATH", programs);
+    ended(&shell.output().unwrap(), 0, "taken as import 2");
 }
 
 /// The profiles that come with the gateway, each with its plan.

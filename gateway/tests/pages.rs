@@ -189,8 +189,40 @@ async fn a_held_import_says_how_it_is_decided() {
     office.sample.notice(noon(), "import_held", None, &serde_json::json!({"import": 12}));
     let board = words(&office.page("/").await, "id=\"attention\"", "</section>");
     assert!(board.contains("取り込むかどうかの判断が必要です"), "{board}");
-    for command in ["meguri-gateway import release 12", "meguri-gateway import drop 12"] {
-        assert!(board.contains(command), "{command} in {board}");
+    for command in ["import release 12", "import drop 12"] {
+        let command = format!("meguri-gateway --data /srv/meguri {command}|");
+        assert!(board.contains(&command), "{command} in {board}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_settles_says_how() {
+    let mut office = Office::open();
+    for kind in ["fork", "hole", "two_devices", "restored", "list_too_large"] {
+        office.sample.notice(noon(), kind, Some("t-01"), &serde_json::json!({ "first": 1, "last": 2 }));
+    }
+    let open = office.sample.aside(noon(), None, "x", "unknown topic", b"x");
+    let settled = office.sample.aside(noon(), None, "x", "unknown topic", b"x");
+    office.sample.settle(settled, noon());
+    // The folder's name is one that a shell would take apart.
+    let clock = sample::clock_at(office.dir.path(), noon(), 0.001);
+    let data = "/srv/our office".into();
+    office.pages =
+        meguri_gateway::web::router(meguri_gateway::office::Office { data, ..office.sample.office(clock) });
+    for path in ["/", "/attention"] {
+        let page = office.page(path).await;
+        for notice in 1..=5 {
+            let command =
+                format!("<code>meguri-gateway --data '/srv/our office' notice settle {notice}</code>");
+            assert!(page.contains(&command), "{path}: {command}");
+        }
+    }
+    for word in ["retry", "settle"] {
+        let command =
+            |id: &str| format!("<code>meguri-gateway --data '/srv/our office' aside {word} {id}</code>");
+        assert!(office.page("/aside").await.contains(&command("番号")));
+        assert!(office.page(&format!("/aside/{open}")).await.contains(&command(&open.to_string())));
+        assert!(!office.page(&format!("/aside/{settled}")).await.contains("<code>meguri-gateway"));
     }
 }
 

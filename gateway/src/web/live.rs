@@ -213,8 +213,8 @@ async fn look(web: &Web, page: &Page, lang: Lang, not_before: Instant) -> Result
     match page {
         Page::Board { day, by } => {
             let board = web.boards.get(web, day.unwrap_or(today), not_before).await?;
-            let city = &web.office.city;
-            let view = page::board::View { board: &board, city, lang, by: *by, follows: day.is_none() };
+            let (city, data) = (&web.office.city, &web.office.data);
+            let view = page::board::View { board: &board, city, data, lang, by: *by, follows: day.is_none() };
             Ok(Moment { history: board.history, sections: view.sections() })
         }
         Page::Pickup(uid) => {
@@ -230,7 +230,7 @@ async fn look(web: &Web, page: &Page, lang: Lang, not_before: Instant) -> Result
                 Ok((aside::read(conn, page)?, super::board::last_history(conn)?))
             };
             let (listed, history) = web.office.readers.with(read).await?;
-            let view = page::aside::View { listed: &listed, lang, page, today };
+            let view = page::aside::View { listed: &listed, data: &web.office.data, lang, page, today };
             Ok(Moment { history, sections: view.sections() })
         }
     }

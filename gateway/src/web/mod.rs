@@ -137,6 +137,7 @@ async fn day(State(web): State<Web>, asked: Asked) -> Response {
         let view = page::board::View {
             board: &board,
             city: &web.office.city,
+            data: &web.office.data,
             lang: asked.lang,
             by,
             follows: day.is_none(),
@@ -177,6 +178,7 @@ async fn attention(State(web): State<Web>, asked: Asked) -> Response {
         let view = page::board::View {
             board: &board,
             city: &web.office.city,
+            data: &web.office.data,
             lang: asked.lang,
             by: By::Ward,
             follows: false,
@@ -246,7 +248,13 @@ async fn set_aside(State(web): State<Web>, asked: Asked) -> Response {
         let read =
             move |conn: &rusqlite::Connection| Ok((aside::read(conn, number)?, board::last_history(conn)?));
         let (listed, history) = web.office.readers.with(read).await?;
-        let view = page::aside::View { listed: &listed, lang: asked.lang, page: number, today: web.today() };
+        let view = page::aside::View {
+            listed: &listed,
+            data: &web.office.data,
+            lang: asked.lang,
+            page: number,
+            today: web.today(),
+        };
         let id = live::id(history, &view.sections());
         let pairs = [("since", id.as_str()), ("aside", &number.to_string())];
         Ok(Shown {
@@ -274,7 +282,7 @@ async fn one_aside(State(web): State<Web>, Path(id): Path<String>, asked: Asked)
             tab: Tab::Aside,
             aside_open: open.map_or(0, |(count, _)| count),
             events: None,
-            main: page::aside::one(asked.lang, &row, web.today()),
+            main: page::aside::one(asked.lang, &row, web.today(), &web.office.data),
         })
     };
     let shown = shown.await;

@@ -225,6 +225,7 @@ texts! {
     NoticeImportHeldHint "取り込むかどうかの判断が必要です。" "A person has to decide whether it is taken.";
     ImportRelease "取り込む" "Take it";
     ImportDrop "取り込まない" "Drop it";
+    NoticeSettle "確かめたら片付ける" "Once looked at, put it away";
     NoticeOther "お知らせ" "Notice";
     NoticeNumber "お知らせ {id}" "notice {id}";
     NoticeNumbers "番号 {first}〜{last}" "numbers {first} to {last}";
@@ -312,6 +313,9 @@ texts! {
     // What was set aside.
     AsideTitle "未処理データ" "Set aside";
     AsideLead "届いたが受け取れなかった通信です。ほかの処理は止まっていません。原因を確かめて、更新のあとに処理し直すか、片付けてください。" "Messages that arrived but could not be taken. Everything else went on. Find out why, then process them again after an upgrade or put them away.";
+    AsideRetry "処理し直す" "Process again";
+    AsideSettle "片付ける" "Put away";
+    AsideId "番号" "NUMBER";
     AsideNone "未処理データはありません" "Nothing is set aside";
     AsideOpen "未処理 {count}件" "{count} open";
     AsideSettled "処理済み {count}件" "{count} settled";

@@ -82,6 +82,7 @@ impl Sample {
             changes: self.changes.clone(),
             clock,
             city: self.city.clone(),
+            data: "/srv/meguri".into(),
             silence_minutes: 30,
         }
     }

@@ -1,5 +1,7 @@
 //! What was set aside: the list, and one of them.
 
+use std::path::Path;
+
 use jiff::civil::Date;
 use maud::{Markup, html};
 
@@ -13,6 +15,8 @@ use super::{Sections, aside_count};
 pub(in super::super) struct View<'a> {
     /// What is on this page.
     pub(in super::super) listed: &'a Listed,
+    /// The gateway's data folder.
+    pub(in super::super) data: &'a Path,
     /// The language.
     pub(in super::super) lang: Lang,
     /// Which page, from 1.
@@ -47,7 +51,10 @@ impl View<'_> {
             section .card {
                 div .head { h2 { (count(Text::AsideOpen, listed.open)) } }
                 @if listed.open == 0 { p .empty { (lang.say(Text::AsideNone)) } }
-                @else { p .sub { (lang.say(Text::AsideLead)) } }
+                @else {
+                    p .sub { (lang.say(Text::AsideLead)) }
+                    (commands(lang, self.data, lang.say(Text::AsideId)))
+                }
                 ul .asides { @for row in open { li { (self.row(row)) } } }
             }
             @if settled.peek().is_some() {
@@ -134,8 +141,16 @@ fn content(lang: Lang, row: &Aside, class: &str) -> Markup {
     }
 }
 
+/// How one is settled.
+fn commands(lang: Lang, data: &Path, id: &str) -> Markup {
+    html! {
+        (super::command(lang, Text::AsideRetry, data, &format!("aside retry {id}")))
+        (super::command(lang, Text::AsideSettle, data, &format!("aside settle {id}")))
+    }
+}
+
 /// The page of one.
-pub(in super::super) fn one(lang: Lang, row: &Aside, today: Date) -> Markup {
+pub(in super::super) fn one(lang: Lang, row: &Aside, today: Date, data: &Path) -> Markup {
     html! {
         div .dayline {
             h1 { (lang.fill(Text::AsideNumber, &[("id", &row.id)])) }
@@ -147,6 +162,7 @@ pub(in super::super) fn one(lang: Lang, row: &Aside, today: Date) -> Markup {
                 dt { (lang.say(Text::AsideArrived)) } dd { (format::exact(&format::stored(row.at))) }
                 dt { (lang.say(Text::AsideTopic)) } dd { (facts(lang, row, today)) }
             }
+            @if row.settled.is_none() { (commands(lang, data, &row.id.to_string())) }
             (content(lang, row, "whole"))
             @if row.cut { p .sub { (lang.fill(Text::AsideCut, &[("bytes", &format::number(row.bytes))])) } }
         }

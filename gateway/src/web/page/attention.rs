@@ -45,6 +45,10 @@ impl View<'_> {
         }
     }
 
+    fn command(&self, what: Text, arguments: &str) -> Markup {
+        super::command(self.lang, what, self.data, arguments)
+    }
+
     fn attention_item(&self, item: &Attention) -> Markup {
         let lang = self.lang;
         match item {
@@ -82,10 +86,12 @@ impl View<'_> {
                     div {
                         p .what { b .warn { (lang.say(title)) } @if let Some(terminal) = terminal { " " span .place { (terminal) } } }
                         p .sub { @match hint { Some(hint) => { (lang.say(hint)) } None => { (kind) } } }
-                        @if let Some(import) = number("import") {
-                            @for (text, word) in [(Text::ImportRelease, "release"), (Text::ImportDrop, "drop")] {
-                                p .sub { (lang.say(text)) " " code { "meguri-gateway import " (word) " " (import) } }
+                        @match number("import") {
+                            Some(import) => {
+                                (self.command(Text::ImportRelease, &format!("import release {import}")))
+                                (self.command(Text::ImportDrop, &format!("import drop {import}")))
                             }
+                            None => { (self.command(Text::NoticeSettle, &format!("notice settle {id}"))) }
                         }
                         p .sub {
                             @if let Some((first, last)) = number("first").zip(number("last")) {

@@ -1,6 +1,7 @@
 //! The front page: a day against its plan.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
@@ -22,6 +23,8 @@ pub(in super::super) struct View<'a> {
     pub(in super::super) board: &'a Board,
     /// The city.
     pub(in super::super) city: &'a City,
+    /// The gateway's data folder.
+    pub(in super::super) data: &'a Path,
     /// The language.
     pub(in super::super) lang: Lang,
     /// How it is sorted.

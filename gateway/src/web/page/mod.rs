@@ -8,10 +8,11 @@ pub(super) mod problem;
 pub(super) mod search;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use maud::{DOCTYPE, Markup, html};
-use meguri_config::City;
+use meguri_config::{City, shell_word};
 use meguri_proto::{Digest, Item, Payment};
 
 use super::state::{self, State};
@@ -201,6 +202,14 @@ pub(super) fn dot(lang: Lang) -> &'static str {
     match lang {
         Lang::Ja => DOT,
         Lang::En => ", ",
+    }
+}
+
+/// What a person does with a command of this gateway, and the command, to be copied from the page.
+pub(super) fn command(lang: Lang, what: Text, data: &Path, arguments: &str) -> Markup {
+    let data = data.to_string_lossy();
+    html! {
+        p .sub { (lang.say(what)) " " code { "meguri-gateway --data " (shell_word(&data)) " " (arguments) } }
     }
 }
 
