@@ -79,7 +79,7 @@ fn special(sample: &mut Sample, now: jiff::Timestamp) {
     sample.decide(revisit, &serde_json::json!({"revisit": {"date": "2026-04-08"}}), "changed", minutes(60));
     sample.say(twice, "t-02", minutes(33), SignedDuration::from_secs(2), Outcome::Collected);
 
-    sample.notice(minutes(90), "import_held", None, &serde_json::json!({"import": 12}));
+    sample.held_import(minutes(90), "moushikomi-0402.csv", date(2026, 4, 2));
     sample.notice(minutes(75), "two_devices", Some("t-06"), &serde_json::json!({}));
     let topic = "meguri/1/hiroshima/t-04/up/fact";
     let body = br#"{"v":2,"contract":"itaku-1","config":1,"at":{"terminal":"2026-04-01T02:11:00Z"},"fact":{"photo":{}}}"#;

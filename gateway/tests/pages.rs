@@ -186,11 +186,13 @@ async fn what_needs_looking_at_stands_first_and_all_of_it_is_a_page_away() {
 #[tokio::test]
 async fn a_held_import_says_how_it_is_decided() {
     let office = Office::open();
-    office.sample.notice(noon(), "import_held", None, &serde_json::json!({"import": 12}));
+    let import = office.sample.held_import(noon(), "moushikomi.csv", date(2026, 4, 2));
     let board = words(&office.page("/").await, "id=\"attention\"", "</section>");
     assert!(board.contains("取り込むかどうかの判断が必要です"), "{board}");
-    for command in ["import release 12", "import drop 12"] {
-        let command = format!("meguri-gateway --data /srv/meguri {command}|");
+    let why = "|ファイル moushikomi.csv|4月2日(木)の予定 232件のうち 83件が載っていません|";
+    assert!(board.contains(why), "{board}");
+    for word in ["release", "drop"] {
+        let command = format!("meguri-gateway --data /srv/meguri import {word} {import}|");
         assert!(board.contains(&command), "{command} in {board}");
     }
 }

@@ -13,6 +13,7 @@ use super::format;
 use super::names::Names;
 use super::part::{self, Part, Saying};
 use super::state::{Counts, State};
+use crate::import::Missing;
 use crate::store::sql;
 
 /// How many exceptions the front page shows; the rest is a page away.
@@ -131,6 +132,15 @@ pub(super) struct Line {
     pub(super) part: Vec<Part>,
 }
 
+/// Why an import is held.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    /// The file's name.
+    pub(super) file: String,
+    /// Days of which too much is missing in it.
+    pub(super) missing: Vec<Missing>,
+}
+
 /// What needs looking at.
 #[derive(Debug, Clone)]
 pub(super) enum Attention {
@@ -155,6 +165,8 @@ pub(super) enum Attention {
         at: i64,
         /// More, in ids and numbers.
         detail: serde_json::Value,
+        /// Of a held import: which, and why.
+        held: Option<Held>,
     },
     /// Something was set aside.
     Aside {
@@ -389,8 +401,9 @@ fn notices(conn: &Connection, date: Option<Date>) -> rusqlite::Result<Vec<Attent
         Some((date, Ok(next))) => (sql::ms(format::midnight(date)), sql::ms(format::midnight(next))),
         _ => (i64::MIN, i64::MAX),
     };
-    let select = "SELECT id, kind, terminal, at, detail FROM notice
-        WHERE settled_at IS NULL AND at >= ?1 AND at < ?2 ORDER BY id DESC LIMIT ?3";
+    let select = "SELECT n.id, n.kind, n.terminal, n.at, n.detail, i.file, i.held_why FROM notice n
+        LEFT JOIN import i ON i.state = 'held' AND i.id = json_extract(n.detail, '$.import')
+        WHERE n.settled_at IS NULL AND n.at >= ?1 AND n.at < ?2 ORDER BY n.id DESC LIMIT ?3";
     let mut statement = conn.prepare_cached(select)?;
     let rows = statement.query_map(params![from, until, NOTICES_READ], |row| {
         Ok(Attention::Notice {
@@ -399,6 +412,10 @@ fn notices(conn: &Connection, date: Option<Date>) -> rusqlite::Result<Vec<Attent
             terminal: row.get(2)?,
             at: row.get(3)?,
             detail: sql::json(row, 4).unwrap_or_default(),
+            held: match row.get(5)? {
+                Some(file) => Some(Held { file, missing: sql::json(row, 6)? }),
+                None => None,
+            },
         })
     })?;
     rows.collect()

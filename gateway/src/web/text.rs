@@ -223,6 +223,7 @@ texts! {
     NoticeRestoredHint "古い控えから復元されました。端末が足りない分を送り直します。" "It was restored from an older copy. Terminals send again what is missing.";
     NoticeImportHeld "取込を保留中" "Import is held";
     NoticeImportHeldHint "取り込むかどうかの判断が必要です。" "A person has to decide whether it is taken.";
+    ImportMissing "{day}の予定 {planned}件のうち {missing}件が載っていません" "{day}: {missing} of {planned} planned pickups are missing";
     ImportRelease "取り込む" "Take it";
     ImportDrop "取り込まない" "Drop it";
     NoticeSettle "確かめたら片付ける" "Once looked at, put it away";

@@ -111,6 +111,18 @@ impl Sample {
         self.store.conn.last_insert_rowid()
     }
 
+    /// An import that a person has to decide on, and its notice.
+    pub(crate) fn held_import(&self, at: Timestamp, file: &str, day: Date) -> i64 {
+        let why = json!([{ "date": day, "planned": 232, "missing": 83 }]);
+        let insert =
+            "INSERT INTO import (at, file, sha256, profile, state, counts, held_why, content, profile_text)
+            VALUES (?1, ?2, x'00', 'day', 'held', '{}', ?3, x'', '')";
+        self.store.conn.execute(insert, params![sql::ms(at), file, why.to_string()]).unwrap();
+        let import = self.store.conn.last_insert_rowid();
+        self.notice(at, "import_held", None, &json!({ "import": import }));
+        import
+    }
+
     pub(crate) fn pickup(&mut self, request: &Request<'_>, at: Timestamp) -> PickupId {
         let uid = self.draw();
         let conn = &self.store.conn;

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::board::{ATTENTION_SHOWN, Attention, Board, Line};
+use super::super::board::{ATTENTION_SHOWN, Attention, Board, Held, Line};
 use super::super::format;
 use super::super::request::Address;
 use super::super::state::{self, State};
@@ -45,6 +45,22 @@ impl View<'_> {
         }
     }
 
+    /// Which import is held, and why.
+    fn held(&self, held: &Held) -> Markup {
+        let lang = self.lang;
+        let (file, _) = format::raw(held.file.as_bytes(), 80);
+        html! {
+            p .said { (lang.fill(Text::HistoryFile, &[("file", &file)])) }
+            @for missing in &held.missing {
+                p .said { (lang.fill(Text::ImportMissing, &[
+                    ("day", &self.day_text(missing.date)),
+                    ("planned", &missing.planned),
+                    ("missing", &missing.missing),
+                ])) }
+            }
+        }
+    }
+
     fn command(&self, what: Text, arguments: &str) -> Markup {
         super::command(self.lang, what, self.data, arguments)
     }
@@ -78,7 +94,7 @@ impl View<'_> {
                     }
                 }
             }
-            Attention::Notice { id, kind, terminal, at, detail } => {
+            Attention::Notice { id, kind, terminal, at, detail, held } => {
                 let (title, hint) = notice(kind);
                 let number = |name| detail.get(name).and_then(serde_json::Value::as_i64);
                 html! {
@@ -86,6 +102,7 @@ impl View<'_> {
                     div {
                         p .what { b .warn { (lang.say(title)) } @if let Some(terminal) = terminal { " " span .place { (terminal) } } }
                         p .sub { @match hint { Some(hint) => { (lang.say(hint)) } None => { (kind) } } }
+                        @if let Some(held) = held { (self.held(held)) }
                         @match number("import") {
                             Some(import) => {
                                 (self.command(Text::ImportRelease, &format!("import release {import}")))

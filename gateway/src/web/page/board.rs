@@ -80,7 +80,7 @@ impl View<'_> {
         Address::new("/", &pairs)
     }
 
-    fn day_text(&self, date: Date) -> String {
+    pub(super) fn day_text(&self, date: Date) -> String {
         format::day(self.lang, date, self.board.today().year())
     }
 
