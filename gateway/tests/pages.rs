@@ -108,7 +108,9 @@ async fn numbers_agree_however_the_day_is_sorted() {
             office.pickup(vehicle, ward, &format!("{n:04}"))
         })
         .collect();
-    office.sample.terminal("t-01", "v01", true, Some(noon()));
+    for (terminal, vehicle) in [("t-01", "v01"), ("t-05", "v05"), ("t-10", "v10")] {
+        office.sample.terminal(terminal, vehicle, true, Some(noon()));
+    }
     for pickup in &all[0..5] {
         office.say(*pickup, "t-01", 10, Outcome::Collected);
     }
@@ -181,6 +183,49 @@ async fn what_needs_looking_at_stands_first_and_all_of_it_is_a_page_away() {
         seen.extend(page.split("/pickup/").skip(1).map(|rest| rest[..36].to_owned()));
     }
     assert_eq!(seen.len(), 61);
+}
+
+#[tokio::test]
+async fn a_round_that_no_terminal_gets_is_told() {
+    let mut office = Office::open();
+    let pickup = office.pickup("v03", "東区", "0001");
+    let told = async |office: &Office| words(&office.page("/").await, "id=\"attention\"", "</section>");
+    let gateway = "meguri-gateway --data /srv/meguri terminal";
+    let add = format!("{gateway} add 端末名 --vehicle v03 --out フォルダー");
+    let board = told(&office).await;
+    for part in ["1件", "端末なし| 3号車（東区", "残り 1件の収集リストが届く端末がありません", &add]
+    {
+        assert!(board.contains(part), "{part} in {board}");
+    }
+    // Terminals that are kept out, or of another vehicle, carry nothing of it.
+    office.sample.terminal("t-02", "v02", true, Some(noon()));
+    office.sample.terminal("t-03", "v03", true, Some(noon()));
+    let change = |office: &Office, sql| office.sample.store.conn.execute(sql, []).unwrap();
+    change(&office, "UPDATE terminal SET blocked_at = 0 WHERE id = 't-03'");
+    assert!(told(&office).await.contains(&add));
+    // One bound under the contract before.
+    change(
+        &office,
+        "UPDATE terminal SET blocked_at = NULL, contract = (SELECT max(id) FROM contract) WHERE id = 't-03'",
+    );
+    let board = told(&office).await;
+    assert!(board.contains(&format!("{gateway} bind t-03 --vehicle v03")), "{board}");
+    let right =
+        "UPDATE terminal SET contract = (SELECT contract FROM vehicle WHERE id = 'v03') WHERE id = 't-03'";
+    change(&office, right);
+    assert!(!told(&office).await.contains("端末なし"));
+    // The vehicle has moved on, its pickups have not.
+    change(&office, "UPDATE pickup SET contract = (SELECT max(id) FROM contract)");
+    assert!(told(&office).await.contains("申込を取り込み直してください"));
+    change(&office, right.replace("terminal", "pickup").replace("id = 't-03'", "1").leak());
+    assert!(!told(&office).await.contains("端末なし"));
+    // Once nothing is left it is nobody's concern; nor on another day.
+    change(&office, "UPDATE terminal SET blocked_at = 0");
+    assert!(told(&office).await.contains("端末なし"));
+    office.say(pickup, "t-03", 5, Outcome::Collected);
+    assert!(!told(&office).await.contains("端末なし"));
+    office.pickup_in(date(2026, 4, 2), "v03", "東区", "大手町四丁目", "0002");
+    assert!(!office.page("/?day=2026-04-02").await.contains("端末なし"));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! One day as the store has it: what the front page shows, read in one snapshot so that its numbers agree.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
@@ -95,6 +95,8 @@ pub(super) struct Terminal {
     pub(super) id: String,
     /// Its vehicle.
     pub(super) vehicle: String,
+    /// The contract it works under.
+    pub(super) contract: String,
     /// Whether it is connected.
     pub(super) online: bool,
     /// When it was last heard.
@@ -146,6 +148,15 @@ pub(super) struct Held {
 pub(super) enum Attention {
     /// A pickup.
     Pickup(Line),
+    /// A round with pickups left that no terminal gets.
+    Uncarried {
+        /// Its contract.
+        contract: String,
+        /// Its vehicle.
+        vehicle: String,
+        /// How many pickups are left.
+        left: u32,
+    },
     /// A terminal that should have been heard.
     Silent {
         /// The terminal.
@@ -202,6 +213,7 @@ impl Board {
         let mut attention = Vec::new();
         attention.extend(notices(conn, (!today).then_some(date))?);
         if today {
+            attention.extend(uncarried(&slices, &terminals));
             attention.extend(terminals.iter().filter(|terminal| terminal.silent).map(|terminal| {
                 let left = left.get(&terminal.vehicle).copied().unwrap_or(0);
                 Attention::Silent { terminal: terminal.clone(), left }
@@ -380,7 +392,7 @@ fn terminals(
     // In the morning nobody has been heard for hours; that means something only once the day has begun,
     // by the office's own clock.
     let day_begun = begun.is_some_and(|first| first <= limit);
-    let select = "SELECT id, vehicle, online, last_heard_at, waiting FROM terminal
+    let select = "SELECT id, vehicle, online, last_heard_at, waiting, contract FROM terminal
         WHERE blocked_at IS NULL ORDER BY vehicle, id";
     let mut statement = conn.prepare_cached(select)?;
     let rows = statement.query_map([], |row| {
@@ -390,9 +402,28 @@ fn terminals(
         let silent = left.get(&vehicle).is_some_and(|left| *left > 0)
             && heard.is_none_or(|heard| heard <= limit)
             && (heard_on_day || day_begun);
-        Ok(Terminal { id, vehicle, online: row.get(2)?, heard, waiting: row.get(4)?, silent })
+        let contract = row.get(5)?;
+        Ok(Terminal { id, vehicle, contract, online: row.get(2)?, heard, waiting: row.get(4)?, silent })
     })?;
     rows.collect()
+}
+
+/// Rounds with pickups left that no terminal carries: it must have both their vehicle and their contract, as the lists
+/// have it.
+fn uncarried(slices: &[Slice], terminals: &[Terminal]) -> Vec<Attention> {
+    let mut left: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    for slice in slices.iter().filter(|slice| slice.counts.left > 0) {
+        *left.entry((&slice.vehicle, &slice.contract)).or_default() += slice.counts.left;
+    }
+    left.retain(|round, _| {
+        !terminals.iter().any(|terminal| (&*terminal.vehicle, &*terminal.contract) == *round)
+    });
+    let uncarried = left.into_iter().map(|((vehicle, contract), left)| Attention::Uncarried {
+        contract: contract.to_owned(),
+        vehicle: vehicle.to_owned(),
+        left,
+    });
+    uncarried.collect()
 }
 
 /// Notices that nobody has settled: of one day, or all. The newest first.

@@ -203,6 +203,12 @@ texts! {
     VehicleAway "未接続" "not connected";
     VehicleNoTerminal "端末なし" "no terminal";
     VehicleRound "{vehicle}（{round}コース）" "{vehicle} (round {round})";
+    Uncarried "端末なし" "No terminal";
+    UncarriedLeft "残り {left}件の収集リストが届く端末がありません" "{left} left, and no terminal gets their list";
+    UncarriedMoved "号車の委託契約が変わりました。申込を取り込み直してください。" "The vehicle's contract has changed. Import the requests again.";
+    UncarriedBind "端末を号車に付け直す" "Bind the terminal anew";
+    UncarriedAdd "端末を作る" "Make a terminal";
+    UncarriedAddHow "terminal add 端末名 --vehicle {vehicle} --out フォルダー" "terminal add NAME --vehicle {vehicle} --out DIR";
     Silent "連絡なし" "Silent";
     SilentSince "最後の連絡 {time}・残り {left}件" "last heard {time}, {left} left";
     SilentNever "まだ連絡がありません・残り {left}件" "not heard yet, {left} left";

@@ -1,5 +1,7 @@
 //! What needs looking at: on the front page, and all of it on a page of its own.
 
+use std::fmt::Display;
+
 use maud::{Markup, html};
 
 use super::super::board::{ATTENTION_SHOWN, Attention, Board, Held, Line};
@@ -45,6 +47,33 @@ impl View<'_> {
         }
     }
 
+    /// A round whose list reaches nobody, and what helps: which contract the vehicle has in the plan says whether the
+    /// pickups or the terminal stayed behind.
+    fn uncarried(&self, contract: &str, vehicle: &str, left: u32) -> Markup {
+        let (lang, names) = (self.lang, &self.board.names);
+        let planned = self.city.vehicle.iter().find(|known| known.id.as_str() == vehicle);
+        let moved = planned.is_none_or(|planned| planned.contract.as_str() != contract);
+        let bound = self.board.terminals.iter().find(|terminal| terminal.vehicle == vehicle);
+        let round = [("vehicle", &names.vehicle(vehicle) as &dyn Display), ("round", &names.round(vehicle))];
+        html! {
+            span .time {}
+            div {
+                p .what { b .warn { (lang.say(Text::Uncarried)) } " " (lang.fill(Text::VehicleRound, &round)) }
+                p .sub {
+                    (lang.fill(Text::UncarriedLeft, &[("left", &format::number(left))]))
+                    (dot(lang)) (names.contractor(contract))
+                }
+                @if moved {
+                    p .sub { (lang.say(Text::UncarriedMoved)) }
+                } @else if let Some(bound) = bound {
+                    (self.command(Text::UncarriedBind, &format!("terminal bind {} --vehicle {vehicle}", bound.id)))
+                } @else {
+                    (self.command(Text::UncarriedAdd, &lang.fill(Text::UncarriedAddHow, &[("vehicle", &vehicle)])))
+                }
+            }
+        }
+    }
+
     /// Which import is held, and why.
     fn held(&self, held: &Held) -> Markup {
         let lang = self.lang;
@@ -69,6 +98,7 @@ impl View<'_> {
         let lang = self.lang;
         match item {
             Attention::Pickup(line) => exception(lang, self.board, line),
+            Attention::Uncarried { contract, vehicle, left } => self.uncarried(contract, vehicle, *left),
             Attention::Silent { terminal, left } => {
                 let names = &self.board.names;
                 let (vehicle, round) = (names.vehicle(&terminal.vehicle), names.round(&terminal.vehicle));
