@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 use jiff::civil::{Date, date};
 use meguri_gateway::changes::Changes;
-use meguri_proto::PickupId;
 use meguri_proto::pickup::Result as Outcome;
+use meguri_proto::{PickupId, Reason};
 use sample::{Request, Sample, day_start};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -309,11 +309,22 @@ async fn a_date_is_chosen_by_keyboard_in_peace() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_page_fits_a_phone() {
+async fn every_page_fits_every_window() {
     let dir = tempfile::tempdir().unwrap();
     let mut sample = Sample::open(dir.path());
     sample.day(TODAY, 12);
     let one = pickup(&mut sample, "4417");
+    let note = Some(sample.note("工事で道路が通れません"));
+    let refused = Outcome::NotCollected { reason: Reason::NoRecyclingTicket, note };
+    for result in [sample::partly(), refused] {
+        sample.say(one, "t-01", noon(), SignedDuration::from_mins(40), result);
+    }
+    sample.held_import(noon(), "moushikomi-hiroshima-bulky-waste-2026-04-02-final.csv", TODAY);
+    for kind in ["fork", "hole", "two_devices", "list_too_large", "restored"] {
+        sample.notice(noon(), kind, Some("t-01"), &json!({ "first": 1, "last": 20_000 }));
+    }
+    // A round that no terminal gets.
+    sample.store.conn.execute("UPDATE terminal SET blocked_at = 0 WHERE id = 't-12'", []).unwrap();
     let problem = "fact body has version 2, this program speaks 1";
     sample.aside(
         noon(),
@@ -336,14 +347,14 @@ async fn every_page_fits_a_phone() {
         "/aside/1",
         "/nothing",
     ];
-    for (width, height) in [(390, 844), (1440, 900)] {
-        browser.resize(width, height);
-        for path in paths {
-            for lang in ["ja", "en"] {
-                let joint = if path.contains('?') { '&' } else { '?' };
-                browser.open(&format!("http://{}{path}{joint}lang={lang}", served.at));
+    for path in paths {
+        for lang in ["ja", "en"] {
+            let joint = if path.contains('?') { '&' } else { '?' };
+            browser.open(&format!("http://{}{path}{joint}lang={lang}", served.at));
+            for width in [320, 360, 390, 412, 431, 640, 641, 768, 1024, 1181, 1281, 1440] {
+                browser.resize(width, 900);
                 let wide = browser.evaluate("document.documentElement.scrollWidth").as_u64().unwrap();
-                assert!(wide <= width, "{path} in {lang} is {wide} wide on a screen of {width}");
+                assert!(wide <= width, "{path} in {lang} is {wide} wide in a window of {width}");
             }
         }
     }
