@@ -8,6 +8,7 @@ mod sample;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
@@ -312,6 +313,7 @@ async fn a_date_is_chosen_by_keyboard_in_peace() {
 async fn every_page_fits_every_window() {
     let dir = tempfile::tempdir().unwrap();
     let mut sample = Sample::open(dir.path());
+    Arc::make_mut(&mut sample.city).division = "環境局業務部 大型ごみ収集担当課".to_owned();
     sample.day(TODAY, 12);
     let one = pickup(&mut sample, "4417");
     let note = Some(sample.note("工事で道路が通れません"));
