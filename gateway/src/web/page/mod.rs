@@ -209,7 +209,7 @@ pub(super) fn dot(lang: Lang) -> &'static str {
 pub(super) fn command(lang: Lang, what: Text, data: &Path, arguments: &str) -> Markup {
     let data = data.to_string_lossy();
     html! {
-        p .sub { (lang.say(what)) " " code { "meguri-gateway --data " (shell_word(&data)) " " (arguments) } }
+        p .sub .command { (lang.say(what)) " " code { "meguri-gateway --data " (shell_word(&data)) " " (arguments) } }
     }
 }
 
