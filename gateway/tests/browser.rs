@@ -7,6 +7,7 @@ mod sample;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,6 +41,12 @@ impl Browser {
     fn start() -> Self {
         let program = std::env::var("MEGURI_CHROMIUM").unwrap_or_else(|_| "chromium".into());
         let profile = tempfile::tempdir().unwrap();
+        // The tablet's face, so that pages are as wide on a machine without Japanese fonts.
+        let faces = Path::new(env!("CARGO_MANIFEST_DIR")).join("../app/fonts");
+        let fonts = profile.path().join("fonts.conf");
+        let include = "<include ignore_missing=\"yes\">/etc/fonts/fonts.conf</include>";
+        let text = format!("<fontconfig><dir>{}</dir>{include}</fontconfig>", faces.display());
+        std::fs::write(&fonts, text).unwrap();
         // Chromium reads file 3 and writes file 4; a shell puts our pipes there.
         let mut child = Command::new("sh")
             .args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1", &program])
@@ -51,6 +58,7 @@ impl Browser {
             ])
             .args(["--remote-debugging-pipe", "--accept-lang=ja"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
+            .env("FONTCONFIG_FILE", fonts)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
