@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{IsTerminal, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::crew::{Crew, Worked};
 use crate::day::{self, Request};
+use crate::harness::port::Port;
 use crate::harness::process::{Process, program};
 use crate::harness::proxy::Proxy;
 use crate::harness::scene::{CHANGES_PROFILE, DAY_PROFILE, write_clock};
@@ -154,6 +155,8 @@ struct Gateway {
     process: Process,
     page: String,
     mqtt: SocketAddr,
+    /// Nobody else takes them while the demo is there.
+    _ports: [Port; 2],
 }
 
 struct Crews {
@@ -190,9 +193,9 @@ impl Stage {
     fn open(&self, options: &Options) -> anyhow::Result<Gateway> {
         fs::create_dir_all(self.path("office"))?;
         fs::write(self.path("office/city.toml"), toml::to_string(&day::city(self.date)?)?)?;
-        let page = free(options.port)?;
         // Who asks for any port at all means both.
-        let mqtt = free(if options.port == 0 { 0 } else { 18_650 })?;
+        let ports = [free(options.port)?, free(if options.port == 0 { 0 } else { 18_650 })?];
+        let [page, mqtt] = [ports[0].address(), ports[1].address()];
         if page.port() != options.port && options.port != 0 {
             println!(
                 "{} 番は使用中なので {} 番を使います。/ Port {} is in use, taking {}.",
@@ -245,7 +248,7 @@ impl Stage {
         let ready: serde_json::Value =
             serde_json::from_str(&line).with_context(|| format!("the gateway said {line:?}"))?;
         let page = ready["web"].as_str().with_context(|| format!("the gateway said {line:?}"))?.to_owned();
-        Ok(Gateway { process, page, mqtt })
+        Ok(Gateway { process, page, mqtt, _ports: ports })
     }
 
     fn remember(&self, clock: &Clock) -> anyhow::Result<()> {
@@ -512,10 +515,9 @@ impl Progress {
     }
 }
 
-/// The loopback address with this port, or a free one where it is in use.
-fn free(port: u16) -> anyhow::Result<SocketAddr> {
-    let at = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
-    at(port).or_else(|_| at(0)).context("no free port on this machine")
+/// This port, or a free one where it is in use.
+fn free(port: u16) -> anyhow::Result<Port> {
+    Port::at(port).or_else(|_| Port::take()).context("no free port on this machine")
 }
 
 #[cfg(test)]
