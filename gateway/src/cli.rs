@@ -77,13 +77,16 @@ enum TerminalCommand {
     Add(Add),
     /// Draws a terminal another secret: the one before is not taken any more, and whoever came in with it is out at once.
     Secret(Renew),
-    /// Binds a terminal to another vehicle.
+    /// Binds a terminal to another vehicle; to one of another contract, with new settings.
     Bind {
         /// The terminal.
         terminal: TerminalId,
         /// Its vehicle from now on.
         #[arg(long)]
         vehicle: VehicleId,
+        /// Writes the new terminal.toml into this folder, which must hold none. The secret stays.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// Lists terminals.
     List {
@@ -263,14 +266,14 @@ fn done_here(settings: &Settings, request: Request) -> anyhow::Result<Reply> {
 
 /// Tells a terminal where the broker will be.
 fn with_broker(settings: &Settings, reply: Reply) -> Reply {
-    let Reply::TerminalAdmitted { bound, broker: None } = reply else { return reply };
+    let Reply::TerminalBound { bound, broker: None } = reply else { return reply };
     let broker = match &settings.mqtt.external {
         Some(external) => Some((external.host.clone(), external.port)),
         // A free port is known only once it is taken.
         None if settings.mqtt.listen.port() == 0 => None,
         None => Some((settings.mqtt.listen.ip().to_string(), settings.mqtt.listen.port())),
     };
-    Reply::TerminalAdmitted { bound, broker }
+    Reply::TerminalBound { bound, broker }
 }
 
 fn terminal(settings: &Settings, command: TerminalCommand, out: &mut impl Write) -> anyhow::Result<()> {
@@ -288,11 +291,8 @@ fn terminal(settings: &Settings, command: TerminalCommand, out: &mut impl Write)
                 secret_sha256,
             })?;
         }
-        TerminalCommand::Bind { terminal, vehicle } => {
-            let reply = request_done(settings, &Request::TerminalBind { terminal, vehicle })?;
-            let Reply::TerminalBound(bound) = reply else { return Err(unexpected(&reply)) };
-            let Bound { terminal, vehicle, contract, .. } = bound;
-            writeln!(out, "terminal {terminal} carries vehicle {vehicle} under contract {contract}")?;
+        TerminalCommand::Bind { terminal, vehicle, out: folder } => {
+            bind(settings, folder.as_deref(), out, terminal, vehicle)?;
         }
         TerminalCommand::List { json } => {
             let reply = request_done(settings, &Request::TerminalList)?;
@@ -365,24 +365,60 @@ fn admit(
         }
         Ok(reply) => reply,
     };
-    let Reply::TerminalAdmitted { bound, broker } = reply else { return Err(unexpected(&reply)) };
-    let Bound { terminal, vehicle, contract, .. } = &bound;
-    writeln!(out, "terminal {terminal} carries vehicle {vehicle} under contract {contract}")?;
+    let (bound, broker) = told_bound(reply, out)?;
     match folder {
         Some(folder) => {
             writeln!(out, "wrote {}", folder.join(SECRET).display())?;
-            write_terminal(folder, &city, &bound, broker)?;
-            writeln!(out, "wrote {}", folder.join(SETTINGS).display())?;
+            let path = write_terminal(folder, &city, &bound, broker).context(
+                "the secret is written, terminal.toml is not: fill it in, or draw another with `terminal secret`",
+            )?;
+            writeln!(out, "wrote {}", path.display())?;
         }
         None => writeln!(out, "secret (told this once): {secret}")?,
     }
     Ok(())
 }
 
-/// Writes a secret where neither file of a terminal stands yet: another terminal's must not be lost.
-fn write_secret(folder: &Path, secret: &str) -> anyhow::Result<()> {
+/// Binds a terminal to another vehicle, and writes its new settings into the folder.
+fn bind(
+    settings: &Settings,
+    folder: Option<&Path>,
+    out: &mut impl Write,
+    terminal: TerminalId,
+    vehicle: VehicleId,
+) -> anyhow::Result<()> {
+    let city = City::read(&settings.city_file())?.id;
+    if let Some(folder) = folder {
+        make_room(folder, &[SETTINGS])?;
+    }
+    let new_settings = folder.is_some();
+    let reply = request_done(settings, &Request::TerminalBind { terminal, vehicle, new_settings })?;
+    let (bound, broker) = told_bound(reply, out)?;
+    if let Some(folder) = folder {
+        let path = write_terminal(folder, &city, &bound, broker).context(
+            "the terminal is bound, terminal.toml is not written: the same command again writes it",
+        )?;
+        writeln!(
+            out,
+            "wrote {}: put it in the place of the terminal's own, whose secret stays beside it, and start the \
+             terminal anew; until then it goes by the old one and finds no list of another contract",
+            path.display()
+        )?;
+    }
+    Ok(())
+}
+
+fn told_bound(reply: Reply, out: &mut impl Write) -> anyhow::Result<(Bound, Option<(String, u16)>)> {
+    let Reply::TerminalBound { bound, broker } = reply else { return Err(unexpected(&reply)) };
+    let Bound { terminal, vehicle, contract, .. } = &bound;
+    writeln!(out, "terminal {terminal} carries vehicle {vehicle} under contract {contract}")?;
+    Ok((bound, broker))
+}
+
+/// Makes a folder where none of these files stands: another terminal's must not be lost.
+fn make_room(folder: &Path, names: &[&str]) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("can't make the folder {}", folder.display()))?;
-    for name in [SETTINGS, SECRET] {
+    for name in names {
         let path = folder.join(name);
         let is_there = path.try_exists().with_context(|| format!("can't look for {}", path.display()))?;
         ensure!(
@@ -391,22 +427,26 @@ fn write_secret(folder: &Path, secret: &str) -> anyhow::Result<()> {
             path.display()
         );
     }
+    Ok(())
+}
+
+/// Writes a secret where neither file of a terminal stands yet.
+fn write_secret(folder: &Path, secret: &str) -> anyhow::Result<()> {
+    make_room(folder, &[SETTINGS, SECRET])?;
     let path = folder.join(SECRET);
     write_durably(&path, format!("{secret}\n").as_bytes(), 0o600)
         .with_context(|| format!("can't write {}", path.display()))
 }
 
-/// Writes a terminal's settings beside its secret.
+/// Writes a terminal's settings, which look for its secret beside them. Says where.
 fn write_terminal(
     folder: &Path,
     city: &CityId,
     bound: &Bound,
     broker: Option<(String, u16)>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<PathBuf> {
     let Bound { terminal, vehicle, contract, contractor } = bound;
-    let (host, port) = broker.context(
-        "the broker takes a free port, so terminal.toml needs a running gateway; the secret is written, fill in the rest",
-    )?;
+    let (host, port) = broker.context("the broker takes a free port, which only a running gateway knows")?;
     let text = format!(
         "# Settings of terminal {terminal}.\nversion = 1\ncity = \"{city}\"\nterminal = \"{terminal}\"\n\
          contractor = \"{contractor}\"\ncontract = \"{contract}\"\nvehicle = \"{vehicle}\"\n\n\
@@ -415,10 +455,9 @@ fn write_terminal(
     let path = folder.join(SETTINGS);
     // What is written must read.
     Terminal::parse(&path, &text)?;
-    write_durably(&path, text.as_bytes(), 0o644).with_context(|| {
-        let path = path.display();
-        format!("can't write {path}; the secret is written: fill in the rest, or draw another with `terminal secret`")
-    })
+    write_durably(&path, text.as_bytes(), 0o644)
+        .with_context(|| format!("can't write {}", path.display()))?;
+    Ok(path)
 }
 
 fn aside(settings: &Settings, command: AsideCommand, out: &mut impl Write) -> anyhow::Result<()> {

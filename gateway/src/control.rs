@@ -112,14 +112,15 @@ impl Desk {
     }
 
     /// What must be true before the reply says that it is: a terminal that is blocked, or has another secret, is out.
+    /// Where the broker is, only the running gateway knows for certain.
     async fn follow(&self, reply: Reply) -> Result<Reply, StoreError> {
-        if let Reply::TerminalAdmitted { .. } | Reply::TerminalBlocked { .. } = reply {
+        if let Reply::TerminalBound { .. } | Reply::TerminalBlocked { .. } = reply {
             self.broker.admit(self.readers.with(terminals::credentials).await?).await;
         }
         Ok(match reply {
-            Reply::TerminalAdmitted { bound, .. } => {
+            Reply::TerminalBound { bound, .. } => {
                 let Login { host, port, .. } = self.broker.login();
-                Reply::TerminalAdmitted { bound, broker: Some((host, port)) }
+                Reply::TerminalBound { bound, broker: Some((host, port)) }
             }
             other => other,
         })

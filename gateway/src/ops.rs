@@ -39,6 +39,8 @@ pub enum Request {
         terminal: TerminalId,
         /// Its vehicle from now on.
         vehicle: VehicleId,
+        /// Whether who asks writes it new settings.
+        new_settings: bool,
     },
     /// Lists terminals.
     TerminalList,
@@ -79,15 +81,13 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// A terminal may come in with the secret whose SHA-256 was given.
-    TerminalAdmitted {
+    /// A terminal is made, has another secret, or is bound to another vehicle.
+    TerminalBound {
         /// What it is bound to.
         bound: Bound,
         /// Where its broker is, where this process knows.
         broker: Option<(String, u16)>,
     },
-    /// A terminal is bound.
-    TerminalBound(Bound),
     /// Terminals.
     Terminals(Vec<terminals::Listed>),
     /// Whether blocking or letting in changed anything.
@@ -160,14 +160,15 @@ impl Prepared {
         match request {
             Request::TerminalAdd { terminal, vehicle, secret_sha256 } => {
                 let bound = terminals::add(tx, &mut fx.touched, now, &terminal, &vehicle, secret_sha256)?;
-                Ok(Reply::TerminalAdmitted { bound, broker: None })
+                Ok(Reply::TerminalBound { bound, broker: None })
             }
             Request::TerminalSecret { terminal, secret_sha256 } => {
                 let bound = terminals::renew(tx, &terminal, secret_sha256)?;
-                Ok(Reply::TerminalAdmitted { bound, broker: None })
+                Ok(Reply::TerminalBound { bound, broker: None })
             }
-            Request::TerminalBind { terminal, vehicle } => {
-                Ok(Reply::TerminalBound(terminals::bind(tx, &mut fx.touched, &terminal, &vehicle)?))
+            Request::TerminalBind { terminal, vehicle, new_settings } => {
+                let bound = terminals::bind(tx, &mut fx.touched, &terminal, &vehicle, new_settings)?;
+                Ok(Reply::TerminalBound { bound, broker: None })
             }
             Request::TerminalList => Ok(Reply::Terminals(terminals::list(tx)?)),
             Request::TerminalBlock { terminal, blocked } => {

@@ -23,6 +23,21 @@ pub enum TerminalError {
     /// The plan has no such vehicle.
     #[error("there is no vehicle {0} in the city's plan; add it to city.toml and start the gateway anew")]
     UnknownVehicle(VehicleId),
+    /// The vehicle works under another contract, and whoever binds the terminal has no new settings for it.
+    #[error(
+        "vehicle {vehicle} works under contract {to}, terminal {terminal} under {from}: bind it with --out DIR, which \
+         writes the terminal.toml that it then needs; with the one it has it would find no list"
+    )]
+    OtherContract {
+        /// The terminal.
+        terminal: TerminalId,
+        /// The vehicle.
+        vehicle: VehicleId,
+        /// The terminal's contract.
+        from: ContractId,
+        /// The vehicle's.
+        to: ContractId,
+    },
     /// The store can't be read or written.
     #[error("the store can't change terminals: {0}")]
     Sql(#[from] rusqlite::Error),
@@ -104,33 +119,47 @@ pub fn add(
 /// # Errors
 /// When the terminal is unknown or the store can't be written.
 pub fn renew(tx: &Connection, terminal: &TerminalId, secret_sha256: Digest) -> Result<Bound, TerminalError> {
-    let vehicle: Option<VehicleId> = tx
-        .query_row(
-            "UPDATE terminal SET secret_sha256 = ?2 WHERE id = ?1 RETURNING vehicle",
-            params![terminal.as_str(), secret_sha256.0.as_slice()],
-            |row| sql::parsed(row, 0),
-        )
-        .optional()?;
-    let vehicle = vehicle.ok_or_else(|| TerminalError::Unknown(terminal.clone()))?;
-    let (contract, contractor) = contract_of(tx, &vehicle)?;
-    Ok(Bound { terminal: terminal.clone(), vehicle, contract, contractor })
+    let update = "UPDATE terminal SET secret_sha256 = ?2 WHERE id = ?1";
+    if tx.execute(update, params![terminal.as_str(), secret_sha256.0.as_slice()])? == 0 {
+        return Err(TerminalError::Unknown(terminal.clone()));
+    }
+    // The contract that its lists are of, which the vehicle may have left in the plan meanwhile.
+    let select = "SELECT terminal.vehicle, contract.id, contract.contractor FROM terminal
+        JOIN contract ON contract.id = terminal.contract WHERE terminal.id = ?1";
+    Ok(tx.query_row(select, [terminal.as_str()], |row| {
+        Ok(Bound {
+            terminal: terminal.clone(),
+            vehicle: sql::parsed(row, 0)?,
+            contract: sql::parsed(row, 1)?,
+            contractor: sql::parsed(row, 2)?,
+        })
+    })?)
 }
 
-/// Binds a terminal to another vehicle. Its lists of the old one lapse or are replaced.
+/// Binds a terminal to another vehicle. Its lists of the old one lapse or are replaced. Under another contract it finds
+/// its lists only with `new_settings`.
 ///
 /// # Errors
-/// When terminal or vehicle are unknown, or the store can't be written.
+/// When terminal or vehicle are unknown, the vehicle works under another contract and there are no new settings, or the
+/// store can't be written.
 pub fn bind(
     tx: &Connection,
     touched: &mut Touched,
     terminal: &TerminalId,
     vehicle: &VehicleId,
+    new_settings: bool,
 ) -> Result<Bound, TerminalError> {
     let (contract, contractor) = contract_of(tx, vehicle)?;
-    let update = "UPDATE terminal SET contract = ?2, vehicle = ?3 WHERE id = ?1";
-    if tx.execute(update, [terminal.as_str(), contract.as_str(), vehicle.as_str()])? == 0 {
-        return Err(TerminalError::Unknown(terminal.clone()));
+    let select = "SELECT contract FROM terminal WHERE id = ?1";
+    let from: Option<ContractId> =
+        tx.query_row(select, [terminal.as_str()], |row| sql::parsed(row, 0)).optional()?;
+    let from = from.ok_or_else(|| TerminalError::Unknown(terminal.clone()))?;
+    if from != contract && !new_settings {
+        let (terminal, vehicle) = (terminal.clone(), vehicle.clone());
+        return Err(TerminalError::OtherContract { terminal, vehicle, from, to: contract });
     }
+    let update = "UPDATE terminal SET contract = ?2, vehicle = ?3 WHERE id = ?1";
+    tx.execute(update, [terminal.as_str(), contract.as_str(), vehicle.as_str()])?;
     touched.terminals.insert(terminal.clone());
     Ok(Bound { terminal: terminal.clone(), vehicle: vehicle.clone(), contract, contractor })
 }

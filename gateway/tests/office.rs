@@ -602,9 +602,9 @@ async fn lists_of_a_terminal_that_is_bound_anew_lapse() {
     bench.writer.day().await;
     bench.list("t-1").await;
     bench.list("t-2").await;
-    let bound = bench
-        .writer
-        .run_job(|tx, touched| terminals::bind(tx, touched, &id("t-1"), &"v2".parse().unwrap()).map(|_| ()));
+    let bound = bench.writer.run_job(|tx, touched| {
+        terminals::bind(tx, touched, &id("t-1"), &"v2".parse().unwrap(), true).map(|_| ())
+    });
     bound.await.unwrap().unwrap();
     let (version, _, list) = bench.list("t-1").await;
     assert_eq!((version, list), (2, None));

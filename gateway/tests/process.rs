@@ -263,6 +263,45 @@ async fn serves_is_worked_and_stops() {
 }
 
 #[test]
+fn a_terminal_that_changes_its_contract_gets_new_settings() {
+    let data = tempfile::tempdir().unwrap();
+    let dir = data.path();
+    std::fs::write(dir.join("city.toml"), CITY).unwrap();
+    let gateway = Gateway::start(dir);
+    let (first, second) = (dir.join("t-1"), dir.join("t-1-new"));
+    good(dir, &["terminal", "add", "t-1", "--vehicle", "v1", "--out", first.to_str().unwrap()]);
+    let vehicle = || {
+        let listed: Value = serde_json::from_str(&good(dir, &["terminal", "list", "--json"])).unwrap();
+        listed[0]["vehicle"].as_str().unwrap().to_owned()
+    };
+
+    let refused = run(dir, &["terminal", "bind", "t-1", "--vehicle", "v2"]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && told.contains("--out") && told.contains("c-2"), "{told}");
+    let bind =
+        |to: &Path| run(dir, &["terminal", "bind", "t-1", "--vehicle", "v2", "--out", to.to_str().unwrap()]);
+    assert!(!bind(&first).status.success(), "settings are never overwritten");
+    assert_eq!(vehicle(), "v1", "nothing is bound where there is no new file");
+
+    let bound = bind(&second);
+    let told = String::from_utf8(bound.stdout).unwrap();
+    assert!(
+        bound.status.success() && told.contains("contract c-2") && told.contains("start the terminal anew"),
+        "{told}"
+    );
+    assert_eq!(vehicle(), "v2");
+    let old = Terminal::read(&first.join("terminal.toml")).unwrap();
+    let new = Terminal::read(&second.join("terminal.toml")).unwrap();
+    assert!(!second.join("secret").exists(), "the secret is the one before");
+    assert_eq!((new.vehicle.as_str(), new.contract.as_str()), ("v2", "c-2"));
+    assert_eq!(
+        (new.terminal, new.broker.host, new.broker.port),
+        (old.terminal, old.broker.host, old.broker.port)
+    );
+    drop(gateway);
+}
+
+#[test]
 fn says_what_is_wrong() {
     let data = tempfile::tempdir().unwrap();
     let dir = data.path();
