@@ -14,7 +14,7 @@ pub struct Row {
     pub id: i64,
     /// When.
     pub at: Timestamp,
-    /// What: `fork`, `hole`, `two_devices`, `restored`, `import_held`.
+    /// What: `fork`, `hole`, `two_devices`, `list_too_large`, `restored`, `import_held`.
     pub kind: String,
     /// Of which terminal.
     pub terminal: Option<String>,
@@ -22,13 +22,13 @@ pub struct Row {
     pub detail: serde_json::Value,
 }
 
-/// What nobody has settled yet, oldest first.
+/// All that nobody has settled yet, newest first.
 ///
 /// # Errors
 /// When the store can't be read.
 pub fn open_rows(conn: &Connection) -> rusqlite::Result<Vec<Row>> {
     let select =
-        "SELECT id, at, kind, terminal, detail FROM notice WHERE settled_at IS NULL ORDER BY id LIMIT 1000";
+        "SELECT id, at, kind, terminal, detail FROM notice WHERE settled_at IS NULL ORDER BY id DESC";
     let mut statement = conn.prepare(select)?;
     let rows = statement.query_map([], |row| {
         Ok(Row {

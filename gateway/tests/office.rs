@@ -10,10 +10,10 @@ use meguri_gateway::changes::{Change, Changes};
 use meguri_gateway::config::Settings;
 use meguri_gateway::ingest::Incoming;
 use meguri_gateway::outbox::{Outbox, Waiting};
-use meguri_gateway::store::{Readers, Store};
+use meguri_gateway::store::{Readers, Store, sql};
 use meguri_gateway::touched::Round;
 use meguri_gateway::writer::{Parts, Running, Writer};
-use meguri_gateway::{pickups, plan, terminals};
+use meguri_gateway::{notices, pickups, plan, terminals};
 use meguri_proto::pickup::Result as Outcome_;
 use meguri_proto::{
     Ack, BootId, DayList, Digest, Document, DocumentHeld, DocumentName, DownTopic, Entry, Epoch, EpochHeld,
@@ -1124,6 +1124,27 @@ async fn a_terminal_can_not_fill_the_store_without_entries() {
     assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'hole' AND terminal = 't-3'").await, 1);
     let grown = "SELECT count(*) FROM hole WHERE first_seq = 1 AND last_seq = 18";
     assert_eq!(bench.count(grown).await, 1);
+
+    // Epochs that are left one after the other, each with its entry. What is told after them shows all the same.
+    for _ in 0..100 {
+        let mut log = Log::new();
+        log.write(&collected(1));
+        bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
+    }
+    bench.settled().await;
+    let fork = "SELECT detail ->> 'count' FROM notice WHERE kind = 'fork' AND terminal = 't-1'";
+    assert_eq!(bench.count(fork).await, 99);
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'fork' AND terminal = 't-1'").await, 1);
+    let told = bench.writer.run(|tx, ctx, _| {
+        // As many as a flood of another kind may leave.
+        (0..1_500).try_for_each(|n| {
+            sql::notice(tx, ctx.now, "hole", None, &serde_json::json!({ "first": n })).map(|_| ())
+        })?;
+        sql::notice(tx, ctx.now, "import_held", None, &serde_json::json!({ "import": 1 }))?;
+        notices::open_rows(tx)
+    });
+    let told = told.await.unwrap().unwrap();
+    assert!(told.len() > 1_500 && told[0].kind == "import_held", "{:?}", told[0]);
 
     // Messages that can't be taken.
     let filled = bench.writer.run(|tx, ctx, fx| {

@@ -165,14 +165,14 @@ fn log_row(
     let (whose, kind, epoch) = (terminal.as_str(), log.as_str(), epoch.0.as_bytes().as_slice());
     // A terminal that begins anew has left an epoch behind. Where it did so without a word, as it saw for itself that the
     // office holds other entries, this is the only sign.
-    let left: Option<[u8; 16]> = conn
+    let left: Option<(i64, Uuid)> = conn
         .prepare_cached(
-            "SELECT epoch FROM log WHERE terminal = ?1 AND kind = ?2 AND held > 0 ORDER BY id DESC LIMIT 1",
+            "SELECT id, epoch FROM log WHERE terminal = ?1 AND kind = ?2 AND held > 0 ORDER BY id DESC LIMIT 1",
         )?
-        .query_row(params![whose, kind], |row| row.get(0))
+        .query_row(params![whose, kind], |row| Ok((row.get(0)?, sql::uuid(row, 1)?)))
         .optional()?;
-    if let Some(left) = left {
-        fork(conn, ctx, fx, terminal, log, Epoch(Uuid::from_bytes(left)))?;
+    if let Some((row, left)) = left {
+        fork(conn, ctx, fx, terminal, row, (log, Epoch(left)))?;
     }
     conn.prepare_cached(
         "INSERT INTO log (terminal, kind, epoch, held, digest, opened_at) VALUES (?1, ?2, ?3, 0, ?4, ?5)",
@@ -224,7 +224,7 @@ fn publish(
             }
             Verdict::Fork => {
                 fx.ask.insert(terminal.clone());
-                fork(conn, ctx, fx, terminal, kind, publish.epoch)?;
+                fork(conn, ctx, fx, terminal, log, (kind, publish.epoch))?;
                 whole = false;
                 break;
             }
@@ -478,21 +478,31 @@ fn track(
     Ok(Taken::Yes)
 }
 
-/// Tells a person of a fork, once an epoch.
+/// Tells a person of a fork, once an epoch: one open notice a terminal, which counts them and names the latest.
 fn fork(
     conn: &Connection,
     ctx: &Context<'_>,
     fx: &mut Effects,
     terminal: &TerminalId,
-    kind: LogKind,
-    epoch: Epoch,
+    log: i64,
+    (kind, epoch): (LogKind, Epoch),
 ) -> rusqlite::Result<()> {
-    let detail = json!({ "log": kind, "epoch": epoch });
-    // Also where somebody has settled it: the epoch stays closed.
-    let select = "SELECT 1 FROM notice WHERE kind = 'fork' AND terminal = ?1 AND detail = ?2";
-    if !conn.prepare_cached(select)?.exists(params![terminal.as_str(), detail.to_string()])? {
+    let update = "UPDATE log SET forked_at = ?2 WHERE id = ?1 AND forked_at IS NULL";
+    if conn.prepare_cached(update)?.execute(params![log, sql::ms(ctx.now)])? == 0 {
+        // Told before, and maybe settled: the epoch stays closed.
+        return Ok(());
+    }
+    fx.touched.notice = true;
+    let update = "UPDATE notice SET detail =
+            json_set(detail, '$.log', ?2, '$.epoch', ?3, '$.count', coalesce(detail ->> 'count', 1) + 1)
+        WHERE id = (SELECT max(id) FROM notice
+            WHERE kind = 'fork' AND terminal = ?1 AND settled_at IS NULL)";
+    let counted =
+        conn.prepare_cached(update)?.execute(params![terminal.as_str(), kind.as_str(), epoch.to_string()])?;
+    if counted == 0 {
         tracing::warn!(%terminal, log = %kind, %epoch, "the terminal's log is not the one held: its store was put back or cloned");
-        fx.touched.notice |= sql::notice(conn, ctx.now, "fork", Some(terminal), &detail)?;
+        let detail = json!({ "log": kind, "epoch": epoch, "count": 1 });
+        sql::notice(conn, ctx.now, "fork", Some(terminal), &detail)?;
     }
     Ok(())
 }
@@ -521,7 +531,7 @@ fn hello(
                 hole(conn, ctx, fx, terminal, (kind, epoch.epoch), log, first, last)?;
             }
             if decided.fork {
-                fork(conn, ctx, fx, terminal, kind, epoch.epoch)?;
+                fork(conn, ctx, fx, terminal, log, (kind, epoch.epoch))?;
             }
             fx.lost |= decided.lost;
             let Held { seq, digest } = decided.says;
