@@ -100,12 +100,14 @@ pub struct ReasonSetting {
 
 /// A hello names at most 64 documents: so long kept, there is room for today's and the coming days' lists.
 const LIST_DAYS_MOST: u32 = 60;
+/// Longer than a year no copy of an office's store is put back.
+const ACKED_DAYS_MOST: u32 = 365;
 
 /// How long things are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
-    /// Days that acknowledged entries are kept, so that an office restored from a backup gets them again.
+    /// Days that acknowledged entries are kept, so that an office restored from a backup gets them again; 1 to 365.
     pub acked_days: u32,
     /// Days that a day list is kept after its date, at most 60.
     pub list_days: u32,
@@ -127,7 +129,7 @@ pub struct Timers {
     pub reconnect: f64,
     /// The longest wait between tries, at most 30.
     pub reconnect_most: f64,
-    /// Between health samples; 0 takes none.
+    /// Between health samples, at least 0.1; 0 takes none.
     pub health: f64,
     /// MQTT keep alive, at least 5: the client library takes nothing below.
     pub keep_alive: f64,
@@ -230,7 +232,11 @@ impl Terminal {
     }
 
     fn check(&self) -> Result<(), Wrong> {
-        short("broker.host", &self.broker.host)?;
+        let host = &self.broker.host;
+        short("broker.host", host)?;
+        if host.contains(char::is_whitespace) {
+            return Err(Wrong::new("broker.host", "has a space, expected a host name or an address"));
+        }
         if self.broker.port == 0 {
             return Err(Wrong::new("broker.port", "is 0, expected 1 to 65535"));
         }
@@ -242,24 +248,31 @@ impl Terminal {
                 return Err(Wrong::new("reason", format!("{} is there twice", setting.code)));
             }
         }
-        let list_days = self.retention.list_days;
-        if list_days > LIST_DAYS_MOST {
-            let problem = format!("is {list_days}, expected 0 to {LIST_DAYS_MOST} days");
-            return Err(Wrong::new("retention.list_days", problem));
+        let Retention { acked_days, list_days } = self.retention;
+        for (name, value, least, most) in
+            [("acked_days", acked_days, 1, ACKED_DAYS_MOST), ("list_days", list_days, 0, LIST_DAYS_MOST)]
+        {
+            if !(least..=most).contains(&value) {
+                let problem = format!("is {value}, expected {least} to {most} days");
+                return Err(Wrong::new(format!("retention.{name}"), problem));
+            }
         }
         let timers = &self.timers;
+        // Tests wait for less than crews do, but none for a terminal that does nothing else.
         for (name, value, least, most) in [
-            ("hello", timers.hello, 0.01, 86_400.0),
-            ("silence", timers.silence, 0.01, 86_400.0),
+            ("hello", timers.hello, 0.1, 86_400.0),
+            ("silence", timers.silence, 0.1, 86_400.0),
             ("silence_most", timers.silence_most, timers.silence, 86_400.0),
-            ("join", timers.join, 0.01, 3_600.0),
+            ("join", timers.join, 0.1, 3_600.0),
             ("reconnect", timers.reconnect, 0.01, 30.0),
             ("reconnect_most", timers.reconnect_most, timers.reconnect, 30.0),
-            ("health", timers.health, 0.0, 86_400.0),
+            ("health", timers.health, 0.1, 86_400.0),
             ("keep_alive", timers.keep_alive, 5.0, 3_600.0),
         ] {
-            if !(least..=most).contains(&value) {
-                let problem = format!("is {value}, expected {least} to {most} seconds");
+            let off = name == "health" && value == 0.0;
+            if !off && !(least..=most).contains(&value) {
+                let or_off = if name == "health" { ", or 0 for none" } else { "" };
+                let problem = format!("is {value}, expected {least} to {most} seconds{or_off}");
                 return Err(Wrong::new(format!("timers.{name}"), problem));
             }
         }
@@ -322,6 +335,30 @@ secret_file = "secret"
         assert!(Terminal::parse(Path::new("terminal.toml"), &kept(60)).is_ok());
         let long = error(&kept(61));
         assert!(long.contains("retention.list_days") && long.contains("0 to 60 days"), "{long}");
+        for days in ["0", "366", "4294967295"] {
+            let kept = error(&format!("{GOOD}\n[retention]\nacked_days = {days}\n"));
+            assert!(kept.contains("retention.acked_days") && kept.contains("1 to 365 days"), "{kept}");
+        }
+        let timer = |text: &str| format!("{GOOD}\n[timers]\n{text}\n");
+        for off in ["health = 0", "health = 0.1"] {
+            assert!(Terminal::parse(Path::new("terminal.toml"), &timer(off)).is_ok(), "{off}");
+        }
+        for (fast, name) in [
+            ("health = 0.000001", "timers.health"),
+            ("health = -1", "timers.health"),
+            ("health = nan", "timers.health"),
+            ("hello = 0.01", "timers.hello"),
+            ("silence = 0.01", "timers.silence"),
+            ("join = 0.01", "timers.join"),
+            ("reconnect = 0", "timers.reconnect"),
+        ] {
+            let fast = error(&timer(fast));
+            assert!(fast.starts_with(&format!("terminal.toml: {name}: is ")), "{fast}");
+        }
+        for host in ["", "   ", "broker .example"] {
+            let host = error(&GOOD.replace("127.0.0.1", host));
+            assert!(host.starts_with("terminal.toml: broker.host: "), "{host}");
+        }
         let twice = error(&format!("{GOOD}\n[[reason]]\ncode = \"other\"\n[[reason]]\ncode = \"other\"\n"));
         assert!(twice.contains("other is there twice"), "{twice}");
         let name = error(&GOOD.replace("t-0001", "端末"));

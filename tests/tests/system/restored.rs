@@ -1,11 +1,12 @@
 //! Stores put back from older copies, on either side and on both, and two devices under one name.
 
-use meguri_config::Terminal;
 use meguri_tests::day;
 use meguri_tests::harness::books::Books;
 use meguri_tests::harness::eventually;
 use meguri_tests::harness::scene::{Broker, DAY, Scene, await_list};
 use meguri_tests::harness::worker::record;
+
+use rusqlite::Connection;
 
 use super::{await_sent, collect, notices};
 
@@ -149,12 +150,11 @@ fn what_lay_in_a_hole() {
         scene.terminals[0].kill();
         scene.terminals[0].back_up(&copy).unwrap();
 
-        // It keeps nothing that is acknowledged from now on.
-        let settings = scene.dir().join("t-1/terminal.toml");
-        let keeps = std::fs::read_to_string(&settings).unwrap();
-        let mut forgets = Terminal::read(&settings).unwrap();
-        forgets.retention.acked_days = 0;
-        std::fs::write(&settings, toml::to_string(&forgets).unwrap()).unwrap();
+        // As if it had been acknowledged longer ago than it is kept.
+        let ago = "UPDATE entry SET acked_at = acked_at - 15 * 24 * 3600 * 1000";
+        let store = Connection::open(scene.terminals[0].data().join("terminal.db")).unwrap();
+        store.execute(ago, []).unwrap();
+        drop(store);
         scene.terminals[0].start().unwrap();
         eventually("what is acknowledged is forgotten", || {
             let status = scene.terminals[0].status().unwrap();
@@ -169,7 +169,6 @@ fn what_lay_in_a_hole() {
 
         scene.terminals[0].kill();
         scene.terminals[0].restore(&copy).unwrap();
-        std::fs::write(&settings, keeps).unwrap();
         scene.terminals[0].start().unwrap();
         await_list(&mut scene.terminals[0]).unwrap();
         await_sent(&mut scene, 0, &books);
