@@ -123,6 +123,9 @@ impl City {
     }
 
     fn check(&self) -> Result<(), Wrong> {
+        short("name", &self.name)?;
+        short("division", &self.division)?;
+        self.wards.iter().try_for_each(|ward| short("wards", ward))?;
         once("contractor", self.contractor.iter().map(|c| c.id.as_str()))?;
         once("contract", self.contract.iter().map(|c| c.id.as_str()))?;
         once("vehicle", self.vehicle.iter().map(|v| v.id.as_str()))?;
@@ -148,6 +151,7 @@ impl City {
             short(&format!("contractor {} name", contractor.id), &contractor.name)?;
         }
         for district in &self.district {
+            short("district name", &district.name)?;
             if self.vehicle(&district.vehicle).is_none() {
                 return Err(unknown("district", &district.name, "vehicle", &district.vehicle));
             }
@@ -214,6 +218,10 @@ district = [{ name = "中区A", ward = "中区", vehicle = "v-3" }]
             ("2027-03-31", "2026-03-31", "before it starts"),
             ("[\"中区\"]", "[\"中区\", \"中区\"]", "twice"),
             ("name = \"3号車\"", "name = \"\"", "1 to 100"),
+            ("name = \"広島市\"", "name = \"\"", ": name: expected 1 to 100"),
+            ("division = \"担当課\"", "division = \"\\u0007\"", ": division: expected 1 to 100"),
+            ("[\"中区\"]", "[\"\\u001b[2J\"]", ": wards: expected 1 to 100"),
+            ("[\"中区\"]", &format!("[\"{}\"]", "区".repeat(101)), ": wards: expected 1 to 100"),
         ] {
             assert!(GOOD.contains(good), "{good}");
             let error = read(&GOOD.replacen(good, bad, 1)).unwrap_err().to_string();
