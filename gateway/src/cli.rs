@@ -184,7 +184,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let settings = Settings::read(cli.config.as_deref(), variables(), cli.data.as_deref())?;
+    let settings = Settings::read(cli.config.as_deref(), std::env::vars_os(), cli.data.as_deref())?;
     let mut out = io::stdout().lock();
     match cli.command {
         Command::Serve => {
@@ -210,12 +210,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Variables of the environment that are text; others name no setting.
-fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn unexpected(reply: &Reply) -> anyhow::Error {

@@ -1,9 +1,12 @@
 //! The gateway's settings: from defaults, a file (`gateway.toml`) and the environment, in this order.
 //!
 //! `MEGURI_GATEWAY__SECTION__KEY` in the environment sets `key` in `[section]`. A setting that is not
-//! known is refused wherever it comes from. [`FIELDS`] says what each one means, and is what
+//! known is refused wherever it comes from; so is every other variable that begins like the program's
+//! name. [`FIELDS`] says what each one means, and is what
 //! `config print` prints.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,8 +16,10 @@ use meguri_config::terminal::seconds;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-/// What the variables of the environment begin with.
+/// What the settings' variables of the environment begin with.
 pub const ENVIRONMENT: &str = "MEGURI_GATEWAY__";
+/// No other variable may begin so: it is a setting's with a slip.
+const OURS: &str = "MEGURI_GATEWAY";
 
 /// Why settings can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,14 @@ pub enum SettingsError {
     UnknownVariable {
         /// The variable.
         name: String,
+    },
+    /// A variable's value can't be.
+    #[error("{name} in the environment: {source}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What is wrong with the value.
+        source: Box<SettingsError>,
     },
     /// A value that can't be.
     #[error("{field}: {problem}")]
@@ -246,7 +259,7 @@ impl Settings {
     /// When the file can't be read, something is not known, or a value can't be.
     pub fn read(
         file: Option<&Path>,
-        variables: impl Iterator<Item = (String, String)>,
+        variables: impl Iterator<Item = (OsString, OsString)>,
         data: Option<&Path>,
     ) -> Result<Self, SettingsError> {
         let mut table = Table::new();
@@ -258,9 +271,12 @@ impl Settings {
             toml::from_str::<Self>(&text).map_err(shape)?;
             table = text.parse().map_err(shape)?;
         }
+        let mut named = BTreeMap::new();
         for (name, value) in variables {
-            if let Some(path) = name.strip_prefix(ENVIRONMENT) {
-                set(&mut table, &name, &path.to_lowercase().replace("__", "."), value)?;
+            // What is not UTF-8 becomes a name that no setting has.
+            let name = name.to_string_lossy().into_owned();
+            if name.starts_with(OURS) {
+                named.insert(set(&mut table, &name, value)?, name);
             }
         }
         let mut settings: Self =
@@ -268,7 +284,12 @@ impl Settings {
         if let Some(data) = data {
             data.clone_into(&mut settings.data);
         }
-        settings.check()?;
+        settings.check().map_err(|error| match &error {
+            SettingsError::Value { field, .. } if named.contains_key(field) => {
+                SettingsError::Variable { name: named[field].clone(), source: Box::new(error) }
+            }
+            _ => error,
+        })?;
         Ok(settings)
     }
 
@@ -395,11 +416,16 @@ fn lookup<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
     }
 }
 
-/// Sets one value by its path. Whether the text is a number is told by the setting, not by the text.
-fn set(table: &mut Table, name: &str, path: &str, text: String) -> Result<(), SettingsError> {
-    if !FIELDS.iter().any(|(field, _)| *field == path) {
+/// Sets what a variable names, and says which setting that is. Whether the text is a number is told by the setting,
+/// not by the text.
+fn set(table: &mut Table, name: &str, value: OsString) -> Result<&'static str, SettingsError> {
+    let path = name.strip_prefix(ENVIRONMENT).map(|path| path.to_lowercase().replace("__", "."));
+    let Some((path, _)) = FIELDS.iter().find(|(field, _)| path.as_deref() == Some(field)) else {
         return Err(SettingsError::UnknownVariable { name: name.to_owned() });
-    }
+    };
+    let wrong = |source| SettingsError::Variable { name: name.to_owned(), source: Box::new(source) };
+    let bad = |problem: String| wrong(SettingsError::Value { field: path, problem });
+    let text = value.into_string().map_err(|value| bad(format!("is {value:?}, expected UTF-8")))?;
     let external =
         External { host: String::new(), port: 0, user: String::new(), password_file: PathBuf::new() };
     let whole = Settings {
@@ -407,16 +433,22 @@ fn set(table: &mut Table, name: &str, path: &str, text: String) -> Result<(), Se
         mqtt: Mqtt { external: Some(external), ..Mqtt::default() },
         ..Settings::default()
     };
-    let kinds = Table::try_from(&whole).unwrap_or_default();
-    let bad = |expected: &str| SettingsError::Value {
-        field: "environment",
-        problem: format!("{name} is {text:?}, expected {expected}"),
-    };
+    let mut kinds = Table::try_from(&whole).unwrap_or_default();
+    let expected = |what: &str| bad(format!("is {text:?}, expected {what}"));
     let value = match lookup(&kinds, path) {
-        Some(Value::Integer(_)) => Value::Integer(text.parse().map_err(|_| bad("a whole number"))?),
-        Some(Value::Float(_)) => Value::Float(text.parse().map_err(|_| bad("a number"))?),
+        Some(Value::Integer(_)) => Value::Integer(text.parse().map_err(|_| expected("a whole number"))?),
+        Some(Value::Float(_)) => Value::Float(text.parse().map_err(|_| expected("a number"))?),
         _ => Value::String(text),
     };
+    // Among settings that are good the value stands alone to be blamed.
+    put(&mut kinds, path, value.clone());
+    Value::Table(kinds).try_into::<Settings>().map_err(|source| bad(source.message().to_owned()))?;
+    put(table, path, value);
+    Ok(path)
+}
+
+/// Puts a value at its path.
+fn put(table: &mut Table, path: &str, value: Value) {
     let mut at = table;
     let mut words = path.split('.').peekable();
     while let Some(word) = words.next() {
@@ -428,7 +460,6 @@ fn set(table: &mut Table, name: &str, path: &str, text: String) -> Result<(), Se
         let Value::Table(inner) = inner else { break };
         at = inner;
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -440,7 +471,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("gateway.toml");
         std::fs::write(&path, text).unwrap();
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         Settings::read(Some(&path), variables, None)
     }
 
@@ -516,11 +547,48 @@ mod tests {
         let error = message(read("", &[("MEGURI_GATEWAY__WEB__LISTN", "1")]));
         assert!(error.contains("MEGURI_GATEWAY__WEB__LISTN"), "{error}");
         let error = message(read("", &[("MEGURI_GATEWAY__INGEST__BATCH", "many")]));
-        assert!(error.contains("whole number"), "{error}");
+        assert_eq!(
+            error,
+            "MEGURI_GATEWAY__INGEST__BATCH in the environment: ingest.batch: is \"many\", expected a whole number"
+        );
+        for (name, value) in [
+            ("MEGURI_GATEWAY__WEB__LISTEN", "here"),
+            ("MEGURI_GATEWAY__WEB__LISTEN", "0.0.0.0:1"),
+            ("MEGURI_GATEWAY__LOG__FORMAT", "xml"),
+            ("MEGURI_GATEWAY__LISTS__DAYS_BEFORE", "300"),
+            ("MEGURI_GATEWAY__TIMERS__DAY", "nan"),
+        ] {
+            let error = message(read("", &[(name, value)]));
+            let field = name[ENVIRONMENT.len()..].to_lowercase().replace("__", ".");
+            assert!(error.starts_with(&format!("{name} in the environment: {field}: ")), "{error}");
+        }
+        // One underscore, and none.
+        for name in ["MEGURI_GATEWAY_DATA", "MEGURI_GATEWAYDATA", "MEGURI_GATEWAY", "MEGURI_GATEWAY__"] {
+            let error = message(read("", &[(name, "x")]));
+            assert!(error.starts_with(&format!("{name} in the environment names no setting")), "{error}");
+        }
         let error = message(read("[web]\nsilence_minutes = 0", &[]));
         assert!(error.contains("web.silence_minutes: is 0"), "{error}");
         let error = message(read("[timers]\nreconnect_most = 31", &[]));
         assert!(error.contains("timers.reconnect_most"), "{error}");
+    }
+
+    #[test]
+    fn refuses_what_is_no_text() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let bytes = |text: &[u8]| OsString::from_vec(text.to_vec());
+        let message = |name: &[u8], value: &[u8]| {
+            let variables = std::iter::once((bytes(name), bytes(value)));
+            Settings::read(None, variables, None).unwrap_err().to_string()
+        };
+        let error = message(b"MEGURI_GATEWAY__DATA", b"/srv/\xff");
+        assert!(error.starts_with("MEGURI_GATEWAY__DATA in the environment: data: "), "{error}");
+        assert!(error.contains("UTF-8"), "{error}");
+        let error = message(b"MEGURI_GATEWAY__DAT\xff", b"x");
+        assert!(error.contains("names no setting"), "{error}");
+        // Others' variables are others' business.
+        let others = std::iter::once((bytes(b"\xff"), bytes(b"\xff")));
+        assert_eq!(Settings::read(None, others, None).unwrap(), Settings::default());
     }
 
     #[test]
