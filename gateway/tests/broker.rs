@@ -240,6 +240,32 @@ async fn what_is_said_while_a_terminal_is_away_is_not_kept() {
 }
 
 #[tokio::test]
+async fn a_session_ends_with_its_connection_whatever_the_client_asks_for() {
+    let broker = broker().await;
+    let mut office = Client::office(&broker).await;
+    let down = |last: &str| format!("meguri/1/hiroshima/t-1/down/{last}");
+    let lasting = || {
+        let mut options = options(&broker, "t-1", Some(("t-1", "secret of t-1")));
+        let properties =
+            ConnectProperties { session_expiry_interval: Some(3_600), ..ConnectProperties::new() };
+        let will = LastWill::new("meguri/1/hiroshima/t-1/up/presence", "gone", QoS::AtLeastOnce, false, None);
+        options.set_connect_properties(properties).set_clean_start(false).set_last_will(will);
+        options
+    };
+    let mut terminal = Client::connect(lasting()).await.unwrap();
+    assert!(terminal.subscribe(&down("#")).await);
+    drop(terminal);
+    assert_eq!(office.message().await.1, b"gone");
+    // While as much is said the broker lets go; a session of a second would hold all of it.
+    for _ in 0..50 {
+        assert!(office.publish(&down("list"), false, b"list".to_vec()).await);
+    }
+    let (_client, mut events) = AsyncClient::new(lasting(), 64);
+    let Ok(Event::Incoming(Packet::ConnAck(ack))) = events.poll().await else { panic!("let in") };
+    assert!(!ack.session_present);
+}
+
+#[tokio::test]
 async fn the_office_retains_nothing_and_hears_only_its_city() {
     let broker = broker().await;
     let mut office = Client::office(&broker).await;

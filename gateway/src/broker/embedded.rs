@@ -104,7 +104,8 @@ impl Embedded {
             .handshake_timeout(Duration::from_secs(10))
             // Sessions end with their connection: hello repairs, and no list lies here.
             .session_expiry_interval(Duration::ZERO)
-            .max_session_expiry_interval(Duration::from_secs(1))
+            // Whatever a client asks for. No time at all would mean any time.
+            .max_session_expiry_interval(Duration::from_nanos(1))
             // Repeats are the terminals' and the office's business, not the broker's.
             .message_retry_interval(Duration::ZERO)
             .bind()
