@@ -53,6 +53,9 @@ enum Action {
     Release {
         /// Its number.
         id: i64,
+        /// Takes it although a newer file of its days was taken while it was held.
+        #[arg(long)]
+        anyway: bool,
         /// Says what would come of it and writes nothing.
         #[arg(long)]
         dry_run: bool,
@@ -118,7 +121,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 /// Reads what the arguments name.
 fn command(args: &Args) -> anyhow::Result<Command> {
     match args.action {
-        Some(Action::Release { id, .. }) => return Ok(Command::Release { id }),
+        Some(Action::Release { id, anyway, .. }) => return Ok(Command::Release { id, anyway }),
         Some(Action::Drop { id, .. }) => return Ok(Command::Drop { id }),
         Some(Action::List { .. }) | None => {}
     }
@@ -161,11 +164,12 @@ fn list(data: &Path, json: bool) -> ExitCode {
 }
 
 fn told(waiting: &Waiting) -> String {
-    let Waiting { import, at, file, profile, missing } = waiting;
+    let Waiting { import, at, file, profile, missing, newer } = waiting;
     // Whoever named the file may not write on this screen.
     let file = printable(file);
     let first = format!("import {import}: {file}, read with {profile}, held {at:.0}");
-    missing.iter().fold(first, |told, missing| format!("{told}\n  {missing}"))
+    let told = missing.iter().fold(first, |told, missing| format!("{told}\n  {missing}"));
+    newer.iter().fold(told, |told, newer| format!("{told}\n  {newer}"))
 }
 
 /// Opens the store for reading only.

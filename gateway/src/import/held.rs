@@ -1,12 +1,14 @@
 //! Imports that are held for a person: kept with file and profile until they are released or dropped.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Counts, File, ImportError, Missing, store};
+use super::{Counts, File, ImportError, Missing, Newer, store};
 use crate::store::sql;
 use crate::touched::Touched;
 
@@ -49,19 +51,42 @@ pub(super) struct Waiting {
     pub(super) profile: String,
     /// Why: days on which too much is missing.
     pub(super) missing: Vec<Missing>,
+    /// Newer files of its days that were taken since.
+    pub(super) newer: Vec<Newer>,
 }
 
 /// All that is held, the oldest first.
 pub(super) fn all(conn: &Connection) -> Result<Vec<Waiting>, ImportError> {
     let doing = "list held imports";
-    let select = "SELECT id, at, file, profile, held_why FROM import WHERE state = 'held' ORDER BY id";
+    let select =
+        "SELECT id, at, file, profile, held_why, coalesce(source, ''), coalesce(days, '[]') FROM import
+        WHERE state = 'held' ORDER BY id";
     let mut statement = conn.prepare(select).map_err(store(doing))?;
     let rows = statement.query_map([], |row| {
-        let at = sql::instant(row.get(1)?);
-        let missing = sql::json(row, 4)?;
-        Ok(Waiting { import: row.get(0)?, at, file: row.get(2)?, profile: row.get(3)?, missing })
+        let (import, at) = (row.get(0)?, sql::instant(row.get(1)?));
+        let (missing, source, days) = (sql::json(row, 4)?, row.get::<_, String>(5)?, sql::json(row, 6)?);
+        let newer = newer(conn, import, &source, &days)?;
+        Ok(Waiting { import, at, file: row.get(2)?, profile: row.get(3)?, missing, newer })
     });
     rows.and_then(Iterator::collect).map_err(store(doing))
+}
+
+/// What was taken of the same source for one of the same days after this import came.
+pub(super) fn newer(
+    conn: &Connection,
+    id: i64,
+    source: &str,
+    days: &BTreeSet<Date>,
+) -> rusqlite::Result<Vec<Newer>> {
+    let select = "SELECT id, at, days FROM import
+        WHERE id > ?1 AND state = 'applied' AND source = ?2 AND days IS NOT NULL ORDER BY id";
+    let mut statement = conn.prepare_cached(select)?;
+    let rows = statement.query_map(params![id, source], |row| {
+        let of: BTreeSet<Date> = sql::json(row, 2)?;
+        let days = of.intersection(days).copied().collect();
+        Ok(Newer { import: row.get(0)?, at: sql::instant(row.get(1)?), days })
+    })?;
+    rows.filter(|row| !matches!(row, Ok(Newer { days, .. }) if days.is_empty())).collect()
 }
 
 /// A held import as it was kept.

@@ -36,7 +36,7 @@ use plan::Plan;
 use profile::{Profile, ProfileError};
 pub use read::FILE_REQUESTS;
 use read::Reading;
-pub use report::{Column, Counts, LISTED_PROBLEMS, Missing, Outcome, Problem, Report, Skipped};
+pub use report::{Column, Counts, LISTED_PROBLEMS, Missing, Newer, Outcome, Problem, Report, Skipped};
 use stored::Snapshot;
 pub use table::FILE_BYTES;
 
@@ -50,6 +50,9 @@ pub enum Command {
     Release {
         /// Its number.
         id: i64,
+        /// Also where a newer file of its days was taken.
+        #[serde(default)]
+        anyway: bool,
     },
     /// Drops a held import and its content.
     Drop {
@@ -62,7 +65,7 @@ impl std::fmt::Debug for Command {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(file) => write!(f, "File({} bytes)", file.content.len()),
-            Self::Release { id } => write!(f, "Release({id})"),
+            Self::Release { id, .. } => write!(f, "Release({id})"),
             Self::Drop { id } => write!(f, "Drop({id})"),
         }
     }
@@ -111,6 +114,18 @@ pub enum ImportError {
         /// What is known of it.
         found: String,
     },
+    /// A newer file was taken meanwhile.
+    #[error(
+        "import {id} is not released: {newer}; what only the newer file says would be undone. \
+         `import release {id} --dry-run` shows what would change; then `import drop {id}`, or \
+         `import release {id} --anyway`"
+    )]
+    Outdated {
+        /// The held import.
+        id: i64,
+        /// The newest of them.
+        newer: Newer,
+    },
     /// The store failed.
     #[error("the store can't {doing}: {source}")]
     Store {
@@ -147,7 +162,17 @@ struct Take {
     /// The last import when the plan was made.
     last_import: i64,
     /// The held import that a person has released.
-    released: Option<i64>,
+    released: Option<Released>,
+    /// What was taken of its days since it was held.
+    newer: Vec<Newer>,
+}
+
+/// A held import that a person has released.
+#[derive(Debug, Clone, Copy)]
+struct Released {
+    id: i64,
+    /// Whether the person knows of newer files of its days.
+    anyway: bool,
 }
 
 impl Prepared {
@@ -158,7 +183,7 @@ impl Prepared {
     pub fn new(conn: &Connection, city: &City, command: Command) -> Result<Self, ImportError> {
         let (file, released) = match command {
             Command::File(file) => (file, None),
-            Command::Release { id } => (held::find(conn, id)?.file, Some(id)),
+            Command::Release { id, anyway } => (held::find(conn, id)?.file, Some(Released { id, anyway })),
             Command::Drop { id } => {
                 let held::Held { file, profile } = held::find(conn, id)?;
                 return Ok(Self { task: Task::Drop { id, file: file.name, profile } });
@@ -256,7 +281,21 @@ impl Take {
         let profile = Profile::parse(&file.profile)?;
         let reading = read::read(&profile, city, file.content.as_bytes(), &file.days)
             .map_err(|problem| ImportError::Unreadable { file: file.name.clone(), problem })?;
-        Ok(Self { file, profile, reading, plan: Plan::default(), last_import: 0, released: None })
+        Ok(Self {
+            file,
+            profile,
+            reading,
+            plan: Plan::default(),
+            last_import: 0,
+            released: None,
+            newer: Vec::new(),
+        })
+    }
+
+    /// The days that it is the whole of or has requests for.
+    fn days(&self) -> BTreeSet<Date> {
+        let named = self.reading.requests.iter().map(|request| request.visit.date);
+        named.chain(self.reading.days.iter().copied()).collect()
     }
 
     fn compare(&mut self, conn: &Connection) -> Result<(), ImportError> {
@@ -266,6 +305,10 @@ impl Take {
         let snapshot = stored::load(conn, &self.profile.source, keys, &self.reading.days, rounds)
             .map_err(store("look for the file's requests"))?;
         self.plan = plan::plan(&self.profile, &self.reading, &snapshot);
+        if let Some(Released { id, .. }) = self.released {
+            self.newer = held::newer(conn, id, &self.profile.source, &self.days())
+                .map_err(store("look for newer files"))?;
+        }
         Ok(())
     }
 
@@ -299,6 +342,7 @@ impl Take {
             counts: self.plan.counts,
             skipped: self.reading.skipped.clone(),
             missing: self.plan.missing.clone(),
+            newer: self.newer.clone(),
             problems,
             more_problems,
         }
@@ -332,7 +376,10 @@ impl Take {
             }
             Outcome::Applied | Outcome::Dropped => {
                 let id = match self.released {
-                    Some(id) => {
+                    Some(Released { id, anyway }) => {
+                        if let (Some(newer), false) = (self.newer.last(), anyway) {
+                            return Err(ImportError::Outdated { id, newer: newer.clone() }.into());
+                        }
                         held::settle(tx, now, id, "applied", Some(&self.plan.counts), touched)?;
                         id
                     }
@@ -374,8 +421,8 @@ impl Take {
         why: Option<&str>,
     ) -> Result<i64, ImportError> {
         let insert =
-            "INSERT INTO import (at, file, sha256, profile, state, counts, held_why, content, profile_text)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            "INSERT INTO import (at, file, sha256, profile, state, counts, held_why, content, profile_text, source, days)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let held = why.is_some();
         tx.prepare_cached(insert)
             .and_then(|mut insert| {
@@ -389,6 +436,8 @@ impl Take {
                     why,
                     held.then_some(self.file.content.as_bytes()),
                     held.then(|| held::kept_profile(&self.file)),
+                    self.profile.source,
+                    json!(self.days()).to_string(),
                 ])
             })
             .map_err(store("record the import"))?;
@@ -415,6 +464,7 @@ fn dropped(id: i64, file: &str, profile: &str) -> Report {
         counts: Counts::default(),
         skipped: Vec::new(),
         missing: Vec::new(),
+        newer: Vec::new(),
         problems: Vec::new(),
         more_problems: 0,
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,9 @@ pub struct Report {
     /// Days on which too much is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
+    /// Newer files of its days that were taken while this one was held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub newer: Vec<Newer>,
     /// What is wrong in the file, the first 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
@@ -107,6 +111,18 @@ pub struct Missing {
     pub missing: u64,
 }
 
+/// A newer file of a held one's days, which was taken while that was held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Newer {
+    /// Its number.
+    pub import: i64,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// The days that both files are of, in order.
+    pub days: Vec<Date>,
+}
+
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,6 +161,17 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { date, planned, missing } = self;
         write!(f, "{date}: {missing} of {planned} planned pickups are missing in the file")
+    }
+}
+
+impl fmt::Display for Newer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.days[..] {
+            [] => {}
+            [day] => write!(f, "{day}: ")?,
+            [first, .., last] => write!(f, "{first} to {last}: ")?,
+        }
+        write!(f, "a newer file was taken as import {} on {:.0}", self.import, self.at)
     }
 }
 
@@ -244,7 +271,13 @@ impl fmt::Display for Report {
         for missing in &self.missing {
             writeln!(f, "  {missing}")?;
         }
+        for newer in &self.newer {
+            writeln!(f, "  {newer}")?;
+        }
         match (self.outcome, self.dry_run, self.import) {
+            (Outcome::Applied, true, _) if !self.newer.is_empty() => {
+                write!(f, "dry run: nothing was written; it would be taken with --anyway only")
+            }
             (Outcome::Applied, true, _) => write!(f, "dry run: all would be taken, nothing was written"),
             (Outcome::Held, true, _) => {
                 write!(f, "dry run: it would be held for a person, nothing was written")

@@ -362,17 +362,35 @@ fn too_much_missing_is_held_until_a_person_releases_or_drops_it() {
     assert_eq!(office.day(&short).import, Some(2));
     assert_eq!(office.texts("SELECT count(*) FROM notice"), ["1"]);
 
-    // Meanwhile another file was taken; the release compares anew.
+    // Of other days and another source much may be taken.
+    let tomorrow = day(&lines(1)).replace("06-10", "06-11");
+    let others = PROFILE.replacen("source = \"", "source = \"other-", 1);
+    assert_eq!(office.import(&PROFILE, &tomorrow).outcome, Outcome::Applied);
+    assert_eq!(office.import(&others, &day(&[line(99)])).outcome, Outcome::Applied);
+    assert_eq!(held::all(&office.store.conn).unwrap()[0].newer, []);
+    // Meanwhile a newer file was taken: that is said everywhere, and only a person who knows of it releases this one.
     let mut other = lines(20);
     other[1] = other[1].replace("門の前", "店の前");
-    office.day(&other);
-    let report = office.run(Command::Release { id: 2 }).unwrap();
+    let id = office.day(&other).import.unwrap();
+    let newer = format!("2026-06-10: a newer file was taken as import {id} on 2026-06-09T03:00:00Z");
+    let waiting = held::all(&office.store.conn).unwrap();
+    assert_eq!(waiting[0].newer[0].to_string(), newer);
+    let (release, before) = (|anyway| Command::Release { id: 2, anyway }, office.all());
+    let dry = Prepared::new(&office.store.conn, &office.city, release(false)).unwrap().report();
+    let told = Report { dry_run: true, ..dry }.to_string();
+    assert!(told.contains(&newer) && told.contains("--anyway"), "{told}");
+    let refused = office.run(release(false)).unwrap_err().to_string();
+    assert!(refused.contains(&newer) && refused.contains("import release 2 --anyway"), "{refused}");
+    assert_eq!(office.all(), before);
+    // The release compares anew.
+    let report = office.run(release(true)).unwrap();
     assert_eq!((report.outcome, report.import), (Outcome::Applied, Some(2)));
     assert_eq!((report.counts.changed, report.counts.cancelled), (2, 2));
+    assert!(report.to_string().contains(&newer), "{report}");
     let import = "SELECT state, content, profile_text FROM import WHERE id = 2";
     assert_eq!(office.texts(import), ["applied - -"]);
     assert_eq!(office.texts("SELECT settled_at IS NOT NULL FROM notice"), ["1"]);
-    let again = office.run(Command::Release { id: 2 }).unwrap_err().to_string();
+    let again = office.run(release(true)).unwrap_err().to_string();
     assert_eq!(again, "import 2 is applied; only held imports are released or dropped");
 
     // And one that is dropped.
@@ -639,7 +657,7 @@ fn a_day_may_be_named() {
     let report = office.run(named(HEADER, &["2026-06-10"])).unwrap();
     assert_eq!((report.outcome, report.missing[0].missing), (Outcome::Held, 20));
     let id = report.import.unwrap();
-    assert_eq!(office.run(Command::Release { id }).unwrap().counts.cancelled, 20);
+    assert_eq!(office.run(Command::Release { id, anyway: false }).unwrap().counts.cancelled, 20);
     let report = office.run(named(&day(&lines(1)), &["2026-06-11"])).unwrap();
     assert_eq!(report.problems[0].problem, "expected only the days named for this file, found 2026-06-10");
 }
