@@ -14,7 +14,8 @@ pub struct Row {
     pub id: i64,
     /// When.
     pub at: Timestamp,
-    /// What: `fork`, `hole`, `two_devices`, `list_too_large`, `restored`, `import_held`.
+    /// What: `fork`, `hole`, `two_devices`, `list_too_large`, `restored`, `import_held`,
+    /// `contract_moved`.
     pub kind: String,
     /// Of which terminal.
     pub terminal: Option<String>,

@@ -167,7 +167,7 @@ impl Prepared {
                 Ok(Reply::TerminalBound { bound, broker: None })
             }
             Request::TerminalBind { terminal, vehicle, new_settings } => {
-                let bound = terminals::bind(tx, &mut fx.touched, &terminal, &vehicle, new_settings)?;
+                let bound = terminals::bind(tx, &mut fx.touched, now, &terminal, &vehicle, new_settings)?;
                 Ok(Reply::TerminalBound { bound, broker: None })
             }
             Request::TerminalList => Ok(Reply::Terminals(terminals::list(tx)?)),

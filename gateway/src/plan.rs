@@ -1,13 +1,17 @@
 //! The city's plan, taken over into the store, where pickups and terminals refer to it.
 
+use jiff::Timestamp;
 use meguri_config::City;
 use rusqlite::{Connection, params};
 
-/// Takes the plan over. What is gone from the plan stays, since history refers to it.
+use crate::store::sql;
+
+/// Takes the plan over. What is gone from the plan stays, since history refers to it. Terminals stay under their
+/// contract, as their own settings do; people are told where the vehicle has left it.
 ///
 /// # Errors
 /// When the store can't be written.
-pub fn take_over(tx: &Connection, city: &City) -> rusqlite::Result<()> {
+pub fn take_over(tx: &Connection, now: Timestamp, city: &City) -> rusqlite::Result<()> {
     let upsert = "INSERT INTO contractor (id, name) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET name = ?2";
     for contractor in &city.contractor {
         tx.execute(upsert, params![contractor.id.as_str(), contractor.name])?;
@@ -24,5 +28,31 @@ pub fn take_over(tx: &Connection, city: &City) -> rusqlite::Result<()> {
         let (id, contract) = (vehicle.id.as_str(), vehicle.contract.as_str());
         tx.execute(upsert, params![id, contract, vehicle.name, vehicle.round])?;
     }
+    tell_of_moved(tx, now)?;
     Ok(())
+}
+
+/// Has one notice open for each terminal whose vehicle has left the terminal's contract, and none for others or those
+/// kept out. Says whether notices changed.
+///
+/// # Errors
+/// When the store can't be written.
+pub fn tell_of_moved(tx: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+    const KIND: &str = "contract_moved";
+    const MOVED: &str = "SELECT terminal.id AS terminal,
+            json_object('vehicle', vehicle.id, 'from', terminal.contract, 'to', vehicle.contract) AS detail
+        FROM terminal JOIN vehicle ON vehicle.id = terminal.vehicle
+        WHERE terminal.contract <> vehicle.contract AND blocked_at IS NULL";
+    let settle = format!(
+        "UPDATE notice SET settled_at = ?1
+        WHERE kind = ?2 AND settled_at IS NULL AND (terminal, detail) NOT IN ({MOVED})"
+    );
+    let insert = format!(
+        "INSERT INTO notice (at, kind, terminal, detail) SELECT ?1, ?2, terminal, detail FROM ({MOVED}) AS moved
+        WHERE NOT EXISTS (SELECT 1 FROM notice
+            WHERE kind = ?2 AND notice.terminal = moved.terminal AND settled_at IS NULL)"
+    );
+    let settled = tx.execute(&settle, params![sql::ms(now), KIND])?;
+    let told = tx.execute(&insert, params![sql::ms(now), KIND])?;
+    Ok(settled + told > 0)
 }

@@ -131,7 +131,7 @@ pub fn open(settings: &Settings, city: &City, clock: &Clock) -> anyhow::Result<S
         tracing::warn!(incarnation = %store.incarnation, "this store is a copy put back; terminals send again what it lacks");
     }
     let tx = store.conn.transaction().context("the store can't begin")?;
-    plan::take_over(&tx, city).context("the city's plan can't be taken over")?;
+    plan::take_over(&tx, now, city).context("the city's plan can't be taken over")?;
     // Who is there is said anew by presence and hello.
     tx.execute("UPDATE terminal SET online = 0", []).context("the store can't be written")?;
     tx.commit().context("the store can't commit")?;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use crate::broker::Credential;
+use crate::plan;
 use crate::store::sql;
 use crate::touched::Touched;
 
@@ -145,6 +146,7 @@ pub fn renew(tx: &Connection, terminal: &TerminalId, secret_sha256: Digest) -> R
 pub fn bind(
     tx: &Connection,
     touched: &mut Touched,
+    now: Timestamp,
     terminal: &TerminalId,
     vehicle: &VehicleId,
     new_settings: bool,
@@ -160,6 +162,7 @@ pub fn bind(
     }
     let update = "UPDATE terminal SET contract = ?2, vehicle = ?3 WHERE id = ?1";
     tx.execute(update, [terminal.as_str(), contract.as_str(), vehicle.as_str()])?;
+    touched.notice |= plan::tell_of_moved(tx, now)?;
     touched.terminals.insert(terminal.clone());
     Ok(Bound { terminal: terminal.clone(), vehicle: vehicle.clone(), contract, contractor })
 }
@@ -185,6 +188,7 @@ pub fn block(
     }
     let update = "UPDATE terminal SET blocked_at = ?2, online = CASE WHEN ?2 IS NULL THEN online ELSE 0 END WHERE id = ?1";
     tx.execute(update, params![terminal.as_str(), blocked.then(|| sql::ms(now))])?;
+    touched.notice |= plan::tell_of_moved(tx, now)?;
     touched.terminals.insert(terminal.clone());
     Ok(true)
 }

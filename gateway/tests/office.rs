@@ -45,7 +45,7 @@ fn id(text: &str) -> TerminalId {
 fn fill(store: &mut Store, today: Date) {
     let city = City::parse(std::path::Path::new("city.toml"), CITY).unwrap();
     let tx = store.conn.transaction().unwrap();
-    plan::take_over(&tx, &city).unwrap();
+    plan::take_over(&tx, Timestamp::UNIX_EPOCH, &city).unwrap();
     let mut touched = meguri_gateway::touched::Touched::default();
     for (terminal, vehicle) in [("t-1", "v1"), ("t-2", "v1"), ("t-3", "v2")] {
         let vehicle = vehicle.parse().unwrap();
@@ -603,7 +603,8 @@ async fn lists_of_a_terminal_that_is_bound_anew_lapse() {
     bench.list("t-1").await;
     bench.list("t-2").await;
     let bound = bench.writer.run_job(|tx, touched| {
-        terminals::bind(tx, touched, &id("t-1"), &"v2".parse().unwrap(), true).map(|_| ())
+        let vehicle = "v2".parse().unwrap();
+        terminals::bind(tx, touched, Timestamp::UNIX_EPOCH, &id("t-1"), &vehicle, true).map(|_| ())
     });
     bound.await.unwrap().unwrap();
     let (version, _, list) = bench.list("t-1").await;

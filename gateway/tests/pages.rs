@@ -274,6 +274,15 @@ async fn what_a_person_settles_says_how() {
 }
 
 #[tokio::test]
+async fn a_terminal_that_its_vehicle_left_behind_says_what_to_do() {
+    let office = Office::open();
+    let detail = serde_json::json!({"vehicle": "v01", "from": "c-1", "to": "c-2"});
+    office.sample.notice(noon(), "contract_moved", Some("t-01"), &detail);
+    let board = words(&office.page("/").await, "id=\"attention\"", "</section>");
+    assert!(board.contains("t-01") && board.contains("terminal bind に --out を付けて"), "{board}");
+}
+
+#[tokio::test]
 async fn many_notices_do_not_hide_the_pickups() {
     let mut office = Office::open();
     office.sample.terminal("t-01", "v01", true, Some(noon()));

@@ -299,6 +299,38 @@ fn a_terminal_that_changes_its_contract_gets_new_settings() {
         (old.terminal, old.broker.host, old.broker.port)
     );
     drop(gateway);
+
+    // The plan moves its vehicle to another contract: people are told once, until the terminal follows.
+    let open = || {
+        let notices: Value = serde_json::from_str(&good(dir, &["notice", "list", "--json"])).unwrap();
+        let notices: Vec<Value> = notices.as_array().unwrap().clone();
+        notices.into_iter().filter(|notice| notice["kind"] == "contract_moved").collect::<Vec<_>>()
+    };
+    assert!(open().is_empty());
+    let moved = CITY.replace("id = \"v2\"\ncontract = \"c-2\"", "id = \"v2\"\ncontract = \"c-1\"");
+    assert_ne!(moved, CITY);
+    std::fs::write(dir.join("city.toml"), moved).unwrap();
+    for _ in 0..2 {
+        let told = open();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0]["terminal"], "t-1");
+        assert_eq!(told[0]["detail"], serde_json::json!({ "vehicle": "v2", "from": "c-2", "to": "c-1" }));
+    }
+    good(dir, &["terminal", "block", "t-1"]);
+    assert!(open().is_empty());
+    good(dir, &["terminal", "unblock", "t-1"]);
+    assert_eq!(open().len(), 1);
+    let _gateway = Gateway::start(dir);
+    // Another secret does not move it.
+    let again = dir.join("t-1-again");
+    good(dir, &["terminal", "secret", "t-1", "--out", again.to_str().unwrap()]);
+    assert_eq!(Terminal::read(&again.join("terminal.toml")).unwrap().contract.as_str(), "c-2");
+    assert_eq!(open().len(), 1);
+    assert!(!run(dir, &["terminal", "bind", "t-1", "--vehicle", "v2"]).status.success());
+    let third = dir.join("t-1-moved");
+    assert!(bind(&third).status.success());
+    assert_eq!(Terminal::read(&third.join("terminal.toml")).unwrap().contract.as_str(), "c-1");
+    assert!(open().is_empty());
 }
 
 #[test]

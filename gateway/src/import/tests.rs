@@ -77,7 +77,7 @@ impl Office {
         // A day before the pickups.
         let now = "2026-06-09T03:00:00Z".parse().unwrap();
         let store = Store::open(dir.path(), &city.id, now, Incarnation(Uuid::from_u128(1))).unwrap();
-        crate::plan::take_over(&store.conn, &city).unwrap();
+        crate::plan::take_over(&store.conn, now, &city).unwrap();
         Self { _dir: dir, store, city, now }
     }
 

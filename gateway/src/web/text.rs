@@ -230,6 +230,8 @@ texts! {
     NoticeImportHeld "取込を保留中" "Import is held";
     NoticeImportHeldHint "取り込むかどうかの判断が必要です。" "A person has to decide whether it is taken.";
     ImportMissing "{day}の予定 {planned}件のうち {missing}件が載っていません" "{day}: {missing} of {planned} planned pickups are missing";
+    NoticeContractMoved "号車の委託契約が替わりました" "The vehicle's contract has changed";
+    NoticeContractMovedHint "この端末は前の委託契約のままで、新しい契約の収集リストを受け取れません。terminal bind に --out を付けて新しい設定を作り、端末に入れて起動し直してください。" "This terminal is still under the contract before and gets no list of the new one. Make its new settings by terminal bind with --out, put them on the terminal, and start it anew.";
     ImportRelease "取り込む" "Take it";
     ImportDrop "取り込まない" "Drop it";
     NoticeSettle "確かめたら片付ける" "Once looked at, put it away";

@@ -174,6 +174,7 @@ fn notice(kind: &str) -> (Text, Option<Text>) {
         "list_too_large" => (Text::NoticeListTooLarge, Some(Text::NoticeListTooLargeHint)),
         "restored" => (Text::NoticeRestored, Some(Text::NoticeRestoredHint)),
         "import_held" => (Text::NoticeImportHeld, Some(Text::NoticeImportHeldHint)),
+        "contract_moved" => (Text::NoticeContractMoved, Some(Text::NoticeContractMovedHint)),
         _ => (Text::NoticeOther, None),
     }
 }
