@@ -5,6 +5,7 @@ mod access;
 mod aside;
 mod away;
 mod books;
+mod bound;
 mod clocks;
 mod durable;
 mod limits;
