@@ -63,7 +63,7 @@ pub struct Core {
     pub(crate) next_health: Option<Duration>,
     pub(crate) sampling: bool,
     pub(crate) next_housekeeping: Duration,
-    /// Whether the office has just said what it holds.
+    /// Whether the office has just said what it holds, and all that follows from it is on the disk.
     pub(crate) may_prune: bool,
     /// The boot clock at the last step, by which a view tells the time.
     pub(crate) now: Duration,
@@ -217,6 +217,10 @@ impl Core {
         self.changed = true;
         let before =
             LogKind::ALL.map(|log| self.kept.log(log).map_or((0, 0), |log| (log.acked, log.waiting())));
+        if matches!(purpose, Purpose::Answer) {
+            // Where a fork could not be written, what the office lacks still looks as if it had it.
+            (self.next_housekeeping, self.may_prune) = (now.boot, result.is_ok());
+        }
         let mut unforked = Vec::new();
         match result {
             Ok(mut rechained) => {

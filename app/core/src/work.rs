@@ -134,7 +134,6 @@ impl Core {
                 session.asked = true;
             }
         }
-        (self.next_housekeeping, self.may_prune) = (now.boot, true);
         self.heard_at = Some(self.time.now(now.boot));
         let mut ops = vec![Op::Time(self.time.keep(now.device, now.boot))];
         if self.kept.office != Some(ack.incarnation) {

@@ -41,6 +41,8 @@ enum Action {
     /// The process is killed before or after its next commit is on the disk.
     KillAtCommit(bool),
     DiskFull(bool),
+    /// The next commit fails, and no other.
+    FailCommit,
     CopyTerminal,
     RestoreTerminal(u8),
     CopyOffice,
@@ -76,6 +78,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Restart),
         1 => any::<bool>().prop_map(Action::KillAtCommit),
         1 => any::<bool>().prop_map(Action::DiskFull),
+        1 => Just(Action::FailCommit),
         2 => Just(Action::CopyTerminal),
         1 => any::<u8>().prop_map(Action::RestoreTerminal),
         2 => Just(Action::CopyOffice),
@@ -150,6 +153,7 @@ impl Play {
             Action::Restart => self.terminal.restart(&mut self.world),
             Action::KillAtCommit(after) => self.world.kill_at_commit = Some(after),
             Action::DiskFull(full) => self.world.disk_full = full,
+            Action::FailCommit => self.world.fail_commit = true,
             Action::CopyTerminal => self.terminal_copies.push(self.terminal.disk.clone()),
             Action::RestoreTerminal(index) => {
                 if let Some(index) = pick(index, self.terminal_copies.len()) {
@@ -214,7 +218,7 @@ impl Play {
     /// The line is good and the office's clock right from now on; returns when nothing is left to do.
     fn settle(&mut self) {
         (self.world.line, self.world.disk_full, self.world.kill_at_commit) = (true, false, None);
-        self.world.office_minutes = 0;
+        (self.world.office_minutes, self.world.fail_commit) = (0, false);
         let mut quiet = 0;
         for _ in 0..200 {
             self.deliver_all();

@@ -78,6 +78,8 @@ struct Bench {
     boot: Duration,
     device: Timestamp,
     full: bool,
+    /// So many commits fail, and then none.
+    failing: u32,
     hellos: Vec<Hello>,
     sends: Vec<(LogKind, u64, u64)>,
     connects: usize,
@@ -100,6 +102,7 @@ impl Bench {
             boot,
             device,
             full: false,
+            failing: 0,
             hellos: Vec::new(),
             sends: Vec::new(),
             connects: 0,
@@ -200,7 +203,8 @@ impl Bench {
         for effect in effects {
             match effect {
                 Effect::Commit(ops) => {
-                    let event = if self.full {
+                    let event = if self.full || self.failing > 0 {
+                        self.failing = self.failing.saturating_sub(1);
                         Event::CommitFailed("the disk is full".to_owned())
                     } else {
                         Event::Committed(self.commit(&ops))
@@ -453,6 +457,28 @@ fn a_fork_that_cannot_be_written_is_tried_again_and_nothing_is_sent_meanwhile() 
     bench.answer_hello(fork);
     assert_ne!(bench.kept.fact.as_ref().unwrap().epoch, epoch);
     assert_eq!(bench.sends, [(LogKind::Fact, 1, 1)]);
+}
+
+/// A store put back from a copy keeps what the office has put down as a hole; the office's word for that is a
+/// fork, and until the fork is on the disk the entries look as if the office had held them for long.
+#[test]
+fn what_a_fork_could_not_move_is_not_deleted() {
+    let mut bench = Bench::joined();
+    let fact = bench.collect().fact;
+    bench.plain(&bench.ack(1));
+    bench.step(Event::Disconnected(Why::Lost("away".to_owned())));
+    bench.wait(20.0 * 86_400.0);
+    bench.step(Event::Connected);
+    bench.failing = 1;
+    let hole = |ack: &mut Ack| ack.held[0].digest = Digest::ZERO;
+    bench.answer_hello(hole);
+    assert_eq!(bench.failing, 0, "the fork has failed");
+    let kept: Vec<FactId> = bench.kept.fact.as_ref().unwrap().entries.iter().map(|entry| entry.id).collect();
+    assert_eq!(kept, [fact]);
+    bench.wait(400.0);
+    bench.answer_hello(hole);
+    assert_eq!(bench.sends.last(), Some(&(LogKind::Fact, 1, 1)));
+    assert_eq!(bench.acked(), 0);
 }
 
 #[test]

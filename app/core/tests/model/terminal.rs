@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) up: Vec<(String, Vec<u8>)>,
     pub(crate) down: Vec<(String, Vec<u8>)>,
     pub(crate) disk_full: bool,
+    /// The next commit fails, and no other.
+    pub(crate) fail_commit: bool,
     /// Killed at the next commit: after it, or before.
     pub(crate) kill_at_commit: Option<bool>,
     /// Facts whose intent was answered with Ok.
@@ -63,6 +65,7 @@ impl World {
             up: Vec::new(),
             down: Vec::new(),
             disk_full: false,
+            fail_commit: false,
             kill_at_commit: None,
             confirmed: BTreeSet::new(),
             written: BTreeMap::new(),
@@ -224,7 +227,7 @@ impl Terminal {
                     if kill == Some(false) {
                         return self.restart(world);
                     }
-                    if world.disk_full {
+                    if std::mem::take(&mut world.fail_commit) || world.disk_full {
                         Event::CommitFailed("disk full".to_owned())
                     } else {
                         let rechained = self.disk.commit(&ops);
