@@ -2,8 +2,9 @@
 //!
 //! The list carries, for each pickup, the office's word, other terminals' standing statements and
 //! this terminal's own as far as the office had `seen` its log. Later facts of this terminal correct
-//! its own statements by citing them, just as the office will do when it gets them; then both sides
-//! ask the same function, [`decide`], for the state.
+//! its own statements just as the office will do when it gets them: those that they cite, and all of
+//! their own epoch, where the last word counts. Then both sides ask the same function, [`decide`], for
+//! the state.
 
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ pub(crate) fn stop(list: &KeptList, listed: &Arc<Listed>, log: Option<&Log>, ter
     let seen = seen.map_or(0, |seen| seen.seq);
     let said = || log.into_iter().flat_map(|log| log.said_of(listed.id));
     let later = said().filter(|(seq, ..)| *seq > seen).map(|(_, id, own)| (id, own));
-    let (own, statements) = own_word(listed, later, terminal);
+    let (own, statements) = own_word(listed, later, terminal, |fact| of_this_epoch(list, listed, log, fact));
     let verdict = decide(listed.office, &statements);
     let acked = log.map_or(0, |log| log.acked);
     Stop {
@@ -50,26 +51,39 @@ fn own_word<'a>(
     listed: &Listed,
     later: impl Iterator<Item = (FactId, &'a Own)>,
     terminal: &TerminalId,
+    of_this_epoch: impl Fn(FactId) -> bool,
 ) -> (Option<Statement>, Vec<Statement>) {
     // After a fork the office may name an own statement of a former epoch among the others.
     let (mut own, mut all): (Vec<Statement>, Vec<Statement>) =
         listed.others.iter().cloned().partition(|statement| statement.terminal == *terminal);
     own.extend(listed.own.clone());
+    let mut last = None;
     for (id, said) in later {
         let (cites, result) = match &said.fact {
             Fact::Outcome(outcome) => (outcome.replaces, Some(&outcome.result)),
             Fact::Undo(undo) => (Some(undo.of), None),
         };
-        own.retain(|statement| Some(statement.fact) != cites && statement.fact != id);
-        own.extend(result.map(|result| Statement {
+        own.retain(|listed| Some(listed.fact) != cites && listed.fact != id && !of_this_epoch(listed.fact));
+        last = result.map(|result| Statement {
             fact: id,
             terminal: terminal.clone(),
             at: said.at,
             result: result.clone(),
-        }));
+        });
     }
+    own.extend(last);
     all.extend(own.iter().cloned());
     (own.pop(), all)
+}
+
+/// Whether the office holds a listed fact of this terminal in the epoch that the log has now, as far as can be told here.
+/// What a fork has moved it may have had before.
+fn of_this_epoch(list: &KeptList, listed: &Listed, log: Option<&Log>, fact: FactId) -> bool {
+    let Some(log) = log else { return false };
+    match log.said_of(listed.id).find(|(_, id, _)| *id == fact) {
+        Some((seq, ..)) => seq > log.moved,
+        None => list.seen.iter().all(|seen| seen.epoch == log.epoch),
+    }
 }
 
 fn count(stops: &[Stop]) -> Counts {

@@ -735,6 +735,36 @@ fn own_facts_are_laid_over_the_list() {
     }
 }
 
+/// A hole has swallowed what took the listed word back: the later word cites nothing, and yet it is the last one.
+#[test]
+fn within_an_epoch_the_last_own_word_counts_whether_it_cites_or_not() {
+    let mut bench = Bench::joined();
+    let collected = bench.collect().fact;
+    bench.say(Intent::Undo { pickup: first() }).unwrap();
+    bench.refuse();
+    let epoch = bench.kept.fact.as_ref().unwrap().epoch;
+    let (terminal, at, result) = ("t-0001".parse().unwrap(), Timestamp::UNIX_EPOCH, Outcomes::Collected);
+    let mut made = list();
+    made.pickups[0].own = Some(Statement { fact: collected, terminal, at, result });
+    made.seen = vec![OwnSeen { epoch, seq: 2 }];
+    bench.down("list/naka-2026/2026-04-01", list_document(2, &made));
+    assert_eq!(bench.stop().state, State::NotCollected(Reason::NotOut));
+    // As well where the terminal has forgotten it.
+    let mut pruned = bench.kept.clone();
+    pruned.apply(Op::Prune { log: LogKind::Fact, upto: 2 }, &mut Vec::new());
+    let start = |kept: Kept| Bench::start(kept, Vec::new(), Duration::ZERO, at_noon());
+    assert_eq!(start(pruned.clone()).stop().state, State::NotCollected(Reason::NotOut));
+    // What may be of a former epoch stands until it is cited.
+    made.seen.push(OwnSeen { epoch: meguri_proto::Epoch(Uuid::from_u128(7)), seq: 1 });
+    let mut bench = start(pruned);
+    bench.down("list/naka-2026/2026-04-01", list_document(3, &made));
+    assert_eq!(bench.stop().state, State::Collected);
+}
+
+fn at_noon() -> Timestamp {
+    at("2026-04-01T03:00:00Z")
+}
+
 #[test]
 fn a_clock_a_year_ahead_follows_the_office_once_it_answers() {
     let mut bench = Bench::start(Kept::default(), Vec::new(), Duration::ZERO, at("2027-04-01T00:00:00Z"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use meguri_proto::pickup::{OfficeWord, Said, State, decide, standing};
+use meguri_proto::pickup::{OfficeWord, Said, State, decide, standing, telling};
 use meguri_proto::{
     Ack, DayList, Digest, Document, DocumentName, DownTopic, Epoch, FactBody, FactId, Hello, Incarnation,
     Item, Listed, LogKind, LogPublish, Message, OwnSeen, Payment, PickupId, Place, SeqHeld, Topic, UpTopic,
@@ -13,6 +13,16 @@ use uuid::Uuid;
 
 use super::PICKUPS;
 use super::terminal::{World, settings};
+
+/// A list as it was last sent.
+#[derive(Debug, Clone)]
+struct Issued {
+    version: u64,
+    digest: Digest,
+    /// Of everything in it but what the terminal itself said: that alone makes no new version.
+    basis: Digest,
+    seen: Vec<OwnSeen>,
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Office {
@@ -25,7 +35,8 @@ pub(crate) struct Office {
     said: Vec<Said>,
     /// Epochs of the fact log in the order in which they came.
     opened: Vec<Epoch>,
-    list: Option<(u64, Digest, DayList)>,
+    /// Day lists as they were last sent.
+    lists: BTreeMap<DocumentName, Issued>,
 }
 
 impl Office {
@@ -37,7 +48,7 @@ impl Office {
             facts: BTreeMap::new(),
             said: Vec::new(),
             opened: Vec::new(),
-            list: None,
+            lists: BTreeMap::new(),
         }
     }
 
@@ -157,25 +168,10 @@ impl Office {
             newest.map(|epoch| OwnSeen { epoch: *epoch, seq: self.epochs[&(LogKind::Fact, *epoch)].0 });
         let seen: Vec<OwnSeen> = seen.collect();
         let theirs = hello.documents.iter().find(|held| held.name == name);
-        if let (Some((version, digest, list)), Some(theirs)) = (&self.list, theirs)
-            && (*version, *digest) == (theirs.version, theirs.digest)
-            && seen.iter().all(|office| {
-                let told =
-                    list.seen.iter().find(|told| told.epoch == office.epoch).map_or(0, |told| told.seq);
-                let kept = hello.logs.fact.iter().find(|kept| kept.epoch == office.epoch);
-                told >= office.seq
-                    || kept.is_some_and(|kept| kept.first <= told + 1 && kept.head >= office.seq)
-            })
-        {
-            return;
-        }
-        let theirs = theirs.map_or(0, |theirs| theirs.version);
-        let version = self.list.as_ref().map_or(0, |list| list.0).max(theirs) + 1;
         let pickups = (1..=PICKUPS).map(|n| {
             let id = PickupId(Uuid::from_u128(n));
             let mut others = self.statements(id);
             let own = others.pop();
-            others.truncate(meguri_proto::limits::LIST_STATEMENTS);
             Listed {
                 id,
                 order: u32::try_from(n).unwrap(),
@@ -193,7 +189,7 @@ impl Office {
                 payment: Payment::Tickets,
                 changed: false,
                 office: OfficeWord::Planned,
-                others,
+                others: telling(&others),
                 own,
             }
         });
@@ -207,8 +203,29 @@ impl Office {
             seen,
             pickups: pickups.collect(),
         };
+        let mut bare = list.clone();
+        bare.seen.clear();
+        bare.pickups.iter_mut().for_each(|listed| listed.own = None);
+        let basis = Digest::of(&bare.encode().unwrap());
+        let issued = self.lists.get(&name);
+        if let (Some(issued), Some(theirs)) = (issued, theirs)
+            && issued.basis == basis
+            && (issued.version, issued.digest) == (theirs.version, theirs.digest)
+            && list.seen.iter().all(|office| {
+                let told = issued.seen.iter().find(|told| told.epoch == office.epoch);
+                let told = told.map_or(0, |told| told.seq);
+                let kept = hello.logs.fact.iter().find(|kept| kept.epoch == office.epoch);
+                told >= office.seq
+                    || kept.is_some_and(|kept| kept.first <= told + 1 && kept.head >= office.seq)
+            })
+        {
+            return;
+        }
+        let theirs = theirs.map_or(0, |theirs| theirs.version);
+        let version = issued.map_or(0, |issued| issued.version).max(theirs) + 1;
         let body = String::from_utf8(list.encode().unwrap()).unwrap();
         let digest = Digest::of(body.as_bytes());
+        self.lists.insert(name.clone(), Issued { version, digest, basis, seen: list.seen });
         let document = Document { v: 1, version, digest, body: RawValue::from_string(body).unwrap() };
         self.send(world, DownTopic::Document(name), document.encode().unwrap());
     }
