@@ -73,8 +73,11 @@ pub struct Core {
 impl Core {
     /// The mind of a terminal that keeps `kept`, with the first things to do.
     #[must_use]
-    pub fn new(settings: Settings, kept: Kept, moment: Moment) -> (Self, Vec<Effect>) {
+    pub fn new(settings: Settings, mut kept: Kept, moment: Moment) -> (Self, Vec<Effect>) {
         let mut now = Now::new(moment);
+        if let Some(log) = &mut kept.fact {
+            log.found = log.head();
+        }
         let contract = settings.terminal.contract.clone();
         let time = TrustedTime::start(kept.time, now.device, now.boot, settings.device_start, |date| {
             let name = DocumentName::List { contract: contract.clone(), date };

@@ -84,6 +84,9 @@ pub struct Log {
     /// All up to this number were moved here by a fork; a list made before the office held them in this
     /// epoch does not tell which of them came before what.
     pub moved: u64,
+    /// All up to this number were there when the program started. A store put back from a copy may have
+    /// moved them once already: the office may hold them in an epoch that is forgotten here.
+    pub found: u64,
     /// The numbers of the entries that speak of a pickup.
     pub about: HashMap<PickupId, VecDeque<u64>>,
 }
@@ -219,7 +222,7 @@ impl Log {
     #[must_use]
     pub fn new(epoch: Epoch) -> Self {
         let (entries, about) = (VecDeque::new(), HashMap::new());
-        Self { epoch, first: 1, before: Digest::ZERO, entries, acked: 0, moved: 0, about }
+        Self { epoch, first: 1, before: Digest::ZERO, entries, acked: 0, moved: 0, found: 0, about }
     }
 
     /// Number of the last entry.
@@ -245,6 +248,19 @@ impl Log {
     pub fn entry(&self, seq: u64) -> Option<&Meta> {
         let index = usize::try_from(seq.checked_sub(self.first)?).ok()?;
         self.entries.get(index)
+    }
+
+    /// Up to where a list tells of this epoch.
+    #[must_use]
+    pub fn seen_by(&self, list: &KeptList) -> u64 {
+        list.seen.iter().find(|seen| seen.epoch == self.epoch).map_or(0, |seen| seen.seq)
+    }
+
+    /// Up to where entries may stand in another epoch in the office that made a list.
+    #[must_use]
+    pub fn elsewhere(&self, list: &KeptList) -> u64 {
+        let alone = list.seen.iter().all(|seen| seen.epoch == self.epoch);
+        if alone { self.moved } else { self.moved.max(self.found) }
     }
 
     /// The digest at `seq`, as far back as the one before the first kept entry.
@@ -345,20 +361,18 @@ impl Kept {
         self.documents.iter().map(named).collect()
     }
 
-    /// The documents as a hello names them. Where a fork has moved facts that the office now holds, a
-    /// list that does not tell of them yet is named with no digest of its own, so that a new one comes.
+    /// The documents as a hello names them. Where facts that the office now holds may stand in another epoch
+    /// there, a list that does not tell of them yet is named with no digest of its own, so that a new one comes.
     #[must_use]
     pub fn documents_told(&self) -> Vec<DocumentHeld> {
         let mut told = self.documents_held();
-        let Some(log) = self.fact.as_ref().filter(|log| log.moved > 0 && log.acked >= log.moved) else {
-            return told;
-        };
+        let Some(log) = &self.fact else { return told };
         for document in &mut told {
             let list = self.documents.get(&document.name).and_then(|held| held.list.as_ref());
-            let knows = |list: &Arc<KeptList>| {
-                list.seen.iter().any(|seen| seen.epoch == log.epoch && seen.seq >= log.moved)
-            };
-            if list.is_some_and(|list| !knows(list)) {
+            if list.is_some_and(|list| {
+                let wanted = log.elsewhere(list);
+                log.acked >= wanted && log.seen_by(list) < wanted
+            }) {
                 document.digest = Digest::ZERO;
             }
         }

@@ -30,8 +30,7 @@ pub(crate) fn lay_over(list: &KeptList, version: u64, log: Option<&Log>, termina
 
 /// One stop as the screen shows it.
 pub(crate) fn stop(list: &KeptList, listed: &Arc<Listed>, log: Option<&Log>, terminal: &TerminalId) -> Stop {
-    let seen = log.and_then(|log| list.seen.iter().find(|seen| seen.epoch == log.epoch));
-    let seen = seen.map_or(0, |seen| seen.seq);
+    let seen = log.map_or(0, |log| log.seen_by(list));
     let said = || log.into_iter().flat_map(|log| log.said_of(listed.id));
     let later = said().filter(|(seq, ..)| *seq > seen).map(|(_, id, own)| (id, own));
     let (own, statements) = own_word(listed, later, terminal, |fact| of_this_epoch(list, listed, log, fact));
@@ -77,11 +76,10 @@ fn own_word<'a>(
 }
 
 /// Whether the office holds a listed fact of this terminal in the epoch that the log has now, as far as can be told here.
-/// What a fork has moved it may have had before.
 fn of_this_epoch(list: &KeptList, listed: &Listed, log: Option<&Log>, fact: FactId) -> bool {
     let Some(log) = log else { return false };
     match log.said_of(listed.id).find(|(_, id, _)| *id == fact) {
-        Some((seq, ..)) => seq > log.moved,
+        Some((seq, ..)) => seq > log.elsewhere(list),
         None => list.seen.iter().all(|seen| seen.epoch == log.epoch),
     }
 }

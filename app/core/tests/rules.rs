@@ -761,6 +761,40 @@ fn within_an_epoch_the_last_own_word_counts_whether_it_cites_or_not() {
     assert_eq!(bench.stop().state, State::Collected);
 }
 
+/// The store is a copy from before a fork. The office has its facts in the epoch that is forgotten here, where a later one
+/// corrected them; only a new list can say so.
+#[test]
+fn a_store_put_back_asks_what_became_of_its_facts_in_a_forgotten_epoch() {
+    let name = "list/naka-2026/2026-04-01";
+    let mut bench = Bench::joined();
+    bench.collect();
+    let mut bench = bench.restart();
+    bench.join();
+    let epoch = bench.kept.fact.as_ref().unwrap().epoch;
+    let result = Outcomes::NotCollected { reason: Reason::NotOut, note: None };
+    let fact = FactId(Uuid::from_u128(3));
+    let mut made = list();
+    let own = Statement { fact, terminal: "t-0001".parse().unwrap(), at: at_noon(), result };
+    made.pickups[0].own = Some(own);
+    made.seen = vec![OwnSeen { epoch: meguri_proto::Epoch(Uuid::from_u128(7)), seq: 2 }];
+    bench.down(name, list_document(2, &made));
+    bench.plain(&bench.ack(1));
+    bench.wait(400.0);
+    assert_eq!(bench.hellos.last().unwrap().documents[0].digest, Digest::ZERO);
+    made.seen.push(OwnSeen { epoch, seq: 1 });
+    bench.down(name, list_document(3, &made));
+    bench.answer_hello(|_| {});
+    assert_eq!(bench.stop().state, State::NotCollected(Reason::NotOut));
+    bench.collect();
+    bench.plain(&bench.ack(2));
+    bench.wait(400.0);
+    assert_ne!(
+        bench.hellos.last().unwrap().documents[0].digest,
+        Digest::ZERO,
+        "own facts alone ask for none"
+    );
+}
+
 fn at_noon() -> Timestamp {
     at("2026-04-01T03:00:00Z")
 }
