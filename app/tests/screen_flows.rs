@@ -337,6 +337,14 @@ async fn another_reason_needs_a_note() {
     sitting.must_see("「その他」のメモ");
     sitting.poke("メモを入れてください");
     assert!(sitting.asked().is_empty());
+    // Blanks are none, and the button says so.
+    let field = sitting.find("メモ").unwrap();
+    for blanks in [" ", "　", "\n"] {
+        field.set_accessible_value(blanks);
+        let button = sitting.find("メモを入れてください").expect("a button that asks for a note");
+        assert_eq!(button.accessible_enabled(), Some(false), "{blanks:?}");
+    }
+    field.set_accessible_value("");
     // Without a keyboard, and with one.
     sitting.tap("門が閉まっている").await;
     sitting.tap("事務所に連絡済み").await;

@@ -130,6 +130,7 @@ impl PickupAdapter {
         page.set_last(choice.last());
         page.set_taken(number(choice.taken_pieces()));
         page.set_short(number(choice.pieces().saturating_sub(choice.taken_pieces())));
+        page.set_noted(choice.noted());
         if page.get_note() != choice.note {
             page.set_note(choice.note.as_str().into());
         }

@@ -100,6 +100,11 @@ impl Choice {
         (0..self.items.len()).filter(|&item| self.taken[item] < self.items[item].count).collect()
     }
 
+    /// Whether something was written that is more than blanks.
+    pub(crate) fn noted(&self) -> bool {
+        !self.note.trim().is_empty()
+    }
+
     /// The items still to be asked for after the present one.
     fn after(&self) -> Vec<usize> {
         self.short().into_iter().filter(|&item| item > self.at).collect()
@@ -445,16 +450,16 @@ impl State {
             }
         }
         let choice = self.choice.as_ref()?;
-        let noted = if choice.partly {
+        let demanded = if choice.partly {
             choice.reasons.iter().flatten().any(|&reason| self.demands_note(reason))
         } else {
             self.demands_note(reason)
         };
-        if noted && (!on_note || choice.note.trim().is_empty()) {
+        if demanded && !(on_note && choice.noted()) {
             self.page = Page::Note;
             return None;
         }
-        let note = noted.then(|| choice.note.trim().to_owned());
+        let note = demanded.then(|| choice.note.trim().to_owned());
         let intent = if choice.partly {
             let items = (0..choice.items.len())
                 .map(|item| ItemResult {

@@ -272,6 +272,14 @@ proptest! {
         let mut state = state(three());
         for step in moves {
             let writing = state.writing.is_some();
+            let before = (state.page, state.choice.as_ref().map(|choice| choice.at));
+            // As the buttons of the pages that ask are enabled.
+            let enabled = !writing && state.choice.as_ref().is_some_and(|choice| match state.page {
+                Page::Causes => choice.chosen.is_some(),
+                Page::Note => choice.noted(),
+                Page::Pickup | Page::About => false,
+            });
+            let confirms = matches!(step, Move::Confirm);
             let intent = match step {
                 Move::Open(n) => { state.open(id(n)); None }
                 Move::Toggle(item) => { state.toggle(item); None }
@@ -294,6 +302,10 @@ proptest! {
                 }
                 Move::List(how) => { state.show(view(1, changed(how))); None }
             };
+            if confirms {
+                let after = (state.page, state.choice.as_ref().map(|choice| choice.at));
+                prop_assert_eq!(intent.is_some() || before != after, enabled, "a button does what it looks like");
+            }
             if let Some(intent) = intent {
                 prop_assert!(!writing, "two at once");
                 prop_assert!(state.writing.is_some());
