@@ -100,7 +100,8 @@ impl Store {
             }
             // A body that can't be read stays in its place; it is found out when it is to be sent.
             let body: String = row.get(3).unwrap_or_default();
-            let note: Option<String> = row.get(5).map_err(&reading)?;
+            // As well a note, without which the entry is sent.
+            let note: Option<String> = row.get(5).unwrap_or_default();
             let id = FactId(id(row, 1).map_err(&reading)?);
             let digest = digest(row, 2).map_err(&reading)?;
             let acked_at: Option<i64> = row.get(4).map_err(&reading)?;

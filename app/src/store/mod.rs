@@ -9,6 +9,7 @@ mod load;
 mod sql;
 mod write;
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -220,21 +221,29 @@ impl Store {
         publish.encode().map(Some).map_err(|source| StoreError::Pack { log, first, last, source })
     }
 
-    fn notes(
-        &self,
-        log: LogKind,
-        first: u64,
-        last: u64,
-    ) -> Result<std::collections::BTreeMap<Digest, String>, StoreError> {
+    /// The texts of the notes. One that is not as it was written is left out: the entry that names it goes without
+    /// it, rather than none ever again.
+    fn notes(&self, log: LogKind, first: u64, last: u64) -> Result<BTreeMap<Digest, String>, StoreError> {
         let reading = failed("read notes");
         let mut statement = self
             .connection
-            .prepare_cached("SELECT digest, text FROM note WHERE log = ?1 AND seq BETWEEN ?2 AND ?3")
+            .prepare_cached("SELECT seq, digest, text FROM note WHERE log = ?1 AND seq BETWEEN ?2 AND ?3")
             .map_err(&reading)?;
-        let rows = statement.query_map(params![log.as_str(), Number(first), Number(last)], |row| {
-            Ok((digest(row, 0)?, row.get::<_, String>(1)?))
-        });
-        rows.and_then(Iterator::collect).map_err(&reading)
+        let mut rows =
+            statement.query(params![log.as_str(), Number(first), Number(last)]).map_err(&reading)?;
+        let mut notes = BTreeMap::new();
+        while let Some(row) = rows.next().map_err(&reading)? {
+            let seq = number(row, 0).map_err(&reading)?;
+            match (digest(row, 1), row.get::<_, String>(2)) {
+                (Ok(digest), Ok(text)) if LogPublish::check_note(&digest, &text).is_ok() => {
+                    notes.insert(digest, text);
+                }
+                _ => tracing::error!(
+                    "the note beside entry {seq} of the {log} log is damaged on the disk; the entry is sent without it"
+                ),
+            }
+        }
+        Ok(notes)
     }
 
     /// Bytes free where the store lies, where the system says.

@@ -139,6 +139,20 @@ fn a_damaged_entry_is_neither_sent_nor_forked() {
 }
 
 #[test]
+fn a_damaged_note_holds_no_entry_back() {
+    for damage in ["text = '立入自由'", "text = CAST(x'E7AB' AS TEXT)", "digest = x'00'"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = filled(&folder, 4);
+        store.connection.execute(&format!("UPDATE note SET {damage}"), []).unwrap();
+        drop(store);
+        let (store, kept) = open(&folder).unwrap();
+        assert_eq!(kept.fact.unwrap().waiting(), 4, "{damage}");
+        let publish = pack(&store, epoch(1), 1, 4).unwrap();
+        assert_eq!((publish.entries.len(), publish.notes.len()), (4, 0), "{damage}");
+    }
+}
+
+#[test]
 fn a_full_disk_writes_nothing_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, kept) = filled(&folder, 1);
