@@ -95,6 +95,7 @@ pub fn start(settings: Terminal, data: &Path, clock: Clock) -> Result<Handle, St
         answers: HashMap::new(),
         next_answer: 0,
         wake: Duration::ZERO,
+        sample: false,
     };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
@@ -198,6 +199,9 @@ struct Body {
     answers: HashMap<u64, Answer>,
     next_answer: u64,
     wake: Duration,
+    /// A health sample is asked for. It waits its turn in the loop: done at once, samples that are always due
+    /// would leave no turn to anything else.
+    sample: bool,
 }
 
 impl Body {
@@ -235,6 +239,11 @@ impl Body {
                         self.link.disconnect();
                     }
                     event
+                }
+                () = std::future::ready(()), if self.sample => {
+                    self.sample = false;
+                    let free = self.with_store(|store| Ok(store.free_bytes())).await;
+                    Event::Sampled(free.ok().flatten())
                 }
                 () = tokio::time::sleep(wake) => Event::Tick,
             };
@@ -274,8 +283,8 @@ impl Body {
                     }
                 }
                 Effect::Sample => {
-                    let free = self.with_store(|store| Ok(store.free_bytes())).await;
-                    Event::Sampled(free.ok().flatten())
+                    self.sample = true;
+                    continue;
                 }
                 Effect::Connect => {
                     self.link.connect();

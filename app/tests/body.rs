@@ -117,6 +117,22 @@ async fn works_without_a_line_and_over_a_restart() {
     assert_eq!(kept.confirmed.map(|confirmed| confirmed.date), Some(today));
 }
 
+/// Whatever the settings let through: what is always due takes its turn and no more.
+#[tokio::test]
+async fn a_timer_that_is_always_due_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    settings.timers.health = 0.000_001;
+    let handle = body::start(settings, &folder.path().join("data"), Clock::system()).unwrap();
+    let mut view = handle.view();
+    until(&mut view, |view| view.link == Link::Down).await;
+    let patience = std::time::Duration::from_secs(30);
+    let status = tokio::time::timeout(patience, handle.status()).await.expect("it answers");
+    assert!(status.is_some());
+    let stopped = tokio::task::spawn_blocking(move || handle.stop());
+    tokio::time::timeout(patience, stopped).await.expect("it stops").unwrap();
+}
+
 #[test]
 fn says_what_is_missing_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
