@@ -38,15 +38,22 @@ fn settings(folder: &Path) -> Terminal {
     Terminal::read(&folder.join("terminal.toml")).unwrap()
 }
 
-/// A data folder with a list for today.
+/// A clock that shows the morning of the list's day, whenever the test runs.
+fn clock(folder: &Path) -> Clock {
+    let path = folder.join("clock.toml");
+    let real = jiff::Timestamp::now();
+    let text = format!("real = \"{real}\"\nfrom = \"2026-04-01T00:00:00Z\"\nspeed = 1.0\n");
+    std::fs::write(&path, text).unwrap();
+    Clock::rehearsal(&path).unwrap()
+}
+
+/// A data folder with a list.
 fn with_list(settings: &Terminal, data: &Path) {
     let (mut store, _) = Store::open(data, &settings.city, &settings.terminal).unwrap();
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).date();
     let mut list = DayList::decode(LIST.trim().as_bytes()).unwrap();
-    list.date = today;
     list.pickups[0].own = None;
     let body = String::from_utf8(list.encode().unwrap()).unwrap();
-    let name = DocumentName::List { contract: settings.contract.clone(), date: today };
+    let name = DocumentName::List { contract: settings.contract.clone(), date: list.date };
     let held = Held { version: 1, digest: Digest::of(body.as_bytes()), list: Some(Arc::new(list.into())) };
     store.commit(&[Op::Document { name, held, body: Some(body) }]).unwrap();
 }
@@ -54,6 +61,7 @@ fn with_list(settings: &Terminal, data: &Path) {
 struct Running {
     folder: TempDir,
     settings: Terminal,
+    clock: Clock,
     handle: Handle,
 }
 
@@ -61,8 +69,9 @@ fn start() -> Running {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path());
     with_list(&settings, &folder.path().join("data"));
-    let handle = body::start(settings.clone(), &folder.path().join("data"), Clock::system()).unwrap();
-    Running { folder, settings, handle }
+    let clock = clock(folder.path());
+    let handle = body::start(settings.clone(), &folder.path().join("data"), clock.clone()).unwrap();
+    Running { folder, settings, clock, handle }
 }
 
 async fn until(view: &mut watch::Receiver<Arc<View>>, what: impl Fn(&View) -> bool) -> Arc<View> {
@@ -72,7 +81,7 @@ async fn until(view: &mut watch::Receiver<Arc<View>>, what: impl Fn(&View) -> bo
 
 #[tokio::test]
 async fn works_without_a_line_and_over_a_restart() {
-    let Running { folder, settings, handle } = start();
+    let Running { folder, settings, clock, handle } = start();
     let (city, terminal) = (settings.city.clone(), settings.terminal.clone());
     let mut view = handle.view();
     let first = until(&mut view, |view| view.link == Link::Down).await;
@@ -93,7 +102,7 @@ async fn works_without_a_line_and_over_a_restart() {
     let status = handle.status().await.unwrap();
     assert_eq!((status.waiting, status.logs[0].head), (2, 2));
     let data = folder.path().join("data");
-    let second = body::start(settings.clone(), &data, Clock::system());
+    let second = body::start(settings.clone(), &data, clock.clone());
     assert!(matches!(second, Err(StartError::Store(StoreError::Open { .. }))), "one process a store");
 
     let stopped = handle.clone();
@@ -101,7 +110,7 @@ async fn works_without_a_line_and_over_a_restart() {
     let refused = stopped.record(Intent::Undo { pickup }).await;
     assert!(matches!(refused, Err(NotRecorded::Store(_))));
 
-    let again = body::start(settings, &data, Clock::system()).unwrap();
+    let again = body::start(settings, &data, clock).unwrap();
     let shown = again.view().borrow().clone();
     let stop = &shown.list.as_ref().unwrap().stops[0];
     assert_eq!((&stop.state, shown.waiting), (&State::NotCollected(Reason::Other), 2));
