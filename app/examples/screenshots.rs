@@ -193,6 +193,15 @@ fn rare_screens(queue: &Queue, folder: &Path) {
     partly.tap("次の品目へ").tap("その他").tap("メモの入力へ");
     partly.tap("門が閉まっている").draw(&file("note"));
 
+    for (size, name) in [(WIDE, "wide"), (LOW, "low"), (PORTRAIT, "portrait")] {
+        let note = new(size, fixture::day());
+        note.tap(FIRST).tap("収集不可").tap("その他").tap("メモの入力へ");
+        for _ in 0..50 {
+            note.tap("他の人のごみと混在");
+        }
+        note.draw(&file(&format!("note-full-{name}")));
+    }
+
     let recorded = new(WIDE, fixture::day());
     recorded.tap("4点とも収集完了");
     let mut view = fixture::day();

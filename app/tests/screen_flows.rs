@@ -351,6 +351,14 @@ async fn another_reason_needs_a_note() {
     let field = sitting.find("メモ").unwrap();
     assert_eq!(field.accessible_value().unwrap(), "門が閉まっている、事務所に連絡済み");
     field.set_accessible_value("猫が寝ている");
+    // How much room is left is told before the end, and that nothing more fits.
+    field.set_accessible_value("長".repeat(470));
+    sitting.must_see("あと30文字");
+    field.set_accessible_value("長".repeat(501));
+    sitting.must_see("500文字まで入ります");
+    assert_eq!(field.accessible_value().unwrap().chars().count(), 500);
+    field.set_accessible_value("猫が寝ている");
+    assert!(!sitting.sees("500文字まで入ります"));
     sitting.tap("「その他」で収集不可を記録").await;
     let note = Some("猫が寝ている".to_owned());
     assert_eq!(sitting.asked(), [Intent::Refuse { pickup: pickup(1), reason: Reason::Other, note }]);

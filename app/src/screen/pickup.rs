@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use jiff::tz::TimeZone;
 use meguri_core::view::Stop;
+use meguri_proto::limits::LONG_TEXT;
 use meguri_proto::pickup::{Contradiction, Result as Outcome, Statement};
 use meguri_proto::{Item, ItemResult, Payment};
 use slint::{ComponentHandle, ModelRc, SharedString, VecModel};
@@ -131,6 +132,8 @@ impl PickupAdapter {
         page.set_taken(number(choice.taken_pieces()));
         page.set_short(number(choice.pieces().saturating_sub(choice.taken_pieces())));
         page.set_noted(choice.noted());
+        page.set_note_most(number(LONG_TEXT));
+        page.set_note_left(number(LONG_TEXT.saturating_sub(choice.note.chars().count())));
         if page.get_note() != choice.note {
             page.set_note(choice.note.as_str().into());
         }
