@@ -85,7 +85,7 @@ impl Sitting {
         answer: Result<(), NotRecorded>,
     ) -> Self {
         let look = fixture::look(language, theme, size);
-        let record = move |_: Intent, reply: meguri_app::screen::Reply| {
+        let record = move |_: Intent, _, reply: meguri_app::screen::Reply| {
             reply(answer.clone().map(|()| fixture::fact(1)));
         };
         let screen = Screen::new(&look, record, |_| {}).unwrap();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use meguri_config::{Clock, Terminal};
 use meguri_core::status::Status;
-use meguri_core::view::{Intent, NotRecorded, View};
+use meguri_core::view::{Intent, NotRecorded, Shown, View};
 use meguri_core::{Core, Effect, Event, Settings};
 use meguri_proto::{FactId, UpTopic};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -49,7 +49,7 @@ pub enum StartError {
 type Answer = Box<dyn FnOnce(Result<Recorded, NotRecorded>) + Send>;
 
 enum Request {
-    Record(Intent, Answer),
+    Record(Intent, Option<Shown>, Answer),
     ConfirmDate(Date),
     Status(Box<dyn FnOnce(Option<Status>) + Send>),
 }
@@ -120,32 +120,36 @@ impl Handle {
     /// [`NotRecorded`] says why; nothing of it was written.
     pub async fn record(&self, intent: Intent) -> Result<FactId, NotRecorded> {
         let (to, from) = oneshot::channel();
-        self.record_then(intent, move |result| drop(to.send(result)));
+        self.record_placed(intent, None, move |result| drop(to.send(result.map(|recorded| recorded.fact))));
         from.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// As [`record`](Self::record), for a thread that may not wait: `then` runs on the terminal's thread.
+    /// As [`record`](Self::record), of what was shown, for a thread that may not wait: `then` runs on the
+    /// terminal's thread.
     pub fn record_then(
         &self,
         intent: Intent,
+        shown: Shown,
         then: impl FnOnce(Result<FactId, NotRecorded>) + Send + 'static,
     ) {
-        self.record_placed(intent, move |result| then(result.map(|recorded| recorded.fact)));
+        self.record_placed(intent, Some(shown), move |result| then(result.map(|recorded| recorded.fact)));
     }
 
-    /// As [`record_then`](Self::record_then), and says where in the log the fact stands.
+    /// As [`record_then`](Self::record_then), and says where in the log the fact stands. Where nobody was shown
+    /// anything it is of what there is now.
     pub fn record_placed(
         &self,
         intent: Intent,
+        shown: Option<Shown>,
         then: impl FnOnce(Result<Recorded, NotRecorded>) + Send + 'static,
     ) {
         use mpsc::error::TrySendError::{Closed, Full};
-        let (request, why) = match self.requests.try_send(Request::Record(intent, Box::new(then))) {
+        let (request, why) = match self.requests.try_send(Request::Record(intent, shown, Box::new(then))) {
             Ok(()) => return,
             Err(Full(request)) => (request, NotRecorded::Store("too much at once; try again".to_owned())),
             Err(Closed(request)) => (request, stopped()),
         };
-        if let Request::Record(_, answer) = request {
+        if let Request::Record(.., answer) = request {
             answer(Err(why));
         }
     }
@@ -218,10 +222,10 @@ impl Body {
             let event = tokio::select! {
                 () = stop.notified() => break,
                 request = requests.recv() => match request {
-                    Some(Request::Record(intent, answer)) => {
+                    Some(Request::Record(intent, shown, answer)) => {
                         self.next_answer += 1;
                         self.answers.insert(self.next_answer, answer);
-                        Event::Intent(self.next_answer, intent)
+                        Event::Intent(self.next_answer, intent, shown)
                     }
                     Some(Request::ConfirmDate(date)) => Event::ConfirmDate(date),
                     Some(Request::Status(to)) => {

@@ -145,11 +145,12 @@ impl Console {
 
     fn record(&self, intent: Intent) -> Result<Value, Refused> {
         let (to, from) = std::sync::mpsc::channel();
-        self.handle.record_placed(intent, move |result| drop(to.send(result)));
+        self.handle.record_placed(intent, None, move |result| drop(to.send(result)));
         let stopped = NotRecorded::Store("the terminal has stopped".to_owned());
         let recorded = from.recv().unwrap_or(Err(stopped)).map_err(|why| Refused {
             error: match why {
                 NotRecorded::NotListed => "not_listed",
+                NotRecorded::Changed => "changed",
                 NotRecorded::NothingToUndo => "nothing_to_undo",
                 NotRecorded::Already => "already",
                 NotRecorded::NoteMissing => "note_missing",

@@ -44,7 +44,7 @@ impl Sitting {
         let (asked, reply) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(None)));
         let record = {
             let (asked, reply) = (Rc::clone(&asked), Rc::clone(&reply));
-            move |intent, to| {
+            move |intent, _, to| {
                 asked.borrow_mut().push(intent);
                 *reply.borrow_mut() = Some(to);
             }

@@ -56,7 +56,7 @@ fn window(folder: &Path) -> ExitCode {
         return code;
     }
     let look = fixture::look(Language::Ja, Theme::Day, (1280, 800));
-    let record = |intent: Intent, reply: Reply| {
+    let record = |intent: Intent, _, reply: Reply| {
         println!("intent {intent:?}");
         reply(Ok::<_, NotRecorded>(fixture::fact(1)));
     };

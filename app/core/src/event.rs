@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use meguri_proto::{Epoch, FactId, LogKind, UpTopic};
 
 use crate::kept::{Op, Rechained};
-use crate::view::{Intent, NotRecorded};
+use crate::view::{Intent, NotRecorded, Shown};
 
 /// What happened.
 #[derive(Debug)]
@@ -23,8 +23,9 @@ pub enum Event {
         /// Its bytes.
         payload: Vec<u8>,
     },
-    /// A person wants something recorded. Its [`Effect::Answer`] carries the same number.
-    Intent(u64, Intent),
+    /// A person wants something recorded, of what they were shown; without that, of what there is now.
+    /// Its [`Effect::Answer`] carries the same number.
+    Intent(u64, Intent, Option<Shown>),
     /// The crew says that this date, which it was shown, is right. No fact: nobody is told of it.
     ConfirmDate(Date),
     /// The last [`Effect::Commit`] is on the disk. Forks come with their new digests.

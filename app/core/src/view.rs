@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_proto::pickup::{Contradiction, State, Statement};
-use meguri_proto::{ItemResult, Listed, PickupId, Reason};
+use meguri_proto::{ItemResult, ListRef, Listed, PickupId, Reason};
 
 /// All that a front needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,12 +131,24 @@ pub enum Intent {
     },
 }
 
+/// What a person had before their eyes when they wanted something recorded. A newer list may have come since.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    /// The list.
+    pub list: ListRef,
+    /// The pickup as it was listed there.
+    pub listed: Arc<Listed>,
+}
+
 /// Why an intent was not recorded. Nothing of it was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotRecorded {
     /// The pickup is not on today's list.
     #[error("the pickup is not on today's list")]
     NotListed,
+    /// The pickup's items are others by now than those that were shown.
+    #[error("the items of the pickup have changed")]
+    Changed,
     /// There is nothing of this terminal to take back.
     #[error("there is nothing to take back")]
     NothingToUndo,

@@ -19,7 +19,7 @@ use crate::moment::Now;
 use crate::overlay;
 use crate::record::{Draft, draft, pickup_of};
 use crate::time::Heard;
-use crate::view::{Intent, NotRecorded};
+use crate::view::{Intent, NotRecorded, Shown};
 
 /// Between looks at what may be deleted.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
@@ -39,7 +39,7 @@ impl Core {
                     out.push(Effect::Tell(Telling::Aside { topic, why }));
                 }
             }
-            Event::Intent(number, intent) => match self.record(&intent, now) {
+            Event::Intent(number, intent, shown) => match self.record(&intent, shown, now) {
                 Ok((ops, fact, seq)) => self.begin(ops, Purpose::Record(number, fact, seq), now, out),
                 Err(why) => out.push(Effect::Answer(number, Err(why))),
             },
@@ -200,13 +200,26 @@ impl Core {
         (vec![Op::Append { log, entry }, time], id, seq)
     }
 
-    fn record(&self, intent: &Intent, now: &mut Now) -> Result<(Vec<Op>, FactId, u64), NotRecorded> {
+    fn record(
+        &self,
+        intent: &Intent,
+        shown: Option<Shown>,
+        now: &mut Now,
+    ) -> Result<(Vec<Op>, FactId, u64), NotRecorded> {
         let pickup = pickup_of(intent);
         let (version, list) = self.todays_list().ok_or(NotRecorded::NotListed)?;
         let listed = list.pickups.iter().find(|listed| listed.id == pickup).ok_or(NotRecorded::NotListed)?;
         let terminal = &self.settings.terminal;
         let stop = overlay::stop(list, listed, self.kept.fact.as_ref(), &terminal.terminal);
         let list = ListRef { date: list.date, version };
+        let list = match shown {
+            // What was meant speaks of other items.
+            Some(shown) if shown.list.date != list.date || shown.listed.items != listed.items => {
+                return Err(NotRecorded::Changed);
+            }
+            Some(shown) => shown.list,
+            None => list,
+        };
         let draft = draft(terminal, intent, &stop, list, self.stamps(now))?;
         Ok(self.append(LogKind::Fact, draft, now))
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use meguri_core::kept::{Kept, Meta, Op, Rechained, rechain};
-use meguri_core::view::{Intent, Link, NotRecorded, Stop};
+use meguri_core::view::{Intent, Link, NotRecorded, Shown, Stop};
 use meguri_core::{Core, Effect, Event, Moment, Recorded, Settings, Telling, Why};
 use meguri_proto::pickup::{OfficeWord, Result as Outcomes, State, Statement};
 use meguri_proto::{
     Ack, DayList, Digest, Document, DocumentName, FactBody, FactId, Hello, Incarnation, Item, ItemResult,
-    Listed, LogKind, Message, OwnSeen, PickupId, Reason, SeqHeld, UpTopic,
+    ListRef, Listed, LogKind, Message, OwnSeen, PickupId, Reason, SeqHeld, UpTopic,
 };
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -168,8 +168,12 @@ impl Bench {
     }
 
     fn say(&mut self, intent: Intent) -> Result<Recorded, NotRecorded> {
+        self.say_of(intent, None)
+    }
+
+    fn say_of(&mut self, intent: Intent, shown: Option<Shown>) -> Result<Recorded, NotRecorded> {
         self.boot += Duration::from_millis(1);
-        self.step(Event::Intent(7, intent));
+        self.step(Event::Intent(7, intent, shown));
         self.answers.pop().expect("an intent is answered at once")
     }
 
@@ -262,7 +266,7 @@ impl Bench {
 fn nothing_shows_or_is_sent_before_it_is_on_the_disk() {
     let mut bench = Bench::joined();
     let moment = bench.moment();
-    let effects = bench.core.step(Event::Intent(1, Intent::Collect { pickup: first() }), moment);
+    let effects = bench.core.step(Event::Intent(1, Intent::Collect { pickup: first() }, None), moment);
     let Some(Effect::Commit(ops)) = effects.iter().find(|effect| matches!(effect, Effect::Commit(_))) else {
         panic!("no commit: {effects:?}");
     };
@@ -315,6 +319,35 @@ fn the_same_twice_is_refused_and_a_correction_cites() {
     assert_eq!(bench.say(Intent::Undo { pickup: first() }), Err(NotRecorded::NothingToUndo));
     let unlisted = PickupId(Uuid::from_u128(99));
     assert_eq!(bench.say(Intent::Collect { pickup: unlisted }), Err(NotRecorded::NotListed));
+}
+
+/// A newer list came between the tap and its record.
+#[test]
+fn a_fact_names_the_list_that_was_on_the_screen() {
+    let name = "list/naka-2026/2026-04-01";
+    let mut bench = Bench::joined();
+    let seen = |bench: &Bench| {
+        let list = bench.core.view().list.unwrap();
+        let list = ListRef { date: list.date, version: list.version };
+        Some(Shown { list, listed: bench.stop().listed })
+    };
+    let shown = seen(&bench);
+    let mut newer = list();
+    newer.pickups[0].place.spot = "北入口".to_owned();
+    bench.down(name, list_document(2, &newer));
+    let collect = || Intent::Collect { pickup: first() };
+    bench.say_of(collect(), shown.clone()).unwrap();
+    let meguri_proto::Fact::Outcome(outcome) = bench.body(1).fact else { panic!() };
+    assert_eq!(outcome.list.version, 1);
+    // Of other items nothing is recorded that was not meant.
+    newer.pickups[0].items[0].count += 1;
+    bench.down(name, list_document(3, &newer));
+    let refuse = || Intent::Refuse { pickup: first(), reason: Reason::NotOut, note: None };
+    assert_eq!(bench.say_of(refuse(), shown), Err(NotRecorded::Changed));
+    let shown = seen(&bench);
+    bench.say_of(refuse(), shown).unwrap();
+    let meguri_proto::Fact::Outcome(outcome) = bench.body(2).fact else { panic!() };
+    assert_eq!(outcome.list.version, 3);
 }
 
 #[test]
@@ -877,7 +910,7 @@ fn the_date_stays_in_doubt_until_the_crews_word_is_on_the_disk() {
     bench.full = false;
     // While something else is being written the word waits its turn.
     let moment = bench.moment();
-    let effects = bench.core.step(Event::Intent(1, Intent::Collect { pickup: first() }), moment);
+    let effects = bench.core.step(Event::Intent(1, Intent::Collect { pickup: first() }, None), moment);
     bench.confirm(1);
     assert!(bench.in_doubt());
     bench.perform(effects);

@@ -65,7 +65,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (recorder, confirmer) = (terminal.clone(), terminal.clone());
     let screen = Screen::new(
         &look,
-        move |intent, reply| recorder.record_then(intent, reply),
+        move |intent, shown, reply| recorder.record_then(intent, shown, reply),
         move |date| confirmer.confirm_date(date),
     )?;
     screen.window().show()?;

@@ -18,7 +18,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use meguri_config::terminal::{Language, ReasonSetting, Terminal, Theme};
-use meguri_core::view::{Intent, NotRecorded, View};
+use meguri_core::view::{Intent, NotRecorded, Shown, View};
 use meguri_proto::clock::japan;
 use meguri_proto::{FactId, PickupId};
 use meguri_screens as ui;
@@ -91,20 +91,20 @@ struct Inside {
     state: RefCell<State>,
     day: DayAdapter,
     pickup: PickupAdapter,
-    record: Box<dyn Fn(Intent, Reply)>,
+    record: Box<dyn Fn(Intent, Shown, Reply)>,
     confirm_date: Box<dyn Fn(Date)>,
     zone: TimeZone,
 }
 
 impl Screen {
-    /// Makes the window. `record` writes an intent down and answers when it is on the disk, or why it is not;
+    /// Makes the window. `record` writes an intent about what was shown down and answers when it is on the disk, or why it is not;
     /// `confirm_date` takes the crew's word that the date shown is right, and a later view shows what became of it.
     ///
     /// # Errors
     /// When there is no display, or the settings' language is unknown.
     pub fn new(
         look: &Look,
-        record: impl Fn(Intent, Reply) + 'static,
+        record: impl Fn(Intent, Shown, Reply) + 'static,
         confirm_date: impl Fn(Date) + 'static,
     ) -> Result<Self, ScreenError> {
         let window = Tablet::new().map_err(ScreenError::Window)?;
@@ -194,16 +194,20 @@ impl Inside {
 
     /// Runs a tap and shows what came of it.
     fn tap(self: &Rc<Self>, tap: impl FnOnce(&mut State) -> Option<Intent>) {
-        let intent = tap(&mut self.state.borrow_mut());
+        let (intent, shown) = {
+            let mut state = self.state.borrow_mut();
+            (tap(&mut state), state.shown())
+        };
         self.render();
-        if let Some(intent) = intent {
-            self.write(intent);
+        // Only of what is shown anything is recorded.
+        if let (Some(intent), Some(shown)) = (intent, shown) {
+            self.write(intent, shown);
         }
     }
 
-    fn write(self: &Rc<Self>, intent: Intent) {
+    fn write(self: &Rc<Self>, intent: Intent, shown: Shown) {
         let (to, answer) = oneshot::channel();
-        (self.record)(intent, Box::new(move |result| drop(to.send(result))));
+        (self.record)(intent, shown, Box::new(move |result| drop(to.send(result))));
         let inside = Rc::downgrade(self);
         let waiting = slint::spawn_local(async move {
             // A terminal that is gone has written nothing.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use meguri_config::terminal::ReasonSetting;
-use meguri_core::view::{Intent, ListView, NotRecorded, Stop, View};
+use meguri_core::view::{Intent, ListView, NotRecorded, Shown, Stop, View};
 use meguri_proto::limits::LONG_TEXT;
 use meguri_proto::pickup::State as PickupState;
-use meguri_proto::{Item, ItemResult, PickupId, Reason};
+use meguri_proto::{Item, ItemResult, ListRef, PickupId, Reason};
 
 /// Which stops the list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +169,13 @@ impl State {
     pub(crate) fn stop(&self) -> Option<&Stop> {
         let id = self.open?;
         self.list()?.stops.iter().find(|stop| stop.id() == id)
+    }
+
+    /// What is before the crew's eyes.
+    pub(crate) fn shown(&self) -> Option<Shown> {
+        let (list, stop) = (self.list()?, self.stop()?);
+        let list = ListRef { date: list.date, version: list.version };
+        Some(Shown { list, listed: Arc::clone(&stop.listed) })
     }
 
     pub(crate) fn reasons(&self) -> &[ReasonSetting] {

@@ -105,6 +105,7 @@ pub(crate) fn failure(failure: Option<&Failure>) -> (ui::Failure, String) {
         None => ui::Failure::None,
         Some(Failure::Gone) => ui::Failure::Gone,
         Some(Failure::NotRecorded(why)) => match why {
+            NotRecorded::Changed => ui::Failure::Gone,
             NotRecorded::NotListed => ui::Failure::NotListed,
             NotRecorded::NothingToUndo => ui::Failure::NothingToUndo,
             NotRecorded::Already => ui::Failure::Already,

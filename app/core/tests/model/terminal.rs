@@ -192,7 +192,7 @@ impl Terminal {
     }
 
     pub(crate) fn intent(&mut self, world: &mut World, intent: Intent) {
-        self.step(world, Event::Intent(1, intent));
+        self.step(world, Event::Intent(1, intent, None));
     }
 
     /// The crew says that the date is right, or that one is which is not shown any more.

@@ -308,6 +308,7 @@ proptest! {
             }
             if let Some(intent) = intent {
                 prop_assert!(!writing, "two at once");
+                prop_assert_eq!(state.shown().map(|shown| shown.listed.id), state.open, "it is of what is shown");
                 prop_assert!(state.writing.is_some());
                 sound(&state, &intent)?;
             }
