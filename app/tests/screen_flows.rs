@@ -15,7 +15,7 @@ use fixture::{change, pickup, say};
 use i_slint_backend_testing::ElementHandle;
 use meguri_app::screen::{Reply, Screen};
 use meguri_config::terminal::{Language, ReasonSetting, Theme};
-use meguri_core::view::{Intent, Link, NotRecorded, Stop, View};
+use meguri_core::view::{Intent, Link, NotRecorded, Shown, Stop, View};
 use meguri_proto::pickup::{Contradiction, OfficeWord, Result as Outcome, State};
 use meguri_proto::{ItemResult, Reason};
 use slint::{ComponentHandle, LogicalSize};
@@ -44,7 +44,8 @@ impl Sitting {
         let (asked, reply) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(None)));
         let record = {
             let (asked, reply) = (Rc::clone(&asked), Rc::clone(&reply));
-            move |intent, _, to| {
+            move |intent, shown: Shown, to| {
+                assert_eq!(shown.list, fixture::list_shown());
                 asked.borrow_mut().push(intent);
                 *reply.borrow_mut() = Some(to);
             }
@@ -445,6 +446,9 @@ async fn asks_again_when_the_items_change_under_the_hand() {
     sitting.must_see("7点とも収集完了");
     sitting.tap("7点とも収集完了").await;
     assert_eq!(sitting.asked(), [Intent::Collect { pickup: pickup(1) }]);
+    // The next change may come between the tap and its record.
+    sitting.answer(Err(NotRecorded::Changed)).await;
+    sitting.must_see("記録していません。申込の内容が変わりました。もう一度確かめてください。");
 }
 
 async fn a_pickup_taken_off_the_list_closes_its_page() {
