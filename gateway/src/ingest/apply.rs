@@ -230,6 +230,7 @@ fn publish(
             }
         }
     }
+    refresh(conn, fx)?;
     if took {
         hold(conn, log, held)?;
     }
@@ -340,7 +341,15 @@ fn keep(
     }
 }
 
-/// Takes an entry's body.
+/// Decides the state of every pickup anew of which facts were kept.
+///
+/// # Errors
+/// When the store can't be read or written.
+pub fn refresh(conn: &Connection, fx: &mut Effects) -> rusqlite::Result<()> {
+    std::mem::take(&mut fx.stale).into_iter().try_for_each(|pickup| pickups::refresh(conn, pickup))
+}
+
+/// Takes an entry's body. What it says of a pickup counts after the next [`refresh`].
 ///
 /// # Errors
 /// When the store can't be read or written.
@@ -423,7 +432,7 @@ fn fact(
     ])?;
     conn.prepare_cached("INSERT INTO history (pickup, at, kind, fact) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![pickup, sql::ms(ctx.now), pickups::history_kind(&body.fact), id])?;
-    pickups::refresh(conn, pickup)?;
+    fx.stale.insert(pickup);
     fx.touched.history = true;
     fx.touched.spoken.insert((round, terminal.clone()));
     Ok(Taken::Yes)

@@ -203,7 +203,9 @@ pub fn retry(
     let problem = match entry {
         Some((place, terminal, is_fact)) => {
             let kind = if is_fact { LogKind::Fact } else { LogKind::Track };
-            match apply::body(conn, ctx, fx, &terminal, kind, place, &raw)? {
+            let taken = apply::body(conn, ctx, fx, &terminal, kind, place, &raw)?;
+            apply::refresh(conn, fx)?;
+            match taken {
                 Taken::Yes => None,
                 Taken::No(problem) => Some(problem),
             }

@@ -99,6 +99,9 @@ pub struct Effects {
     pub lost: bool,
     /// What lists and listeners must know.
     pub touched: Touched,
+    /// Pickups of which facts were kept and whose state is still to be decided anew: once a message, as a
+    /// backlog may speak of one again and again.
+    pub stale: BTreeSet<i64>,
 }
 
 /// The answer to one hello.
@@ -124,6 +127,7 @@ impl Effects {
         self.heard.extend(other.heard);
         self.lost |= other.lost;
         self.touched.merge(other.touched);
+        self.stale.extend(other.stale);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::outbox::Receipt;
 use crate::store::{Store, StoreError, sql};
 use crate::touched::Touched;
 
-/// How long one step of list making may take before acknowledgements get their turn.
+/// How long a transaction goes on before it is committed and others get their turn.
 const STEP: Duration = Duration::from_millis(20);
 /// Days after which issued lists, and what was set aside and is settled, are emptied.
 const KEPT_DAYS: i64 = 30;
@@ -65,26 +65,39 @@ impl Engine {
         self.parts.store.close()
     }
 
-    /// Applies messages in one transaction; each fails alone.
-    pub(super) fn messages(&mut self, batch: &[(Incoming, Option<Receipt>)]) {
+    /// Applies messages, many in one transaction; each fails alone.
+    pub(super) fn messages(&mut self, mut batch: &[(Incoming, Option<Receipt>)]) {
+        while !batch.is_empty() {
+            let (done, rest) = batch.split_at(self.some(batch));
+            for receipt in done.iter().filter_map(|(_, receipt)| *receipt) {
+                self.parts.outbox.receipt(receipt);
+            }
+            batch = rest;
+        }
+    }
+
+    /// Applies the first messages in a transaction that is soon committed. Says how many are over.
+    fn some(&mut self, batch: &[(Incoming, Option<Receipt>)]) -> usize {
         let done = self.transact(|tx, ctx, fx| {
+            let started = Instant::now();
+            let mut taken = 0;
             for (message, _) in batch {
                 one(tx, ctx, fx, message)?;
+                taken += 1;
+                if started.elapsed() >= STEP {
+                    break;
+                }
             }
-            Ok::<_, rusqlite::Error>(())
+            Ok::<_, rusqlite::Error>(taken)
         });
-        let failed = match done {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(StoreError::Sql { doing: "take messages", source: error }),
-            Err(error) => Some(error),
+        let error = match done {
+            Ok(Ok(taken)) => return taken,
+            Ok(Err(error)) => StoreError::Sql { doing: "take messages", source: error },
+            Err(error) => error,
         };
-        if let Some(error) = failed {
-            // Nothing was acknowledged, so terminals keep what they sent and send it again.
-            tracing::error!(messages = batch.len(), error = %plain(&error), "messages could not be written");
-        }
-        for receipt in batch.iter().filter_map(|(_, receipt)| *receipt) {
-            self.parts.outbox.receipt(receipt);
-        }
+        // Nothing was acknowledged, so terminals keep what they sent and send it again.
+        tracing::error!(messages = batch.len(), error = %plain(&error), "messages could not be written");
+        batch.len()
     }
 
     /// Runs `f` in a transaction, and after its commit whatever it asks for.
