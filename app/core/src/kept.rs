@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use meguri_proto::limits::HELLO_EPOCHS;
 use meguri_proto::{
     DayList, Digest, DocumentHeld, DocumentName, Epoch, EpochHeld, Fact, FactBody, FactId, Incarnation,
     Listed, LogKind, Message, OwnSeen, PickupId,
@@ -370,6 +371,10 @@ impl Kept {
         for document in &mut told {
             let list = self.documents.get(&document.name).and_then(|held| held.list.as_ref());
             if list.is_some_and(|list| {
+                // A list names the newest epochs only: where this one is left out, it is in every other, too.
+                if log.seen_by(list) == 0 && list.seen.len() >= HELLO_EPOCHS {
+                    return false;
+                }
                 let wanted = log.elsewhere(list);
                 log.acked >= wanted && log.seen_by(list) < wanted
             }) {

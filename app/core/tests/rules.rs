@@ -828,6 +828,21 @@ fn a_store_put_back_asks_what_became_of_its_facts_in_a_forgotten_epoch() {
     );
 }
 
+#[test]
+fn a_list_that_has_no_room_for_an_epoch_is_not_asked_for_again_and_again() {
+    let mut bench = Bench::joined();
+    bench.collect();
+    let mut bench = bench.restart();
+    bench.join();
+    let mut made = list();
+    let others = (7..7 + meguri_proto::limits::HELLO_EPOCHS as u128).map(Uuid::from_u128);
+    made.seen = others.map(|epoch| OwnSeen { epoch: meguri_proto::Epoch(epoch), seq: 2 }).collect();
+    bench.down("list/naka-2026/2026-04-01", list_document(2, &made));
+    bench.plain(&bench.ack(1));
+    bench.wait(400.0);
+    assert_ne!(bench.hellos.last().unwrap().documents[0].digest, Digest::ZERO);
+}
+
 fn at_noon() -> Timestamp {
     at("2026-04-01T03:00:00Z")
 }
