@@ -133,6 +133,10 @@ impl<'a> Table<'a> {
                 ));
             }
         };
+        // The cell is named by its number: its text may be a resident's line.
+        if let Some((cell, problem)) = table.misquoted(0) {
+            return Err(Problem::at(number, None, format!("column {}: {problem}", cell + 1)));
+        }
         table.header = Header(table.cells(number)?);
         Ok(table)
     }
@@ -193,14 +197,18 @@ impl<'a> Table<'a> {
         if let Some(cell) = self.goes_on_behind_a_quote(raw) {
             return Some((cell, "expected the cell to end with its closing quote, found more of it"));
         }
+        // A line that was swallowed leads to the very column where its own quote ended it: its delimiters tell. Of the
+        // first two columns they can't.
         let swallows = |(index, cell): (usize, &[u8])| {
-            let mut inner = cell.split(|byte| matches!(byte, b'\n' | b'\r')).skip(1);
+            let ends = cell.iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));
             let delimiters = |line: &[u8]| line.iter().filter(|&&byte| byte == self.delimiter).count();
-            // As many as lead to this column in a line of its own. One or two are no sign of one.
-            index > 2 && inner.any(|line| delimiters(line) >= index)
+            index > 1 && ends.is_some_and(|end| delimiters(&cell[end..]) == index)
         };
         let cell = self.record.iter().enumerate().find_map(|cell| swallows(cell).then_some(cell.0))?;
-        Some((cell, "expected one cell, found another line of the table in its quotes: a quote is missing"))
+        Some((
+            cell,
+            "expected one cell, found what reads like another line of the table in its quotes: is a quote missing? If not, take the line break out of the cell",
+        ))
     }
 
     /// The index of the cell where something follows a closing quote.
@@ -394,6 +402,9 @@ mod tests {
             // Where a cell of line 2 and the same of line 3 each have one quote, the file still reads as a table.
             ("a,b,c,d,e\n1,2,3,\"4,5\n1,2,3,4\",5\n", "line 2, column 4 (d): expected one cell"),
             ("a,b,c,d\n1,2,3,\"4\n1,2,3,4\n1,2,3,4\"\n", "line 2, column 4 (d): expected one cell"),
+            ("a,b,c\n1,2,\"3\n1,2,3\"\n", "line 2, column 3 (c): expected one cell"),
+            ("a,b,\"c\n1,2,\"3\"\n1,2,\"3\"\n", "line 1: column 3: expected the cell to end"),
+            ("a,b,\"c\n1,2,3\"\n1,2,3\n", "line 1: column 3: expected one cell"),
         ] {
             let found = problem(content.as_bytes());
             assert!(found.starts_with(place), "{content:?}: {found}");
@@ -402,6 +413,8 @@ mod tests {
             "a,b\n\"\",\"x\"\"y\"\n",
             "a,b\r\n\r\n\"1\",\r\n,\"2\"",
             "a,b,c,d\n1,2,3,\"4, 4\nand, \"\"5\"\"\"\n",
+            "a,b,c,d,e\n1,2,3,\"4\n4,4,4,4,4\n4,4\",5\n",
+            "a,\"b\nb\"\n1,2\n",
         ] {
             assert!(read(good.as_bytes()).is_ok(), "{good:?}");
         }
