@@ -209,7 +209,7 @@ async fn a_round_that_no_terminal_gets_is_told() {
         "UPDATE terminal SET blocked_at = NULL, contract = (SELECT max(id) FROM contract) WHERE id = 't-03'",
     );
     let board = told(&office).await;
-    assert!(board.contains(&format!("{gateway} bind t-03 --vehicle v03")), "{board}");
+    assert!(board.contains(&format!("{gateway} bind t-03 --vehicle v03 --out フォルダー")), "{board}");
     let right =
         "UPDATE terminal SET contract = (SELECT contract FROM vehicle WHERE id = 'v03') WHERE id = 't-03'";
     change(&office, right);
@@ -280,6 +280,7 @@ async fn a_terminal_that_its_vehicle_left_behind_says_what_to_do() {
     office.sample.notice(noon(), "contract_moved", Some("t-01"), &detail);
     let board = words(&office.page("/").await, "id=\"attention\"", "</section>");
     assert!(board.contains("t-01") && board.contains("terminal bind に --out を付けて"), "{board}");
+    assert!(!board.contains("notice settle"), "it would come back: {board}");
 }
 
 #[tokio::test]

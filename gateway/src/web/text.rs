@@ -208,6 +208,7 @@ texts! {
     UncarriedMoved "号車の委託契約が変わりました。申込を取り込み直してください。" "The vehicle's contract has changed. Import the requests again.";
     UncarriedBind "端末を号車に付け直す" "Bind the terminal anew";
     UncarriedAdd "端末を作る" "Make a terminal";
+    UncarriedBindHow "terminal bind {terminal} --vehicle {vehicle} --out フォルダー" "terminal bind {terminal} --vehicle {vehicle} --out DIR";
     UncarriedAddHow "terminal add 端末名 --vehicle {vehicle} --out フォルダー" "terminal add NAME --vehicle {vehicle} --out DIR";
     Silent "連絡なし" "Silent";
     SilentSince "最後の連絡 {time}・残り {left}件" "last heard {time}, {left} left";

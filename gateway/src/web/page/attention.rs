@@ -66,7 +66,10 @@ impl View<'_> {
                 @if moved {
                     p .sub { (lang.say(Text::UncarriedMoved)) }
                 } @else if let Some(bound) = bound {
-                    (self.command(Text::UncarriedBind, &format!("terminal bind {} --vehicle {vehicle}", bound.id)))
+                    (self.command(Text::UncarriedBind, &lang.fill(
+                        Text::UncarriedBindHow,
+                        &[("terminal", &bound.id), ("vehicle", &vehicle)],
+                    )))
                 } @else {
                     (self.command(Text::UncarriedAdd, &lang.fill(Text::UncarriedAddHow, &[("vehicle", &vehicle)])))
                 }
@@ -138,6 +141,8 @@ impl View<'_> {
                                 (self.command(Text::ImportRelease, &format!("import release {import}")))
                                 (self.command(Text::ImportDrop, &format!("import drop {import}")))
                             }
+                            // It goes by itself once the terminal is bound anew.
+                            None if kind == "contract_moved" => {}
                             None => { (self.command(Text::NoticeSettle, &format!("notice settle {id}"))) }
                         }
                         p .sub {
