@@ -187,7 +187,11 @@ fn quotes_that_are_missing_cancel_nobody() {
     let stray = day(40)
         .replace("0010,2026-06-10,中区A,紙", "0010,2026-06-10,中区A,\"紙")
         .replace("0011,2026-06-10,中区A,紙屋町一丁目", "0011,2026-06-10,中区A,紙屋町一丁目\"");
-    ended(&folder.import(&stray, &[]), 2, "line 11, column 4 (town): expected one cell, found another line");
+    ended(
+        &folder.import(&stray, &[]),
+        2,
+        "line 11, column 4 (town): expected one cell, found what reads like another line",
+    );
     assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 40);
 }
 
@@ -242,6 +246,31 @@ fn status_3_held_until_released_or_dropped() {
     assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 10);
     assert_eq!(folder.count("SELECT count(*) FROM notice WHERE settled_at IS NULL"), 0);
     assert_eq!(folder.count("SELECT count(*) FROM import WHERE content IS NOT NULL"), 0);
+}
+
+#[test]
+fn an_older_file_is_released_anyway_only() {
+    let folder = Folder::new();
+    ended(&folder.import(day(20), &[]), 0, "taken");
+    ended(&folder.import(day(10), &[]), 3, "held as import 2");
+    ended(&folder.import(day(21), &[]), 0, "taken");
+    ended(&folder.settle(&["release", "2", "--dry-run"]), 1, "it would be taken with --anyway only");
+    ended(&folder.settle(&["release", "2"]), 1, "import release 2 --anyway");
+    ended(
+        &folder.settle(&["release", "2", "--dry-run", "--anyway"]),
+        0,
+        "a newer file was taken as import 3",
+    );
+    ended(&folder.settle(&["release", "2", "--anyway"]), 0, "taken as import 2");
+}
+
+#[test]
+fn a_store_of_another_version_is_not_guessed_at() {
+    let folder = Folder::new();
+    let store = Connection::open(folder.path("data/meguri.db")).unwrap();
+    store.pragma_update(None, "user_version", 3).unwrap();
+    ended(&folder.settle(&["list"]), 1, "is of another version; start the gateway once");
+    ended(&folder.import(day(1), &["--dry-run"]), 1, "is of another version");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use jiff::civil::Date;
 use meguri_config::City;
 use rusqlite::{Connection, OpenFlags};
@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::held::{self, Waiting};
 use super::{Command, FILE_BYTES, File, Prepared, Report, text};
 use crate::direction::printable;
-use crate::store::STORE_FILE;
+use crate::store::{self, STORE_FILE};
 
 /// Takes a file of requests, or shows and settles those that are held.
 #[derive(Debug, Clone, clap::Args)]
@@ -99,6 +99,13 @@ pub fn run(
     } else {
         say(&report)
     }
+    if dry_run
+        && !report.newer.is_empty()
+        && !matches!(args.action, Some(Action::Release { anyway: true, .. }))
+    {
+        // As the release itself would end.
+        return ExitCode::FAILURE;
+    }
     ExitCode::from(report.exit_status())
 }
 
@@ -177,6 +184,12 @@ fn look(path: &Path) -> anyhow::Result<Connection> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .with_context(|| format!("can't open {}", path.display()))?;
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
+    let current = store::is_current(&conn).with_context(|| format!("can't read {}", path.display()))?;
+    ensure!(
+        current,
+        "{} is of another version; start the gateway once, which brings an earlier one up to date",
+        path.display()
+    );
     Ok(conn)
 }
 

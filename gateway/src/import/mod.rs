@@ -159,8 +159,8 @@ struct Take {
     profile: Profile,
     reading: Reading,
     plan: Plan,
-    /// The last import when the plan was made.
-    last_import: i64,
+    /// The imports that there were when the plan was made.
+    imports: Imports,
     /// The held import that a person has released.
     released: Option<Released>,
     /// What was taken of its days since it was held.
@@ -236,7 +236,7 @@ impl Prepared {
                 Ok(dropped(id, &file, &profile))
             }
             Task::Take(mut take) => {
-                if last_import(tx)? != take.last_import {
+                if Imports::of(tx)? != take.imports {
                     take.compare(tx)?;
                 }
                 // Something else than an import may have decided meanwhile; within the transaction nothing else can.
@@ -286,7 +286,7 @@ impl Take {
             profile,
             reading,
             plan: Plan::default(),
-            last_import: 0,
+            imports: Imports::default(),
             released: None,
             newer: Vec::new(),
         })
@@ -299,7 +299,7 @@ impl Take {
     }
 
     fn compare(&mut self, conn: &Connection) -> Result<(), ImportError> {
-        self.last_import = last_import(conn)?;
+        self.imports = Imports::of(conn)?;
         let keys = self.reading.requests.iter().map(|request| request.key.as_str());
         let rounds: BTreeSet<_> = self.reading.requests.iter().map(|request| request.visit.round()).collect();
         let snapshot = stored::load(conn, &self.profile.source, keys, &self.reading.days, rounds)
@@ -396,7 +396,7 @@ impl Take {
         }
     }
 
-    /// Keeps it for a person; once, however often it comes.
+    /// Keeps it for a person; once, however often it comes in a row.
     fn hold(&self, tx: &Connection, now: Timestamp, touched: &mut Touched) -> Result<i64, ImportError> {
         let doing = "hold the import";
         let known = "SELECT id FROM import WHERE state = 'held' AND sha256 = ?1 AND profile_text = ?2";
@@ -405,7 +405,12 @@ impl Take {
             .optional()
             .map_err(store(doing))?;
         if let Some(id) = known {
-            return Ok(id);
+            let newer = held::newer(tx, id, &self.profile.source, &self.days()).map_err(store(doing))?;
+            if newer.is_empty() {
+                return Ok(id);
+            }
+            // It has come again since, so it is the newest now.
+            held::settle(tx, now, id, "dropped", None, touched)?;
         }
         let why = json!(self.plan.missing).to_string();
         let id = self.record(tx, now, "held", Some(&why))?;
@@ -470,9 +475,19 @@ fn dropped(id: i64, file: &str, profile: &str) -> Report {
     }
 }
 
-fn last_import(conn: &Connection) -> Result<i64, ImportError> {
-    let select = "SELECT coalesce(max(id), 0) FROM import";
-    conn.query_row(select, [], |row| row.get(0)).map_err(store("look for earlier imports"))
+/// What tells that another import was taken meanwhile: a release makes no new one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Imports {
+    last: i64,
+    applied: i64,
+}
+
+impl Imports {
+    fn of(conn: &Connection) -> Result<Self, ImportError> {
+        let select = "SELECT coalesce(max(id), 0), count(*) FILTER (WHERE state = 'applied') FROM import";
+        conn.query_row(select, [], |row| Ok(Self { last: row.get(0)?, applied: row.get(1)? }))
+            .map_err(store("look for earlier imports"))
+    }
 }
 
 /// A file's bytes as text. The error names the place of the first thing that keeps it from being read as a whole.

@@ -506,6 +506,35 @@ fn a_plan_for_a_store_that_moved_on_is_made_anew() {
 }
 
 #[test]
+fn a_held_file_that_comes_again_is_the_newest() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    let short = lines(10);
+    assert_eq!(office.day(&short).import, Some(2));
+    office.day(&lines(21));
+    assert_eq!(office.day(&short).import, Some(4));
+    let waiting = held::all(&office.store.conn).unwrap();
+    assert_eq!((waiting.len(), waiting[0].import, waiting[0].newer.len()), (1, 4, 0));
+    assert_eq!(office.texts("SELECT state FROM import WHERE id = 2"), ["dropped"]);
+    assert_eq!(office.texts("SELECT count(*) FROM notice WHERE settled_at IS NULL"), ["1"]);
+    assert_eq!(office.run(Command::Release { id: 4, anyway: false }).unwrap().counts.cancelled, 11);
+}
+
+#[test]
+fn of_two_held_files_the_older_is_not_released_unseen() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    office.day(&lines(10));
+    office.day(&lines(9));
+    // Prepared before the other's release, which makes no import anew, and written after it.
+    let release = |id| Command::Release { id, anyway: false };
+    let prepared = Prepared::new(&office.store.conn, &office.city, release(2)).unwrap();
+    office.run(release(3)).unwrap();
+    let refused = prepared.apply(&office.store.conn, office.now, &mut Touched::default()).unwrap_err();
+    assert!(refused.to_string().contains("a newer file was taken as import 3"), "{refused}");
+}
+
+#[test]
 fn names_line_column_and_what_was_expected() {
     for (from, to, expected) in [
         (

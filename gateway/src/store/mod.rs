@@ -37,6 +37,14 @@ const STEPS: &[M<'static>] = &[
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
+/// Whether a store that is only looked at has the tables that this version reads.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn is_current(conn: &Connection) -> Result<bool, rusqlite_migration::Error> {
+    Ok(MIGRATIONS.pending_migrations(conn)? == 0)
+}
+
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
