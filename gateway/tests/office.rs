@@ -314,6 +314,31 @@ async fn a_fact_is_acknowledged_applied_and_applied_once() {
 }
 
 #[tokio::test]
+async fn a_backlog_that_speaks_of_one_pickup_is_decided_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let today = meguri_proto::clock::business_date(Timestamp::now());
+    let mut store = Bench::open(&dir);
+    fill(&mut store, today);
+    let count = "CREATE TABLE decided (pickup INTEGER);
+        CREATE TRIGGER decided AFTER UPDATE OF state ON pickup BEGIN INSERT INTO decided VALUES (new.id); END";
+    store.conn.execute_batch(count).unwrap();
+    let mut bench = Bench::start(dir, store, today).await;
+    let mut log = Log::new();
+    for _ in 0..50 {
+        let said = log.write(&collected(1));
+        log.write(&undo(1, said));
+    }
+    log.write(&collected(1));
+    log.write(&collected(2));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 102));
+    assert_eq!(bench.ack("t-1").await.held[0].seq, 102);
+    assert_eq!((bench.state(1).await.as_str(), bench.state(2).await.as_str()), ("collected", "collected"));
+    assert_eq!(bench.count("SELECT count(*) FROM history").await, 102);
+    assert_eq!(bench.count("SELECT count(*) FROM decided").await, 2);
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_gap_asks_for_a_hello_once_in_a_while() {
     let mut bench = Bench::new().await;
     let mut log = Log::new();
