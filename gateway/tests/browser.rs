@@ -6,7 +6,7 @@
 mod sample;
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -20,10 +20,11 @@ use meguri_proto::{PickupId, Reason};
 use sample::{Request, Sample, day_start};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 const TODAY: Date = date(2026, 4, 1);
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// No condition takes longer; passing it fails the test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -186,6 +187,14 @@ impl Served {
     }
 }
 
+/// The pages, and a browser that shows the front page.
+async fn open(sample: &mut Sample, dir: &TempDir, at: SocketAddr) -> (Served, Browser) {
+    let served = Served::start(sample, dir, at).await;
+    let mut browser = Browser::start();
+    browser.open(&format!("http://{}/", served.at));
+    (served, browser)
+}
+
 fn noon() -> jiff::Timestamp {
     day_start(TODAY) + SignedDuration::from_hours(4)
 }
@@ -212,11 +221,11 @@ async fn the_page_goes_on_by_itself_and_comes_back() {
     let mut sample = Sample::open(dir.path());
     sample.terminal("t-01", "v01", true, Some(noon()));
     let pickups: Vec<PickupId> = (0..4).map(|n| pickup(&mut sample, &format!("000{n}"))).collect();
-    let served = Served::start(&mut sample, &dir, SocketAddr::from(([127, 0, 0, 1], 0))).await;
-    let home = format!("http://{}/", served.at);
-
-    let mut browser = Browser::start();
-    browser.open(&home);
+    // Bound beside the pages, so that nobody takes their port while they are away.
+    let port = TcpSocket::new_v4().unwrap();
+    port.set_reuseaddr(true).unwrap();
+    port.bind(ANY_PORT).unwrap();
+    let (served, mut browser) = open(&mut sample, &dir, port.local_addr().unwrap()).await;
     browser.wait_for_text("live", "自動更新中");
     browser.wait_for_text("figures", "収集済 0");
     // The page is never loaded again: this stays. A link in the table has the focus.
@@ -251,9 +260,7 @@ async fn what_is_read_aloud_ends_with_the_newest() {
     let mut sample = Sample::open(dir.path());
     sample.terminal("t-01", "v01", true, Some(noon()));
     let pickups: Vec<PickupId> = (0..2).map(|n| pickup(&mut sample, &format!("000{n}"))).collect();
-    let served = Served::start(&mut sample, &dir, SocketAddr::from(([127, 0, 0, 1], 0))).await;
-    let mut browser = Browser::start();
-    browser.open(&format!("http://{}/", served.at));
+    let (served, mut browser) = open(&mut sample, &dir, ANY_PORT).await;
     browser.wait_for_text("live", "自動更新中");
     // Longer than two updates take, shorter than anybody's patience.
     browser.evaluate("document.getElementById('status').dataset.pause = 3000");
@@ -272,9 +279,7 @@ async fn exceptions_stand_at_the_right_or_above_the_progress() {
     let dir = tempfile::tempdir().unwrap();
     let mut sample = Sample::open(dir.path());
     sample.day(TODAY, 12);
-    let served = Served::start(&mut sample, &dir, SocketAddr::from(([127, 0, 0, 1], 0))).await;
-    let mut browser = Browser::start();
-    browser.open(&format!("http://{}/", served.at));
+    let (served, mut browser) = open(&mut sample, &dir, ANY_PORT).await;
     let lies = "(['figures', 'attention', 'progress', 'latest'].map(id => document.getElementById(id)\
         .getBoundingClientRect()).map(at => [at.left, at.right, at.top, at.bottom].map(Math.round)))";
     for width in [1440, 1181, 1180, 390] {
@@ -298,9 +303,7 @@ async fn a_date_is_chosen_by_keyboard_in_peace() {
     let dir = tempfile::tempdir().unwrap();
     let mut sample = Sample::open(dir.path());
     pickup(&mut sample, "0000");
-    let served = Served::start(&mut sample, &dir, SocketAddr::from(([127, 0, 0, 1], 0))).await;
-    let mut browser = Browser::start();
-    browser.open(&format!("http://{}/", served.at));
+    let (served, mut browser) = open(&mut sample, &dir, ANY_PORT).await;
     browser.evaluate("window.same = true; document.getElementById('choose').focus()");
     // Which field of the date has the focus is the browser's affair: each press makes another date of it.
     for _ in 0..2 {
@@ -330,7 +333,7 @@ async fn every_page_fits_every_window() {
         sample.say(one, "t-01", noon(), SignedDuration::from_mins(40), result);
     }
     sample.held_import(noon(), "moushikomi-hiroshima-bulky-waste-2026-04-02-final.csv", TODAY);
-    for kind in ["fork", "hole", "two_devices", "list_too_large", "restored"] {
+    for kind in ["fork", "hole", "two_devices", "list_too_large", "restored", "contract_moved"] {
         sample.notice(noon(), kind, Some("t-01"), &json!({ "first": 1, "last": 20_000 }));
     }
     // A round that no terminal gets.
@@ -343,7 +346,7 @@ async fn every_page_fits_every_window() {
         problem,
         "x".repeat(9000).as_bytes(),
     );
-    let served = Served::start(&mut sample, &dir, SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let served = Served::start(&mut sample, &dir, ANY_PORT).await;
     let mut browser = Browser::start();
     let paths = [
         "/",
