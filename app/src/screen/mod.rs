@@ -97,8 +97,8 @@ struct Inside {
 }
 
 impl Screen {
-    /// Makes the window. `record` writes an intent about what was shown down and answers when it is on the disk, or why it is not;
-    /// `confirm_date` takes the crew's word that the date shown is right, and a later view shows what became of it.
+    /// Makes the window. `record` writes down an intent about what was shown, and answers when it is on the disk, or
+    /// why it is not; `confirm_date` takes the crew's word that the date shown is right, and a later view shows what became of it.
     ///
     /// # Errors
     /// When there is no display, or the settings' language is unknown.

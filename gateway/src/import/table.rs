@@ -204,7 +204,7 @@ impl<'a> Table<'a> {
             let delimiters = |line: &[u8]| line.iter().filter(|&&byte| byte == self.delimiter).count();
             index > 1 && ends.is_some_and(|end| delimiters(&cell[end..]) == index)
         };
-        let cell = self.record.iter().enumerate().find_map(|cell| swallows(cell).then_some(cell.0))?;
+        let cell = self.record.iter().enumerate().position(swallows)?;
         Some((
             cell,
             "expected one cell, found what reads like another line of the table in its quotes: is a quote missing? If not, take the line break out of the cell",
