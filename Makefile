@@ -4,10 +4,10 @@
 BUILD := build-essential pkg-config libfontconfig1-dev
 # For the tablet's window.
 WINDOW := libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon-x11-0
-# For tests: an independent broker, a display, a browser, and the tracer of system calls.
-TESTS := mosquitto strace xvfb xdotool chromium
+# For tests: an independent broker, a display, a browser, the tracer of system calls, and what a cluster of brokers is built with.
+TESTS := mosquitto strace xvfb xdotool chromium protobuf-compiler
 
-.PHONY: help demo test soak screenshots fmt lint
+.PHONY: help demo test rmqtt-node soak screenshots fmt lint
 
 help:
 	@echo "make demo         市の一日を見る / a city's day at 60 times speed"
@@ -26,7 +26,12 @@ demo:
 test:
 	@sh tests/prepare.sh $(BUILD) $(WINDOW) $(TESTS)
 	cargo build --workspace --bins
+	$(MAKE) --no-print-directory rmqtt-node
 	cargo test --workspace
+
+# A node of an RMQTT cluster for tests, a workspace of its own; see its Cargo.toml.
+rmqtt-node:
+	cargo build --locked --manifest-path tests/rmqtt-node/Cargo.toml --target-dir target/rmqtt-node
 
 # MEGURI_SOAK multiplies the kills of a test run; MEGURI_SEED repeats one.
 soak:

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-use meguri_proto::limits;
 
 use super::eventually;
 use super::port::Port;
@@ -16,15 +15,15 @@ use super::process::Process;
 /// The gateway's user name at the broker.
 pub const OFFICE: &str = "office";
 
-/// What every user may do: a terminal writes below its own `up/` and reads below its own `down/`.
-const ACCESS: &str = "\
-user office
-topic read meguri/1/hiroshima/+/up/#
-topic write meguri/1/hiroshima/+/down/#
+/// The files that operators are given, so that what the documents say is what is tried.
+const SETTINGS: &str = include_str!("../../../docs/brokers/mosquitto/mosquitto.conf");
+const ACCESS: &str = include_str!("../../../docs/brokers/mosquitto/access");
 
-pattern write meguri/1/hiroshima/%u/up/#
-pattern read meguri/1/hiroshima/%u/down/#
-";
+/// `text` with `new` in the one place where `old` stands.
+pub(super) fn replaced(text: &str, old: &str, new: &str) -> anyhow::Result<String> {
+    anyhow::ensure!(text.matches(old).count() == 1, "the documents' file should have {old:?} once");
+    Ok(text.replace(old, new))
+}
 
 /// A Mosquitto in a folder of its own.
 pub struct Mosquitto {
@@ -58,15 +57,11 @@ impl Mosquitto {
             bail!("mosquitto_passwd could not hash {}", passwords.display());
         }
         fs::write(&access, ACCESS)?;
-        let settings = format!(
-            "listener {} {}\nuser root\nallow_anonymous false\npassword_file {}\nacl_file {}\n\
-             use_username_as_clientid true\nmax_packet_size {}\npersistence false\nlog_dest stderr\nlog_type error\nlog_type warning\n",
-            address.port(),
-            address.ip(),
-            passwords.display(),
-            access.display(),
-            limits::PACKET_BYTES,
-        );
+        let mut settings =
+            replaced(SETTINGS, "18650 127.0.0.1", &format!("{} {}", address.port(), address.ip()))?;
+        settings = replaced(&settings, "/etc/mosquitto/passwords", &passwords.display().to_string())?;
+        settings = replaced(&settings, "/etc/mosquitto/access", &access.display().to_string())?;
+        settings.push_str("user root\nlog_dest stderr\nlog_type error\nlog_type warning\n");
         fs::write(dir.join("mosquitto.conf"), settings)?;
         Ok(Self { dir: dir.to_owned(), port, process: None })
     }

@@ -5,6 +5,7 @@
 
 pub mod books;
 pub mod broker;
+pub mod cluster;
 pub mod console;
 pub mod http;
 pub mod mqtt;

@@ -10,6 +10,7 @@ use meguri_config::{City, Terminal};
 use meguri_proto::clock::Rehearsal;
 
 use super::broker::{Mosquitto, OFFICE};
+use super::cluster::{Cluster, Node};
 use super::console::Console;
 use super::eventually;
 use super::office::{External, Office};
@@ -27,7 +28,8 @@ pub const DAY: Date = jiff::civil::date(2026, 4, 1);
 /// When that day's scenes begin: 09:00 in Japan.
 const BEGINS: &str = "2026-04-01T00:00:00Z";
 
-/// A user that Mosquitto lets in and the office has never heard of.
+const OFFICE_PASSWORD: &str = "of-the-office";
+/// A user that external brokers let in and the office has never heard of.
 pub const STRANGER: (&str, &str) = ("stranger", "of-a-stranger");
 
 /// Which broker carries the scene.
@@ -37,6 +39,8 @@ pub enum Broker {
     Embedded,
     /// Debian's Mosquitto.
     Mosquitto,
+    /// Two nodes of RMQTT: the office is at the first, terminals are at the second.
+    Cluster,
 }
 
 /// The scene. Everything that runs in it ends when it is dropped; its folder stays where a test failed.
@@ -45,6 +49,8 @@ pub struct Scene {
     pub office: Office,
     /// The external broker, where there is one.
     pub mosquitto: Option<Mosquitto>,
+    /// The cluster, where there is one.
+    pub cluster: Option<Cluster>,
     /// The office's line to an external broker.
     pub office_line: Option<Proxy>,
     /// The terminals, in the order asked for.
@@ -106,14 +112,31 @@ impl Scene {
         for (name, vehicle) in names.iter().zip(vehicles) {
             office.add_terminal(name, vehicle, &dir.join(name))?;
         }
-        let (mosquitto, office_line, address) = match broker {
-            Broker::Embedded => (None, None, own),
-            Broker::Mosquitto => {
-                let (mosquitto, line) = Self::external(&dir, &names, &city, &rehearsal, own, &mut office)?;
-                let address = mosquitto.address();
-                (Some(mosquitto), Some(line), address)
-            }
-        };
+        let (mut mosquitto, mut cluster, mut office_line, mut address) = (None, None, None, own);
+        if broker != Broker::Embedded {
+            let users = users(&dir, &names)?;
+            let users: Vec<(&str, &str)> = users.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+            let folder = dir.join("broker");
+            let of_office = if broker == Broker::Mosquitto {
+                let mosquitto = mosquitto.insert(Mosquitto::set_up(&folder, &users)?);
+                mosquitto.start()?;
+                address = mosquitto.address();
+                address
+            } else {
+                let cluster = cluster.insert(Cluster::set_up(&folder, &users)?);
+                cluster.start()?;
+                address = cluster.address(Node::OfTerminals);
+                cluster.address(Node::OfOffice)
+            };
+            let line = Proxy::start(of_office)?;
+            let external = External {
+                address: line.address(),
+                user: OFFICE.to_owned(),
+                password: OFFICE_PASSWORD.to_owned(),
+            };
+            office = Office::set_up(&dir, &city, Some(&rehearsal), own, Some(&external))?;
+            office_line = Some(line);
+        }
         let mut terminals = Vec::new();
         for name in &names {
             terminals.push(Console::set_up(&dir.join(name), address, Some(&rehearsal), &mut change)?);
@@ -133,9 +156,17 @@ impl Scene {
             }
         }
         office.start()?;
+        if broker == Broker::Cluster {
+            // Nodes that start together take seconds to find each other. A terminal says hello again; a plain client does not.
+            let log = dir.join("gateway.log");
+            eventually("the office is at the cluster", || {
+                fs::read_to_string(&log).ok()?.contains("connected to the broker").then_some(())
+            });
+        }
         Ok(Self {
             office,
             mosquitto,
+            cluster,
             office_line,
             terminals,
             requests,
@@ -144,31 +175,6 @@ impl Scene {
             _port: port,
             folder,
         })
-    }
-
-    fn external(
-        dir: &Path,
-        names: &[String],
-        city: &City,
-        rehearsal: &Path,
-        own: std::net::SocketAddr,
-        office: &mut Office,
-    ) -> anyhow::Result<(Mosquitto, Proxy)> {
-        let password = "of-the-office";
-        let mut users =
-            vec![(OFFICE.to_owned(), password.to_owned()), (STRANGER.0.to_owned(), STRANGER.1.to_owned())];
-        for name in names {
-            let secret = Terminal::read(&dir.join(name).join("terminal.toml"))?.secret()?;
-            users.push((name.clone(), secret));
-        }
-        let users: Vec<(&str, &str)> = users.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        let mut mosquitto = Mosquitto::set_up(&dir.join("mosquitto"), &users)?;
-        mosquitto.start()?;
-        let line = Proxy::start(mosquitto.address())?;
-        let external =
-            External { address: line.address(), user: OFFICE.to_owned(), password: password.to_owned() };
-        *office = Office::set_up(dir, city, Some(rehearsal), own, Some(&external))?;
-        Ok((mosquitto, line))
     }
 
     /// The scene's folder.
@@ -221,6 +227,17 @@ impl Scene {
         }
         Ok(())
     }
+}
+
+/// Whom an external broker lets in, with their passwords: the office, a stranger, and the terminals set up in `dir`.
+fn users(dir: &Path, names: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+    let mut users =
+        vec![(OFFICE.to_owned(), OFFICE_PASSWORD.to_owned()), (STRANGER.0.to_owned(), STRANGER.1.to_owned())];
+    for name in names {
+        let secret = Terminal::read(&dir.join(name).join("terminal.toml"))?.secret()?;
+        users.push((name.clone(), secret));
+    }
+    Ok(users)
 }
 
 /// Requests for the first district of a vehicle.

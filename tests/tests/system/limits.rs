@@ -12,7 +12,7 @@ use super::{await_sent, collect};
 
 #[test]
 fn the_largest_list() {
-    for broker in [Broker::Embedded, Broker::Mosquitto] {
+    for broker in [Broker::Embedded, Broker::Mosquitto, Broker::Cluster] {
         let mut scene = Scene::set(broker, &["v01"], 0).unwrap();
         let mut requests = day::round(DAY, "中区A", LIST_PICKUPS, 1);
         requests.iter_mut().for_each(|request| request.notice = "坂".repeat(48));
@@ -41,7 +41,7 @@ fn the_largest_list() {
 
 #[test]
 fn the_largest_packet() {
-    for broker in [Broker::Embedded, Broker::Mosquitto] {
+    for broker in [Broker::Embedded, Broker::Mosquitto, Broker::Cluster] {
         let mut scene = Scene::set(broker, &["v01", "v02"], 5).unwrap();
         scene.terminals[1].start().unwrap();
         await_list(&mut scene.terminals[1]).unwrap();
