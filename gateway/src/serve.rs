@@ -20,7 +20,7 @@ use crate::control::{self, Desk};
 use crate::link::Link;
 use crate::office::Office;
 use crate::outbox::Outbox;
-use crate::store::Store;
+use crate::store::{Store, is_damage};
 use crate::writer::{Parts, Writer};
 use crate::{plan, terminals, web};
 
@@ -130,12 +130,18 @@ pub fn open(settings: &Settings, city: &City, clock: &Clock) -> anyhow::Result<S
     if store.restored {
         tracing::warn!(incarnation = %store.incarnation, "this store is a copy put back; terminals send again what it lacks");
     }
-    let tx = store.conn.transaction().context("the store can't begin")?;
-    plan::take_over(&tx, now, city).context("the city's plan can't be taken over")?;
-    // Who is there is said anew by presence and hello.
-    tx.execute("UPDATE terminal SET online = 0", []).context("the store can't be written")?;
-    tx.commit().context("the store can't commit")?;
-    Ok(store)
+    let mut taking_over = || -> rusqlite::Result<()> {
+        let tx = store.conn.transaction()?;
+        plan::take_over(&tx, now, city)?;
+        // Who is there is said anew by presence and hello.
+        tx.execute("UPDATE terminal SET online = 0", [])?;
+        tx.commit()
+    };
+    match taking_over() {
+        Ok(()) => Ok(store),
+        Err(error) if is_damage(&error) => Err(store.damaged(error).into()),
+        Err(error) => Err(error).context("the city's plan can't be taken over into the store"),
+    }
 }
 
 /// The clock of the settings.

@@ -74,7 +74,7 @@ impl Running {
     /// Waits until the writer has ended and its store is closed.
     ///
     /// # Errors
-    /// When the store could not be closed.
+    /// When the store was found damaged, or could not be closed.
     pub async fn ended(self) -> Result<(), StoreError> {
         let joined = tokio::task::spawn_blocking(|| self.thread.join()).await;
         match joined {
@@ -171,6 +171,9 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreE
                 Ok(work) => work,
                 Err(_) => {
                     engine.step();
+                    if let Some(damaged) = engine.damaged() {
+                        return Err(damaged);
+                    }
                     continue;
                 }
             },
@@ -201,6 +204,10 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreE
         }
         // However many messages come, lists get their turn.
         engine.step();
+        if let Some(damaged) = engine.damaged() {
+            // The start is not counted as ended: nothing at all is written any more.
+            return Err(damaged);
+        }
     }
     while engine.has_pending() {
         engine.step();

@@ -4,6 +4,7 @@
 mod access;
 mod aside;
 mod away;
+mod backup;
 mod books;
 mod bound;
 mod clocks;
