@@ -201,7 +201,8 @@ fn status(error: &anyhow::Error) -> u8 {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let settings = Settings::read(cli.config.as_deref(), std::env::vars_os(), cli.data.as_deref());
+    let settings = Settings::read(cli.config.as_deref(), std::env::vars_os(), cli.data.as_deref())
+        .map(|settings| Settings { file: cli.config.clone(), ..settings });
     let mut out = io::stdout().lock();
     if let Command::Doctor(args) = &cli.command {
         return Ok(doctor::cli::run(args, settings, cli.data.as_deref(), &mut out)?);
@@ -220,7 +221,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Terminal(command) => terminal(&settings, command, &mut out)?,
         Command::Aside(command) => aside(&settings, command, &mut out)?,
         Command::Notice(command) => notice(&settings, command, &mut out)?,
-        Command::Backup(args) => backup::cli::backup(args, &settings, cli.config.as_deref(), &mut out)?,
+        Command::Backup(args) => backup::cli::backup(args, &settings, &mut out)?,
         Command::Restore(args) => backup::cli::restore(&args, &settings, &mut out)?,
         // Above: it works where the settings don't, too.
         Command::Doctor(_) => {}

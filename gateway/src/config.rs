@@ -80,6 +80,9 @@ pub struct Settings {
     pub timers: Timers,
     pub backup: Backup,
     pub log: Log,
+    /// The file they were read from, for commands that must name it. No setting itself.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 /// The pages.
@@ -231,6 +234,7 @@ impl Default for Settings {
             timers: Timers::default(),
             backup: Backup::default(),
             log: Log::default(),
+            file: None,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::changes::Changes;
 use crate::config::{External, Settings};
 use crate::control::{self, Desk};
 use crate::link::Link;
-use crate::office::Office;
+use crate::office::{Office, Place};
 use crate::outbox::Outbox;
 use crate::store::{Store, is_damage};
 use crate::writer::{Parts, Writer};
@@ -70,6 +70,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     // Whoever copies a command may stand in another folder.
     let data = std::fs::canonicalize(&settings.data)
         .with_context(|| format!("can't find {}", settings.data.display()))?;
+    let config = settings.file.as_ref().map(std::fs::canonicalize).transpose();
+    let data = Place { data, config: config.context("can't find the settings file any more")? };
     let office = Office { readers, changes: changes.clone(), clock, city, data, silence_minutes };
     let stopping = changes.clone();
     let pages = axum::serve(listener, web::router(office))

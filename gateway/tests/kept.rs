@@ -393,7 +393,7 @@ async fn every_kept_store_is_taken_over() {
             changes: Changes::new(),
             clock: Clock::system(),
             city: Arc::new(city),
-            data: dir.path().to_owned(),
+            data: dir.path().into(),
             silence_minutes: 30,
         };
         let pages = meguri_gateway::web::router(office);

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
-use meguri_config::shell_word;
 use meguri_proto::Incarnation;
 use uuid::Uuid;
 
 use super::put_back::Plan;
 use super::{Manifest, Progress, Source, dated, make, prune, put_back, verify};
 use crate::config::Settings;
+use crate::office::Place;
 use crate::room::mib;
 use crate::store::{self, STORE_FILE};
 
@@ -66,22 +66,14 @@ pub struct RestoreArgs {
 ///
 /// # Errors
 /// When it can't be done.
-pub fn backup(
-    args: BackupArgs,
-    settings: &Settings,
-    settings_file: Option<&Path>,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
+pub fn backup(args: BackupArgs, settings: &Settings, out: &mut impl Write) -> anyhow::Result<()> {
     if let Some(Action::Verify { backup, json }) = args.action {
         let manifest = verify(&backup)?;
         return say(out, &backup, &manifest, json, "is as it was made");
     }
     let now = Timestamp::now();
-    let source = Source {
-        data: settings.data.clone(),
-        city: settings.city_file(),
-        settings: settings_file.map(Path::to_owned),
-    };
+    let source =
+        Source { data: settings.data.clone(), city: settings.city_file(), settings: settings.file.clone() };
     let (path, folder) = match (args.out, args.into.or_else(|| settings.backup.folder.clone())) {
         (Some(path), _) => (path, None),
         (None, Some(folder)) => {
@@ -193,15 +185,17 @@ pub fn restore(args: &RestoreArgs, settings: &Settings, out: &mut impl Write) ->
             args.backup.join(super::CITY).display()
         )?,
     }
-    let command = format!("meguri-gateway --data {}", shell_word(&data.to_string_lossy()));
+    let place = Place { data: data.clone(), config: settings.file.clone() };
     writeln!(
         out,
         "next:\n\
-         1. start the gateway: {command} serve\n\
+         1. start the gateway: {}\n\
          2. take the request files again that came after {made_at:.0}: their pickups get the ids they had\n\
          3. terminals that were made, bound anew, blocked or given another secret since then are as before: look at \
-         {command} terminal list, and do that again\n\
-         4. terminals send again what the store lacks, of the last 14 days; the page shows it under 対応が必要 (To look at)"
+         {}, and do that again\n\
+         4. terminals send again what the store lacks, of the last 14 days; the page shows it under 対応が必要 (To look at)",
+        place.command("serve"),
+        place.command("terminal list")
     )?;
     Ok(())
 }

@@ -40,7 +40,7 @@ const VERSION: u32 = 1;
 /// What the folders of unfinished backups end with.
 const UNFINISHED: &str = ".unfinished";
 /// Room that is left free beside a backup: a disk that it fills may be the store's own.
-const RESERVE: u64 = 64 * 1024 * 1024;
+pub(crate) const RESERVE: u64 = 64 * 1024 * 1024;
 /// Pages copied at a time, between two looks at the progress.
 const PAGES: i32 = 256;
 /// Steps after which what was copied is written out, so that no flood of it holds up the store's own commits.

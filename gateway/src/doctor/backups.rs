@@ -1,10 +1,12 @@
 //! Backups: whether there is one, and how old it is.
 
+use anyhow::Context as _;
 use jiff::SignedDuration;
 use rusqlite::Connection;
 
 use super::{Finding, Scope};
 use crate::backup;
+use crate::room::{free_bytes, mib};
 use crate::store;
 
 pub(super) fn last(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
@@ -33,6 +35,20 @@ pub(super) fn last(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
         return Ok(vec![none()]);
     }
     let found = backup::dated_in(folder, &city)?;
+    let store = std::fs::metadata(scope.store_file()).map_or(0, |file| file.len());
+    let free = free_bytes(folder).with_context(|| format!("can't ask for the free space of {shown}"))?;
+    if free < store + backup::RESERVE {
+        return Ok(vec![
+            Finding::error(
+                format!("{shown} の空きが {} で、次の控えが入りません", mib(free)),
+                format!("{shown} has {} free: the next backup has no room", mib(free)),
+            )
+            .todo(
+                "backup.keep を減らすか、ディスクを広げてください",
+                "keep fewer backups (backup.keep), or enlarge that disk",
+            ),
+        ]);
+    }
     let Some((path, manifest)) = found.last() else { return Ok(vec![none()]) };
     let age = scope.now.duration_since(manifest.made_at);
     let path = path.display();

@@ -102,6 +102,10 @@ pub(super) fn rights(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
 }
 
 pub(super) fn space(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
+    if !scope.data.is_dir() {
+        // Told already.
+        return Ok(Vec::new());
+    }
     let dir = scope.data.display();
     let free = free_bytes(&scope.data).with_context(|| format!("can't ask for the free space of {dir}"))?;
     let store = fs::metadata(scope.store_file()).map_or(0, |file| file.len());

@@ -16,11 +16,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use meguri_config::shell_word;
 use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::config::Settings;
+use crate::office::Place;
 use crate::store::{self as office_store, STORE_FILE};
 
 /// A look at one thing. An error says that it could not look.
@@ -164,7 +164,8 @@ impl Scope {
 
     /// How a command of this gateway begins, to be copied.
     fn command(&self, arguments: &str) -> String {
-        format!("meguri-gateway --data {} {arguments}", shell_word(&self.data.to_string_lossy()))
+        let config = self.settings.as_ref().ok().and_then(|settings| settings.file.clone());
+        Place { data: self.data.clone(), config }.command(arguments)
     }
 }
 
@@ -187,6 +188,16 @@ fn settings(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
     let mut found = vec![Finding::ok("設定は読めます", "the settings can be read")];
     if let Some(rehearsal) = &settings.rehearsal {
         let path = rehearsal.display();
+        if let Err(error) = meguri_config::Clock::rehearsal(rehearsal) {
+            let problem = meguri_config::told(&error);
+            found.push(
+                Finding::error(
+                    format!("練習用の時計が読めません: {problem}"),
+                    format!("the rehearsal's clock can't be read: {problem}"),
+                )
+                .todo("直すか、rehearsal を消してください", "correct it, or remove `rehearsal`"),
+            );
+        }
         found.push(
             Finding::warning(
                 format!("練習用の時計 {path} で動く設定です"),

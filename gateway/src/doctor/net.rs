@@ -40,7 +40,10 @@ pub(super) fn ask(data: &Path) -> Gateway {
     let (tell, told) = mpsc::channel();
     let folder = data.to_owned();
     // A gateway that hangs is asked from a thread that nobody waits for.
-    std::thread::spawn(move || tell.send(control::ask(&folder, &Request::NoticeList)));
+    std::thread::spawn(move || {
+        // Whoever asked may not have waited.
+        let _ = tell.send(control::ask(&folder, &Request::NoticeList));
+    });
     match told.recv_timeout(WAIT) {
         Ok(Ok(_)) => Gateway::Answers,
         Ok(Err(ControlError::NotRunning)) if !is_held(data) => Gateway::None,

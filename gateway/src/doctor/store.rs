@@ -144,6 +144,9 @@ pub(super) fn log(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
 
 /// Copies of the store beside it: they are for going back, hold residents' data, and nobody else removes them.
 pub(super) fn copies(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
+    if !scope.data.is_dir() {
+        return Ok(Vec::new());
+    }
     let mut old = Vec::new();
     for entry in fs::read_dir(&scope.data).with_context(|| format!("can't read {}", scope.data.display()))? {
         let entry = entry.context("can't read the folder")?;

@@ -553,6 +553,45 @@ mod tests {
         assert!(matches!(other, Err(StoreError::OtherCity { .. })));
     }
 
+    /// What an older program left is kept beside before it is changed, and can be put back for that program.
+    #[test]
+    fn what_is_upgraded_is_kept_beside() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(STORE_FILE);
+        let older = SCHEMA - 1;
+        let mut conn = Connection::open(&file).unwrap();
+        conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+        MIGRATIONS.to_version(&mut conn, older as usize).unwrap();
+        conn.execute("INSERT INTO contractor VALUES ('c', 'C')", []).unwrap();
+        // Killed: what it wrote last is in the log only.
+        let log = fs::read(wal(&file)).unwrap();
+        let main = fs::read(&file).unwrap();
+        drop(conn);
+        fs::write(&file, main).unwrap();
+        fs::write(wal(&file), log).unwrap();
+
+        let store = open(dir.path(), 1).unwrap();
+        assert_eq!(schema(&store.conn).unwrap(), SCHEMA);
+        let copy = dir.path().join(format!("before-upgrade-{older:04}-to-{SCHEMA:04}.db"));
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+        let kept = Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        assert_eq!(schema(&kept).unwrap(), older);
+        let count = "SELECT count(*) FROM contractor";
+        assert_eq!(kept.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+        let mode: String = kept.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        assert_eq!(mode, "delete", "one file, whole by itself");
+        store.close().unwrap();
+        // Going on makes no more of them, and going back is recognised.
+        open(dir.path(), 2).unwrap().close().unwrap();
+        let copies = fs::read_dir(dir.path())
+            .unwrap()
+            .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with(upgrade::BEFORE));
+        assert_eq!(copies.count(), 1);
+        fs::copy(&copy, &file).unwrap();
+        assert!(open(dir.path(), 3).unwrap().restored);
+    }
+
     #[tokio::test]
     async fn readers_see_commits_and_can_not_write() {
         let dir = tempfile::tempdir().unwrap();

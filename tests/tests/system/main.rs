@@ -8,6 +8,7 @@ mod backup;
 mod books;
 mod bound;
 mod clocks;
+mod doctor;
 mod durable;
 mod limits;
 mod lost;
