@@ -93,7 +93,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             ended.context("the writer broke")??;
             bail!("the writer ended by itself");
         }
-        () = link.broke() => bail!("the link to the broker broke; this is a fault of the program"),
+        () = link.broke() => {
+            // A writer that ends takes the link with it, and knows better why.
+            if let Ok(ended) = tokio::time::timeout(FAREWELL, &mut writing).await {
+                ended.context("the writer broke")??;
+            }
+            bail!("the link to the broker broke; this is a fault of the program");
+        }
         ended = &mut pages => {
             ended.context("the pages broke")?.context("the pages can't be served any more")?;
             bail!("the pages ended by themselves");

@@ -48,6 +48,8 @@ enum Work {
     Connected,
     /// Looks at the calendar.
     Day,
+    /// Work of somebody else's found the store damaged.
+    Damaged(rusqlite::ffi::Error),
     /// Ends once everything before it is done.
     Stop,
 }
@@ -119,6 +121,11 @@ impl Writer {
     /// Has the writer look at the calendar.
     pub async fn day(&self) {
         let _ = self.work.send(Work::Day).await;
+    }
+
+    /// Says that the store was found damaged: the writer writes nothing more and ends.
+    pub async fn damaged(&self, damage: rusqlite::ffi::Error) {
+        let _ = self.work.send(Work::Damaged(damage)).await;
     }
 
     /// Has the writer end once everything handed over is done.
@@ -200,6 +207,7 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreE
             Work::Job(job) => job(&mut engine),
             Work::Connected => engine.say_hello_to_all(),
             Work::Day => engine.look_at_the_day(),
+            Work::Damaged(damage) => engine.note(rusqlite::Error::SqliteFailure(damage, None)),
             Work::Stop => break,
         }
         // However many messages come, lists get their turn.

@@ -186,6 +186,27 @@ async fn what_can_not_be_written_is_not_acknowledged() {
 }
 
 #[test]
+fn a_command_that_comes_upon_it_ends_the_gateway_as_well() {
+    let folder = Folder::new();
+    let profile = folder.dir.path().join("profile.toml");
+    fs::write(
+        &profile,
+        "name = \"p\"\nsource = \"s\"\ncovers = \"whole_day\"\nkey = [\"no\"]\n[fields]\ndate = \"date\"\n\
+         district = \"district\"\nreception = \"no\"\ntown = \"town\"\n[items.text]\ntext = \"items\"\nbetween = [\"、\"]\ntimes = [\"×\"]\n",
+    )
+    .unwrap();
+    let file = folder.dir.path().join("day.csv");
+    fs::write(&file, "no,date,district,town,items\n0001,2026-06-10,中区A,本川町,机\n").unwrap();
+    spoil(&folder.store(), "resident");
+    let mut gateway = folder.serve();
+    let output = folder.run(&["import", "--profile", profile.to_str().unwrap(), file.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("malformed"), "{told}");
+    assert_eq!(gateway.0.wait().unwrap().code(), Some(DAMAGED));
+}
+
+#[test]
 fn the_whole_program_ends_where_its_store_is_damaged() {
     let folder = Folder::new();
     spoil(&folder.store(), "terminal");

@@ -67,7 +67,7 @@ impl Engine {
     }
 
     /// Keeps in mind where SQLite has found the store damaged.
-    fn note(&mut self, error: rusqlite::Error) {
+    pub(super) fn note(&mut self, error: rusqlite::Error) {
         if is_damage(&error) {
             self.damage = Some(error);
         }
@@ -320,7 +320,7 @@ impl Engine {
 
     /// Makes lists for a short while: first those that a hello asks for.
     pub(super) fn step(&mut self) {
-        if !self.has_pending() {
+        if !self.has_pending() || self.damage.is_some() {
             return;
         }
         let started = Instant::now();

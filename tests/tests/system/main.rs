@@ -8,6 +8,7 @@ mod backup;
 mod books;
 mod bound;
 mod clocks;
+mod damaged;
 mod doctor;
 mod durable;
 mod limits;
