@@ -21,7 +21,7 @@ use crate::ingest::{Context, Effects, Memory};
 use crate::ops::{self, Reply, Request};
 use crate::store::{StoreError, write_durably};
 use crate::terminals::{self, Bound};
-use crate::{logs, serve};
+use crate::{backup, doctor, logs, serve};
 
 /// How long a command waits for a gateway that is starting or stopping.
 const BETWEEN: Duration = Duration::from_secs(10);
@@ -30,6 +30,8 @@ const SETTINGS: &str = "terminal.toml";
 const SECRET: &str = "secret";
 /// `EX_USAGE` of BSD's sysexits: 1, 2 and 3 say what came of an import.
 const USAGE: u8 = 64;
+/// `EX_DATAERR`: the store can't be used as it is, and starting again does not help.
+const DAMAGED: u8 = 65;
 
 /// Meguri's office: broker, ingest, store, import and the city's page.
 #[derive(Debug, Parser)]
@@ -63,6 +65,12 @@ enum Command {
     Notice(NoticeCommand),
     /// Takes a request file. Exit status: 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held for a person.
     Import(import::cli::Args),
+    /// Makes a backup, beside a running gateway or without one, or checks one.
+    Backup(backup::cli::BackupArgs),
+    /// Puts a backup back, while no gateway runs on the folder.
+    Restore(backup::cli::RestoreArgs),
+    /// Says what is wrong with this installation and what to do about it. Exit status: 0 nothing, 1 something.
+    Doctor(doctor::cli::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -178,14 +186,28 @@ pub fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) => {
             let _ = writeln!(io::stderr(), "meguri-gateway: {}", meguri_config::told(error.as_ref()));
-            ExitCode::FAILURE
+            ExitCode::from(status(&error))
         }
     }
 }
 
+/// A store that a person must see to has a status of its own, so that whatever supervises the gateway lets it be.
+fn status(error: &anyhow::Error) -> u8 {
+    use StoreError::{Damaged, OtherCity, TooNew, WrongLog};
+    match error.downcast_ref::<StoreError>() {
+        Some(Damaged { .. } | OtherCity { .. } | TooNew { .. } | WrongLog { .. }) => DAMAGED,
+        _ => 1,
+    }
+}
+
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let settings = Settings::read(cli.config.as_deref(), std::env::vars_os(), cli.data.as_deref())?;
+    let settings = Settings::read(cli.config.as_deref(), std::env::vars_os(), cli.data.as_deref())
+        .map(|settings| Settings { file: cli.config.clone(), ..settings });
     let mut out = io::stdout().lock();
+    if let Command::Doctor(args) = &cli.command {
+        return Ok(doctor::cli::run(args, settings, cli.data.as_deref(), &mut out)?);
+    }
+    let settings = settings?;
     match cli.command {
         Command::Serve => {
             drop(out);
@@ -199,6 +221,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Terminal(command) => terminal(&settings, command, &mut out)?,
         Command::Aside(command) => aside(&settings, command, &mut out)?,
         Command::Notice(command) => notice(&settings, command, &mut out)?,
+        Command::Backup(args) => backup::cli::backup(args, &settings, &mut out)?,
+        Command::Restore(args) => backup::cli::restore(&args, &settings, &mut out)?,
+        // Above: it works where the settings don't, too.
+        Command::Doctor(_) => {}
         Command::Import(args) => {
             let city = City::read(&settings.city_file())?;
             return Ok(import::cli::run(&args, &settings.data, &city, |command| {

@@ -78,7 +78,11 @@ pub struct Settings {
     pub ingest: Ingest,
     pub lists: Lists,
     pub timers: Timers,
+    pub backup: Backup,
     pub log: Log,
+    /// The file they were read from, for commands that must name it. No setting itself.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 /// The pages.
@@ -142,6 +146,17 @@ pub struct Timers {
     pub day: f64,
 }
 
+/// Backups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Backup {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    pub keep: u16,
+    pub hours: u16,
+}
+
 /// The log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -196,6 +211,12 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("timers.reconnect_most", "Longest wait between tries, in seconds, at most 30."),
     ("timers.keep_alive", "MQTT keep alive to the broker, in whole seconds."),
     ("timers.day", "Seconds between looks at the calendar, so that the new day's lists go out."),
+    (
+        "backup.folder",
+        "Folder for dated backups: where `backup` puts them, and where `doctor` looks for the last one.",
+    ),
+    ("backup.keep", "How many dated backups `backup` keeps there."),
+    ("backup.hours", "Hours after which `doctor` misses a newer backup."),
     ("log.format", "\"text\" or \"json\"; the log goes to standard error and holds no residents' data."),
     ("log.level", "error, warn, info, debug or trace."),
 ];
@@ -211,7 +232,9 @@ impl Default for Settings {
             ingest: Ingest::default(),
             lists: Lists::default(),
             timers: Timers::default(),
+            backup: Backup::default(),
             log: Log::default(),
+            file: None,
         }
     }
 }
@@ -243,6 +266,12 @@ impl Default for Lists {
 impl Default for Timers {
     fn default() -> Self {
         Self { say_hello: 5.0, reconnect: 0.5, reconnect_most: 30.0, keep_alive: 30.0, day: 30.0 }
+    }
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self { folder: None, keep: 14, hours: 26 }
     }
 }
 
@@ -367,6 +396,14 @@ impl Settings {
                 return Err(SettingsError::Value { field, problem });
             }
         }
+        for (field, value, most) in
+            [("backup.keep", self.backup.keep, 3_650), ("backup.hours", self.backup.hours, 24 * 365)]
+        {
+            if !(1..=most).contains(&value) {
+                let problem = format!("is {value}, expected 1 to {most}");
+                return Err(SettingsError::Value { field, problem });
+            }
+        }
         if !["error", "warn", "info", "debug", "trace"].contains(&self.log.level.as_str()) {
             let problem = format!("is {:?}, expected error, warn, info, debug or trace", self.log.level);
             return Err(SettingsError::Value { field: "log.level", problem });
@@ -431,6 +468,7 @@ fn set(table: &mut Table, name: &str, value: OsString) -> Result<&'static str, S
     let whole = Settings {
         rehearsal: Some(PathBuf::new()),
         mqtt: Mqtt { external: Some(external), ..Mqtt::default() },
+        backup: Backup { folder: Some(PathBuf::new()), ..Backup::default() },
         ..Settings::default()
     };
     let mut kinds = Table::try_from(&whole).unwrap_or_default();
@@ -478,6 +516,8 @@ mod tests {
     const ALL: &str = r#"
         data = "/var/lib/meguri"
         rehearsal = "clock.toml"
+        [backup]
+        folder = "/srv/backups"
         [mqtt.external]
         host = "127.0.0.1"
         port = 1883

@@ -107,7 +107,12 @@ impl Desk {
         let done = self.writer.run(move |tx, ctx, fx| prepared.execute(tx, ctx, fx)).await?;
         Ok(match done {
             Ok(reply) => Ok(self.follow(reply).await?),
-            Err(error) => Err(error),
+            Err(error) => {
+                if let Some(damage) = error.damage() {
+                    self.writer.damaged(damage).await;
+                }
+                Err(error)
+            }
         })
     }
 

@@ -3,12 +3,14 @@
 //! One process holds a data folder. One writer writes its store, in batches, and only what is
 //! durable is acknowledged; readers stand beside it. See [`serve`] for how the parts are joined.
 
+pub mod backup;
 pub mod broker;
 pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod control;
 mod direction;
+pub mod doctor;
 pub mod import;
 pub mod ingest;
 pub mod link;
@@ -20,6 +22,7 @@ pub mod ops;
 pub mod outbox;
 pub mod pickups;
 pub mod plan;
+mod room;
 pub mod serve;
 pub mod store;
 pub mod terminals;

@@ -11,6 +11,7 @@ use crate::import;
 use crate::ingest::aside::{self, Settled};
 use crate::ingest::{Context, Effects};
 use crate::notices;
+use crate::store::is_damage;
 use crate::terminals::{self, Bound, TerminalError};
 
 /// Something asked of the office.
@@ -120,6 +121,19 @@ pub enum OpError {
     /// The store can't be read or written.
     #[error("the store can't do this: {0}")]
     Sql(#[from] rusqlite::Error),
+}
+
+impl OpError {
+    /// What SQLite said, where it found the store damaged.
+    #[must_use]
+    pub fn damage(&self) -> Option<rusqlite::ffi::Error> {
+        let error = match self {
+            Self::Sql(error) | Self::Terminal(TerminalError::Sql(error)) => error,
+            Self::Import(import::ImportError::Store { source, .. }) => source,
+            _ => return None,
+        };
+        if is_damage(error) { error.sqlite_error().copied() } else { None }
+    }
 }
 
 /// A request with whatever could be made ready beside the writer.

@@ -18,9 +18,9 @@ use crate::changes::Changes;
 use crate::config::{External, Settings};
 use crate::control::{self, Desk};
 use crate::link::Link;
-use crate::office::Office;
+use crate::office::{Office, Place};
 use crate::outbox::Outbox;
-use crate::store::Store;
+use crate::store::{Store, is_damage};
 use crate::writer::{Parts, Writer};
 use crate::{plan, terminals, web};
 
@@ -70,6 +70,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     // Whoever copies a command may stand in another folder.
     let data = std::fs::canonicalize(&settings.data)
         .with_context(|| format!("can't find {}", settings.data.display()))?;
+    let config = settings.file.as_ref().map(std::fs::canonicalize).transpose();
+    let data = Place { data, config: config.context("can't find the settings file any more")? };
     let office = Office { readers, changes: changes.clone(), clock, city, data, silence_minutes };
     let stopping = changes.clone();
     let pages = axum::serve(listener, web::router(office))
@@ -91,7 +93,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             ended.context("the writer broke")??;
             bail!("the writer ended by itself");
         }
-        () = link.broke() => bail!("the link to the broker broke; this is a fault of the program"),
+        () = link.broke() => {
+            // A writer that ends takes the link with it, and knows better why.
+            if let Ok(ended) = tokio::time::timeout(FAREWELL, &mut writing).await {
+                ended.context("the writer broke")??;
+            }
+            bail!("the link to the broker broke; this is a fault of the program");
+        }
         ended = &mut pages => {
             ended.context("the pages broke")?.context("the pages can't be served any more")?;
             bail!("the pages ended by themselves");
@@ -130,12 +138,18 @@ pub fn open(settings: &Settings, city: &City, clock: &Clock) -> anyhow::Result<S
     if store.restored {
         tracing::warn!(incarnation = %store.incarnation, "this store is a copy put back; terminals send again what it lacks");
     }
-    let tx = store.conn.transaction().context("the store can't begin")?;
-    plan::take_over(&tx, now, city).context("the city's plan can't be taken over")?;
-    // Who is there is said anew by presence and hello.
-    tx.execute("UPDATE terminal SET online = 0", []).context("the store can't be written")?;
-    tx.commit().context("the store can't commit")?;
-    Ok(store)
+    let mut taking_over = || -> rusqlite::Result<()> {
+        let tx = store.conn.transaction()?;
+        plan::take_over(&tx, now, city)?;
+        // Who is there is said anew by presence and hello.
+        tx.execute("UPDATE terminal SET online = 0", [])?;
+        tx.commit()
+    };
+    match taking_over() {
+        Ok(()) => Ok(store),
+        Err(error) if is_damage(&error) => Err(store.damaged(error).into()),
+        Err(error) => Err(error).context("the city's plan can't be taken over into the store"),
+    }
 }
 
 /// The clock of the settings.

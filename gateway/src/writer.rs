@@ -48,6 +48,8 @@ enum Work {
     Connected,
     /// Looks at the calendar.
     Day,
+    /// Work of somebody else's found the store damaged.
+    Damaged(rusqlite::ffi::Error),
     /// Ends once everything before it is done.
     Stop,
 }
@@ -74,7 +76,7 @@ impl Running {
     /// Waits until the writer has ended and its store is closed.
     ///
     /// # Errors
-    /// When the store could not be closed.
+    /// When the store was found damaged, or could not be closed.
     pub async fn ended(self) -> Result<(), StoreError> {
         let joined = tokio::task::spawn_blocking(|| self.thread.join()).await;
         match joined {
@@ -119,6 +121,11 @@ impl Writer {
     /// Has the writer look at the calendar.
     pub async fn day(&self) {
         let _ = self.work.send(Work::Day).await;
+    }
+
+    /// Says that the store was found damaged: the writer writes nothing more and ends.
+    pub async fn damaged(&self, damage: rusqlite::ffi::Error) {
+        let _ = self.work.send(Work::Damaged(damage)).await;
     }
 
     /// Has the writer end once everything handed over is done.
@@ -171,6 +178,9 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreE
                 Ok(work) => work,
                 Err(_) => {
                     engine.step();
+                    if let Some(damaged) = engine.damaged() {
+                        return Err(damaged);
+                    }
                     continue;
                 }
             },
@@ -197,10 +207,15 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreE
             Work::Job(job) => job(&mut engine),
             Work::Connected => engine.say_hello_to_all(),
             Work::Day => engine.look_at_the_day(),
+            Work::Damaged(damage) => engine.note(rusqlite::Error::SqliteFailure(damage, None)),
             Work::Stop => break,
         }
         // However many messages come, lists get their turn.
         engine.step();
+        if let Some(damaged) = engine.damaged() {
+            // The start is not counted as ended: nothing at all is written any more.
+            return Err(damaged);
+        }
     }
     while engine.has_pending() {
         engine.step();

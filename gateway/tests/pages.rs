@@ -10,6 +10,7 @@ use axum::http::{Request as HttpRequest, StatusCode, header};
 use axum::response::Response;
 use jiff::SignedDuration;
 use jiff::civil::{Date, date};
+use meguri_gateway::office::Place;
 use meguri_proto::pickup::Result as Outcome;
 use meguri_proto::{ItemResult, PickupId, Reason};
 use sample::{Request, Sample, day_start, partly};
@@ -271,6 +272,14 @@ async fn what_a_person_settles_says_how() {
         assert!(office.page(&format!("/aside/{open}")).await.contains(&command(&open.to_string())));
         assert!(!office.page(&format!("/aside/{settled}")).await.contains("<code>meguri-gateway"));
     }
+    // Where settings stand in a file, a command without it would find another plan.
+    let clock = sample::clock_at(office.dir.path(), noon(), 0.001);
+    let data = Place { data: "/srv/meguri".into(), config: Some("/etc/our city.toml".into()) };
+    office.pages =
+        meguri_gateway::web::router(meguri_gateway::office::Office { data, ..office.sample.office(clock) });
+    let command =
+        "<code>meguri-gateway --config '/etc/our city.toml' --data /srv/meguri notice settle 1</code>";
+    assert!(office.page("/attention").await.contains(command));
 }
 
 #[tokio::test]

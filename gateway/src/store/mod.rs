@@ -5,10 +5,12 @@
 //! incarnation, by which terminals learn to send again what it has lost.
 
 mod read;
+pub(crate) mod replace;
 pub mod sql;
+pub(crate) mod upgrade;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ pub use read::Readers;
 /// The store's file in the data folder.
 pub const STORE_FILE: &str = "meguri.db";
 /// The file that counts starts beside the store.
-const GENERATION_FILE: &str = "generation";
+pub(crate) const GENERATION_FILE: &str = "generation";
 /// The file whose lock says that a process holds the folder.
 const LOCK_FILE: &str = "lock";
 
@@ -36,6 +38,17 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/0005.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
+
+/// The schema that this program works with, as the store's `user_version` counts it.
+pub(crate) const SCHEMA: i64 = STEPS.len() as i64;
+
+/// The schema of a store.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn schema(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
 
 /// Whether a store that is only looked at has the tables that this version reads.
 ///
@@ -65,18 +78,37 @@ pub enum StoreError {
         dir: PathBuf,
     },
     /// The store was written by a newer program.
-    #[error("{} was written by a newer meguri-gateway; start that version, or restore a copy from before", path.display())]
+    #[error(
+        "{} was written by a newer meguri-gateway (schema {found}, this one works with {SCHEMA}) and is left as it is; start \
+         that version again, or put back a copy from before with `meguri-gateway restore`", path.display()
+    )]
     TooNew {
         /// The store's file.
         path: PathBuf,
+        /// Its schema.
+        found: i64,
     },
     /// The file is no store, or damaged.
-    #[error("{} is damaged or no store at all: {source}; restore a copy, terminals send again what it lacks", path.display())]
+    #[error(
+        "{} is damaged or no store at all: {source}; nothing more is written to it. `meguri-gateway doctor --full` says more; \
+         `meguri-gateway restore BACKUP --replace` puts the last backup in its place and keeps the damaged one aside. \
+         Terminals then send again what the backup lacks, of the last 14 days", path.display()
+    )]
     Damaged {
         /// The store's file.
         path: PathBuf,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// The file beside the store is no write-ahead log of SQLite.
+    #[error(
+        "{} is no write-ahead log of SQLite: it may have held what was written last, and SQLite would write over it. The store \
+         is left as it is. Move that file out of the folder and start again: terminals send again what the store lacks, of \
+         the last 14 days. Or put back a backup with `meguri-gateway restore BACKUP --replace`", path.display()
+    )]
+    WrongLog {
+        /// The log's file.
+        path: PathBuf,
     },
     /// The store belongs to another city.
     #[error("{} is the store of {found}, the plan says {expected}; use another data folder", path.display())]
@@ -144,7 +176,11 @@ impl Store {
     pub fn open(dir: &Path, city: &CityId, now: Timestamp, drawn: Incarnation) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(StoreError::file("make the folder", dir))?;
         let lock = lock(dir)?;
+        if let Some(old) = replace::finish(dir)? {
+            tracing::info!(old = %old.display(), "a backup was put back; the store before it is kept aside");
+        }
         let path = dir.join(STORE_FILE);
+        check_log(&wal(&path))?;
         private(&path).map_err(StoreError::file("make", &path))?;
         let conn = connect(&path, OpenFlags::default())?;
         let mut store = Self {
@@ -164,6 +200,12 @@ impl Store {
     #[must_use]
     pub fn readers(&self, most: usize) -> Readers {
         Readers::new(self.dir.join(STORE_FILE), most)
+    }
+
+    /// That this store is damaged, as SQLite said.
+    #[must_use]
+    pub fn damaged(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Damaged { path: self.dir.join(STORE_FILE), source }
     }
 
     /// Counts the end of a run, so that a copy made while it ran is recognised when it is put back.
@@ -199,8 +241,14 @@ impl Store {
 
     fn migrate(&mut self, path: &Path) -> Result<(), StoreError> {
         use rusqlite_migration::{Error, MigrationDefinitionError::DatabaseTooFarAhead};
+        let found = schema(&self.conn).map_err(|source| damaged_or(path, "be read", source))?;
+        if (1..SCHEMA).contains(&found) {
+            upgrade::keep_copy(&self.conn, &self.dir, found)?;
+        }
         MIGRATIONS.to_latest(&mut self.conn).map_err(|error| match error {
-            Error::MigrationDefinition(DatabaseTooFarAhead) => StoreError::TooNew { path: path.to_owned() },
+            Error::MigrationDefinition(DatabaseTooFarAhead) => {
+                StoreError::TooNew { path: path.to_owned(), found }
+            }
             Error::RusqliteError { err, .. } if is_damage(&err) => {
                 StoreError::Damaged { path: path.to_owned(), source: err }
             }
@@ -215,7 +263,7 @@ impl Store {
         now: Timestamp,
         drawn: Incarnation,
     ) -> Result<(), StoreError> {
-        let reading = StoreError::sql("say whose it is");
+        let reading = |source| damaged_or(path, "say whose it is", source);
         let row: Option<(String, Uuid, i64)> = self
             .conn
             .query_row("SELECT city, incarnation, generation FROM office", [], |row| {
@@ -326,7 +374,11 @@ fn private(path: &Path) -> io::Result<()> {
     OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
 }
 
-fn lock(dir: &Path) -> Result<File, StoreError> {
+/// Holds a data folder for this process, as long as the file is kept.
+///
+/// # Errors
+/// When another process holds it, or the lock can't be opened.
+pub(crate) fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK_FILE);
     let file = OpenOptions::new()
         .create(true)
@@ -341,14 +393,51 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
-    let damaged = |source: rusqlite::Error| {
-        if is_damage(&source) {
-            StoreError::Damaged { path: path.to_owned(), source }
-        } else {
-            StoreError::Sql { doing: "be opened", source }
+/// The write-ahead log beside a store.
+pub(crate) fn wal(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+/// Refuses a write-ahead log that is none. An empty one, and one of zeros, as a power cut leaves it before anything in it
+/// was durable, are SQLite's to begin anew.
+pub(crate) fn check_log(path: &Path) -> Result<(), StoreError> {
+    /// What SQLite's logs begin with, but for the last bit.
+    const MAGIC: u32 = 0x377f_0682;
+    let mut head = [0; 32];
+    match File::open(path).and_then(|mut file| file.read_exact(&mut head)) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {
+            Ok(())
         }
-    };
+        Err(source) => Err(StoreError::File { doing: "read", path: path.to_owned(), source }),
+        Ok(()) => {
+            let magic = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+            if head == [0; 32] || magic & !1 == MAGIC {
+                return Ok(());
+            }
+            Err(StoreError::WrongLog { path: path.to_owned() })
+        }
+    }
+}
+
+/// Opens a store to look at it, beside whoever writes it.
+///
+/// # Errors
+/// When it can't be opened.
+pub(crate) fn look(path: &Path) -> Result<Connection, StoreError> {
+    connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+pub(crate) fn damaged_or(path: &Path, doing: &'static str, source: rusqlite::Error) -> StoreError {
+    if is_damage(&source) {
+        return StoreError::Damaged { path: path.to_owned(), source };
+    }
+    StoreError::Sql { doing, source }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let damaged = |source: rusqlite::Error| damaged_or(path, "be opened", source);
     let conn = Connection::open_with_flags(path, flags).map_err(damaged)?;
     let set = || -> rusqlite::Result<()> {
         conn.busy_timeout(Duration::from_secs(10))?;
@@ -365,7 +454,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-fn is_damage(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
@@ -462,6 +551,45 @@ mod tests {
             Incarnation(Uuid::from_u128(1)),
         );
         assert!(matches!(other, Err(StoreError::OtherCity { .. })));
+    }
+
+    /// What an older program left is kept beside before it is changed, and can be put back for that program.
+    #[test]
+    fn what_is_upgraded_is_kept_beside() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(STORE_FILE);
+        let older = SCHEMA - 1;
+        let mut conn = Connection::open(&file).unwrap();
+        conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+        MIGRATIONS.to_version(&mut conn, older as usize).unwrap();
+        conn.execute("INSERT INTO contractor VALUES ('c', 'C')", []).unwrap();
+        // Killed: what it wrote last is in the log only.
+        let log = fs::read(wal(&file)).unwrap();
+        let main = fs::read(&file).unwrap();
+        drop(conn);
+        fs::write(&file, main).unwrap();
+        fs::write(wal(&file), log).unwrap();
+
+        let store = open(dir.path(), 1).unwrap();
+        assert_eq!(schema(&store.conn).unwrap(), SCHEMA);
+        let copy = dir.path().join(format!("before-upgrade-{older:04}-to-{SCHEMA:04}.db"));
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+        let kept = Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        assert_eq!(schema(&kept).unwrap(), older);
+        let count = "SELECT count(*) FROM contractor";
+        assert_eq!(kept.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+        let mode: String = kept.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        assert_eq!(mode, "delete", "one file, whole by itself");
+        store.close().unwrap();
+        // Going on makes no more of them, and going back is recognised.
+        open(dir.path(), 2).unwrap().close().unwrap();
+        let copies = fs::read_dir(dir.path())
+            .unwrap()
+            .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with(upgrade::BEFORE));
+        assert_eq!(copies.count(), 1);
+        fs::copy(&copy, &file).unwrap();
+        assert!(open(dir.path(), 3).unwrap().restored);
     }
 
     #[tokio::test]

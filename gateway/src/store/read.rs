@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::{StoreError, connect};
+use super::{StoreError, connect, damaged_or};
 
 /// Connections that only read. Cheap to clone; clones share them.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl Readers {
             // One transaction, so that all of `f`'s queries see the same moment.
             let done = conn.unchecked_transaction().and_then(|snapshot| f(&snapshot));
             pool.free.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
-            done.map_err(StoreError::sql("be read"))
+            done.map_err(|source| damaged_or(&pool.path, "be read", source))
         });
         match task.await {
             Ok(done) => done,

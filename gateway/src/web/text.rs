@@ -378,6 +378,8 @@ texts! {
     ErrorMethodHint "このページは見るためのものです。" "These pages are for looking only.";
     ErrorStore "いまは表示できません" "This can't be shown right now";
     ErrorStoreHint "サーバーのデータを読めませんでした。少し待って、もう一度開いてください。続くときは記録（ログ）を確かめてください。" "The server's data could not be read. Wait a little and try again; if it goes on, look at the log.";
+    ErrorDamaged "サーバーのデータが壊れています" "The server's data is damaged";
+    ErrorDamagedHint "管理者は meguri-gateway doctor --full で確かめ、控えを戻してください。端末は記録を続け、足りない分を14日分まで送り直します。" "Whoever runs the server: look with meguri-gateway doctor --full, and put a backup back. Terminals go on recording, and send again what is missing, of the last 14 days.";
     ErrorHost "この名前では開けません" "Not under this name";
     ErrorHostHint "このページは、動いている計算機から localhost で開いてください。" "Open this page as localhost on the machine it runs on.";
     ErrorBusy "開いている画面が多すぎます" "Too many pages are open";

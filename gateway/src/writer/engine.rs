@@ -15,7 +15,7 @@ use crate::ingest::aside::{self, Place, set_aside};
 use crate::ingest::{Answer, Context, Effects, Incoming, Memory, apply};
 use crate::lists::{self, Issued, ListError, Window};
 use crate::outbox::Receipt;
-use crate::store::{Store, StoreError, sql};
+use crate::store::{Store, StoreError, is_damage, sql};
 use crate::touched::Touched;
 
 /// How long a transaction goes on before it is committed and others get their turn.
@@ -40,6 +40,8 @@ pub(super) struct Engine {
     lapses: BTreeSet<TerminalId>,
     /// Lists that may have to be made anew.
     lists: BTreeSet<(TerminalId, Date)>,
+    /// What SQLite said when it found the store damaged.
+    damage: Option<rusqlite::Error>,
 }
 
 impl Engine {
@@ -54,6 +56,20 @@ impl Engine {
             hello_order: VecDeque::new(),
             lapses: BTreeSet::new(),
             lists: BTreeSet::new(),
+            damage: None,
+        }
+    }
+
+    /// That the store is damaged, once SQLite has found it so. Whoever learns it writes nothing more: nothing that was not
+    /// written is acknowledged, and writing on could spoil what is whole.
+    pub(super) fn damaged(&mut self) -> Option<StoreError> {
+        self.damage.take().map(|source| self.parts.store.damaged(source))
+    }
+
+    /// Keeps in mind where SQLite has found the store damaged.
+    pub(super) fn note(&mut self, error: rusqlite::Error) {
+        if is_damage(&error) {
+            self.damage = Some(error);
         }
     }
 
@@ -97,6 +113,9 @@ impl Engine {
         };
         // Nothing was acknowledged, so terminals keep what they sent and send it again.
         tracing::error!(messages = batch.len(), error = %plain(&error), "messages could not be written");
+        if let StoreError::Sql { source, .. } = error {
+            self.note(source);
+        }
         batch.len()
     }
 
@@ -173,6 +192,7 @@ impl Engine {
     fn touched(&mut self, touched: Touched, history: Option<i64>) {
         let Touched { rounds, spoken, terminals, presence, history: in_history, aside, notice } = touched;
         let window = self.window_now();
+        let mut damage = None;
         let rounds = rounds.iter().map(|round| (round, None));
         let spoken = spoken.iter().map(|(round, by)| (round, Some(by)));
         for (round, by) in rounds.chain(spoken).filter(|(round, _)| window.holds(round.date)) {
@@ -183,9 +203,13 @@ impl Engine {
                         .filter(|carrier| Some(carrier) != by)
                         .map(|carrier| (carrier, round.date)),
                 ),
-                Err(error) => tracing::error!(error = %code(&error), "who carries a round could not be read"),
+                Err(error) => {
+                    tracing::error!(error = %code(&error), "who carries a round could not be read");
+                    damage = damage.or(Some(error));
+                }
             }
         }
+        damage.into_iter().for_each(|error| self.note(error));
         for terminal in &terminals {
             self.lapses.insert(terminal.clone());
             self.lists.extend(window.days().map(|day| (terminal.clone(), day)));
@@ -243,7 +267,10 @@ impl Engine {
                     self.ack(now, &terminal, Ack { say_hello: true, ..self.empty_ack(now) }, Vec::new());
                 }
             }
-            Err(error) => tracing::error!(error = %code(&error), "the terminals could not be read"),
+            Err(error) => {
+                tracing::error!(error = %code(&error), "the terminals could not be read");
+                self.note(error);
+            }
         }
     }
 
@@ -280,7 +307,10 @@ impl Engine {
                     self.lapses.insert(terminal);
                 }
             }
-            Err(error) => tracing::error!(error = %code(&error), "the day's lists could not be looked after"),
+            Err(error) => {
+                tracing::error!(error = %code(&error), "the day's lists could not be looked after");
+                self.note(error);
+            }
         }
     }
 
@@ -290,7 +320,7 @@ impl Engine {
 
     /// Makes lists for a short while: first those that a hello asks for.
     pub(super) fn step(&mut self) {
-        if !self.has_pending() {
+        if !self.has_pending() || self.damage.is_some() {
             return;
         }
         let started = Instant::now();
@@ -334,7 +364,10 @@ impl Engine {
                 }
             }
             // The next hello of each terminal has its lists compared again.
-            Err(error) => tracing::error!(error = %code(&error), "lists could not be made"),
+            Err(error) => {
+                tracing::error!(error = %code(&error), "lists could not be made");
+                self.note(error);
+            }
         }
     }
 

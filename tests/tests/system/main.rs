@@ -4,10 +4,13 @@
 mod access;
 mod aside;
 mod away;
+mod backup;
 mod books;
 mod bound;
 mod clocks;
 mod cluster;
+mod damaged;
+mod doctor;
 mod durable;
 mod limits;
 mod lost;

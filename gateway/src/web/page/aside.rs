@@ -1,7 +1,5 @@
 //! What was set aside: the list, and one of them.
 
-use std::path::Path;
-
 use jiff::civil::Date;
 use maud::{Markup, html};
 
@@ -10,13 +8,14 @@ use super::super::format;
 use super::super::request::Address;
 use super::super::text::{Lang, Text};
 use super::{Sections, aside_count};
+use crate::office::Place;
 
 /// The list.
 pub(in super::super) struct View<'a> {
     /// What is on this page.
     pub(in super::super) listed: &'a Listed,
-    /// The gateway's data folder.
-    pub(in super::super) data: &'a Path,
+    /// Where the gateway works.
+    pub(in super::super) data: &'a Place,
     /// The language.
     pub(in super::super) lang: Lang,
     /// Which page, from 1.
@@ -142,7 +141,7 @@ fn content(lang: Lang, row: &Aside, class: &str) -> Markup {
 }
 
 /// How one is settled.
-fn commands(lang: Lang, data: &Path, id: &str) -> Markup {
+fn commands(lang: Lang, data: &Place, id: &str) -> Markup {
     html! {
         (super::command(lang, Text::AsideRetry, data, &format!("aside retry {id}")))
         (super::command(lang, Text::AsideSettle, data, &format!("aside settle {id}")))
@@ -150,7 +149,7 @@ fn commands(lang: Lang, data: &Path, id: &str) -> Markup {
 }
 
 /// The page of one.
-pub(in super::super) fn one(lang: Lang, row: &Aside, today: Date, data: &Path) -> Markup {
+pub(in super::super) fn one(lang: Lang, row: &Aside, today: Date, data: &Place) -> Markup {
     html! {
         div .dayline {
             h1 { (lang.fill(Text::AsideNumber, &[("id", &row.id)])) }

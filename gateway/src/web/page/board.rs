@@ -1,7 +1,6 @@
 //! The front page: a day against its plan.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
@@ -14,6 +13,7 @@ use super::super::request::{Address, By};
 use super::super::state::{self, Counts};
 use super::super::text::{Lang, Text};
 use super::{Sections, aside_count, comma, state as state_mark};
+use crate::office::Place;
 
 /// How many reasons stand on their own in the figures.
 const REASONS_SHOWN: usize = 2;
@@ -23,8 +23,8 @@ pub(in super::super) struct View<'a> {
     pub(in super::super) board: &'a Board,
     /// The city.
     pub(in super::super) city: &'a City,
-    /// The gateway's data folder.
-    pub(in super::super) data: &'a Path,
+    /// Where the gateway works.
+    pub(in super::super) data: &'a Place,
     /// The language.
     pub(in super::super) lang: Lang,
     /// How it is sorted.

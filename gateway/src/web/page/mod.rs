@@ -8,16 +8,16 @@ pub(super) mod problem;
 pub(super) mod search;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use maud::{DOCTYPE, Markup, html};
-use meguri_config::{City, shell_word};
+use meguri_config::City;
 use meguri_proto::{Digest, Item, Payment};
 
 use super::state::{self, State};
 use super::text::{Lang, Text};
 use super::{format, request::Address};
+use crate::office::Place;
 
 /// The style sheet.
 pub(super) const CSS: &str = include_str!("../../../assets/page.css");
@@ -206,10 +206,9 @@ pub(super) fn dot(lang: Lang) -> &'static str {
 }
 
 /// What a person does with a command of this gateway, and the command, to be copied from the page.
-pub(super) fn command(lang: Lang, what: Text, data: &Path, arguments: &str) -> Markup {
-    let data = data.to_string_lossy();
+pub(super) fn command(lang: Lang, what: Text, data: &Place, arguments: &str) -> Markup {
     html! {
-        p .sub .command { (lang.say(what)) " " code { "meguri-gateway --data " (shell_word(&data)) " " (arguments) } }
+        p .sub .command { (lang.say(what)) " " code { (data.command(arguments)) } }
     }
 }
 

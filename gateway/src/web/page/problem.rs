@@ -29,6 +29,8 @@ pub(in super::super) enum Problem {
     Busy,
     /// The store can't be read.
     Store,
+    /// The store is damaged.
+    Damaged,
 }
 
 impl Problem {
@@ -46,7 +48,7 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
-            Self::Busy | Self::Store => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Store | Self::Damaged => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -58,6 +60,7 @@ impl Problem {
             Self::Host => Text::ErrorHost,
             Self::Busy => Text::ErrorBusy,
             Self::Store => Text::ErrorStore,
+            Self::Damaged => Text::ErrorDamaged,
         }
     }
 
@@ -82,6 +85,7 @@ impl Problem {
             Self::Host => lang.say(Text::ErrorHostHint).to_owned(),
             Self::Busy => lang.say(Text::ErrorBusyHint).to_owned(),
             Self::Store => lang.say(Text::ErrorStoreHint).to_owned(),
+            Self::Damaged => lang.say(Text::ErrorDamagedHint).to_owned(),
         };
         html! {
             section .card .lone {
@@ -97,6 +101,9 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(error = &error as &dyn std::error::Error, "a page could not read the store");
-        Self::Store
+        match error {
+            StoreError::Damaged { .. } => Self::Damaged,
+            _ => Self::Store,
+        }
     }
 }
