@@ -191,7 +191,7 @@ fn refuses_what_is_not_its_own_and_leaves_it_alone() {
     assert!(matches!(open(&folder), Err(StoreError::Foreign { .. })));
 
     std::fs::write(&path, "no database at all, but somebody's file").unwrap();
-    assert!(matches!(open(&folder), Err(StoreError::Foreign { .. })));
+    assert!(matches!(open(&folder), Err(StoreError::Damaged { .. })));
     assert!(std::fs::read(&path).unwrap().starts_with(b"no database"));
 
     std::fs::write(&path, "").unwrap();
