@@ -1071,3 +1071,34 @@ fn what_is_for_another_terminal_is_set_aside() {
         assert_eq!(bench.told.len(), told + 1, "{topic}");
     }
 }
+
+/// A device whose clock jumps under a running program, and is found so at the next start.
+#[test]
+fn a_clock_that_jumps_moves_neither_the_day_nor_what_is_kept() {
+    let today = jiff::civil::date(2026, 4, 1);
+    for hours in [-87_600, -24, -3, 3, 24, 87_600] {
+        let mut bench = Bench::joined();
+        bench.collect();
+        let jump = SignedDuration::from_hours(hours);
+        bench.device += jump;
+        bench.wait(1_300.0);
+        assert!(!bench.in_doubt(), "{hours}");
+        assert_eq!((bench.core.view().today, bench.core.view().waiting), (today, 1), "{hours}");
+        bench.refuse();
+        let stamps = bench.body(2).at;
+        assert_eq!(stamps.terminal.duration_since(stamps.trusted.unwrap()), jump, "{hours}: both clocks are kept");
+
+        let mut bench = bench.restart();
+        assert!(bench.in_doubt(), "{hours}");
+        let view = bench.core.view();
+        assert_eq!((view.today, view.waiting, view.list.is_some()), (today, 2, true), "{hours}");
+        bench.say(Intent::Undo { pickup: first() }).unwrap();
+        assert_eq!(bench.body(3).at.trusted, None, "{hours}: nobody vouches for it");
+        // Whatever the clock says in the meantime, all of it arrives in its order.
+        bench.device -= jump;
+        bench.sends.clear();
+        bench.join();
+        assert_eq!(bench.sends, [(LogKind::Fact, 1, 3)], "{hours}");
+        assert!(!bench.in_doubt() && bench.core.view().today == today, "{hours}");
+    }
+}

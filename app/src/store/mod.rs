@@ -73,7 +73,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The file is damaged.
-    #[error("the store {} is damaged ({problem}); keep the file, it may hold work not yet sent, and call for service", path.display())]
+    #[error("the store {} is damaged ({problem}); keep the file, it may hold work not yet sent. `repair` goes on with what can be read of it, and keeps the rest", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -386,7 +386,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         return Err(StoreError::Foreign { path });
     }
     let setting = failed("set the store up");
-    connection.busy_timeout(Duration::from_secs(5)).map_err(&setting)?;
+    // A copy that is being made of the file must not cost a record.
+    connection.busy_timeout(Duration::from_secs(20)).map_err(&setting)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(&setting)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(&setting)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(&setting)?;

@@ -7,6 +7,7 @@ mod away;
 mod books;
 mod bound;
 mod clocks;
+mod disk;
 mod durable;
 mod limits;
 mod lost;
