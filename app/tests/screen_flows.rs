@@ -93,7 +93,7 @@ impl Sitting {
     /// The same of a text that begins with this.
     #[track_caller]
     fn must_see_part(&self, words: &str) {
-        let found = ElementHandle::query_from_root(self.screen.window())
+        let found = i_slint_backend_testing::ElementQuery::from_root(self.screen.window())
             .match_predicate({
                 let words = words.to_owned();
                 move |element| element.accessible_label().is_some_and(|label| label.starts_with(&words))

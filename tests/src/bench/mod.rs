@@ -5,6 +5,7 @@
 
 pub mod machine;
 pub mod row;
+pub mod tablet;
 
 use std::path::PathBuf;
 
@@ -23,4 +24,4 @@ pub struct Setting {
 pub type Group = (&'static str, &'static str, fn(&Setting) -> anyhow::Result<Vec<Row>>);
 
 /// Every group, in the order of the table.
-pub const GROUPS: &[Group] = &[];
+pub const GROUPS: &[Group] = &[("tablet", "the tablet in a real window, beside Chromium", tablet::measure)];

@@ -152,7 +152,7 @@ fn a_store_that_is_garbage_is_kept_and_work_begins_anew() {
     await_list(&mut scene.terminals[0]).unwrap();
     collect(&mut scene, 0, &list[4..8], &mut books);
     await_sent(&mut scene, 0, &books);
-    assert_eq!(notices(&scene, "hole"), 1, "the office is told that something may be missing");
+    assert_eq!(notices(&scene, "hole"), 2, "the office is told of both logs that something may be missing");
     let held = scene.office.number("SELECT count(*) FROM fact WHERE terminal = 't-1'").unwrap();
     assert_eq!(held, 8);
 }
