@@ -258,7 +258,10 @@ fn rare_screens(queue: &Queue, folder: &Path) {
         english.draw(&file(&format!("date-{name}-english")));
     }
     let trouble = View {
-        trouble: Some(Trouble::new(TroubleKind::DiskFull, "can't write to the disk: database or disk is full")),
+        trouble: Some(Trouble::new(
+            TroubleKind::DiskFull,
+            "can't write to the disk: database or disk is full",
+        )),
         link: Link::Refused("bad user name or password".into()),
         ..fixture::day()
     };
@@ -266,7 +269,10 @@ fn rare_screens(queue: &Queue, folder: &Path) {
     new(LOW, trouble).draw(&file("trouble-low"));
 
     let unsendable = View {
-        trouble: Some(Trouble::new(TroubleKind::Unsendable, "entry 31 of the fact log is damaged on the disk")),
+        trouble: Some(Trouble::new(
+            TroubleKind::Unsendable,
+            "entry 31 of the fact log is damaged on the disk",
+        )),
         ..fixture::day()
     };
     for (size, name) in [(WIDE, "wide"), (SMALL, "small"), (LOW, "low"), (PORTRAIT, "portrait")] {
@@ -274,9 +280,11 @@ fn rare_screens(queue: &Queue, folder: &Path) {
         damaged.draw(&file(&format!("unsendable-{name}")));
         damaged.tap("端末").draw(&file(&format!("unsendable-{name}-about")));
         damaged.tap("壊れた記録を別に保管する").draw(&file(&format!("unsendable-{name}-sure")));
-        for (language, theme, look) in
-            [(Language::Ja, Theme::Day, "day"), (Language::Ja, Theme::Night, "night"), (Language::En, Theme::Day, "english")]
-        {
+        for (language, theme, look) in [
+            (Language::Ja, Theme::Day, "day"),
+            (Language::Ja, Theme::Night, "night"),
+            (Language::En, Theme::Day, "english"),
+        ] {
             cannot_start(queue, language, theme, size, &file(&format!("fault-{name}-{look}")));
         }
     }

@@ -573,7 +573,11 @@ async fn tells_why_it_cannot_start() {
     let path = || folder.join("terminal.db");
     let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
     let errors = [
-        (StoreError::Damaged { path: path(), problem: "page 7".into() }, "端末の記録が壊れていて、読めません", true),
+        (
+            StoreError::Damaged { path: path(), problem: "page 7".into() },
+            "端末の記録が壊れていて、読めません",
+            true,
+        ),
         (StoreError::Folder { path: path(), source: full }, "端末の空き容量がありません", false),
         (StoreError::Open { path: path() }, "このアプリはもう動いています", false),
         (StoreError::Newer { path: path() }, "アプリが古くなっています", false),

@@ -11,7 +11,7 @@
 //!   counts as time that must not run backwards.
 //! - Over a restart the device's clock carries time forward, *in doubt*, by at most a day. A longer
 //!   jump needs a second source: a day list held for that very day will do, since only the office
-//!   makes those. Otherwise time stands where it was last known.
+//!   makes those. The same goes for a clock that was wrong and is right again. Otherwise time stands where it was last known.
 //! - It never runs backwards below what was once sure, over restarts too. Where the office is behind by
 //!   five minutes at most, time stands until the office has caught up. The one exception keeps an office
 //!   clock that was ahead from blocking a fleet until time has caught up with it: two answers in a row
@@ -93,13 +93,17 @@ impl TrustedTime {
             Some(kept) => {
                 let passed = device.duration_since(kept.device).max(SignedDuration::ZERO);
                 let forward = kept.time.checked_add(passed).unwrap_or(kept.time);
-                let believed = passed <= DAY || listed(business_date(forward));
-                let went_on = believed && device >= kept.device;
+                let mut believed = Some(forward).filter(|_| passed <= DAY || listed(business_date(forward)));
+                if believed.is_none() && device > kept.time && listed(business_date(device)) {
+                    // A clock that was wrong is right again, as after a new battery: what passed by it says nothing.
+                    believed = Some(device);
+                }
+                let went_on = believed == Some(forward) && device >= kept.device;
                 let confirmed = kept.confirmed.filter(|confirmed| {
                     // The word stands only while the device's clock ran on from where it was said.
                     went_on && device_start == Some(confirmed.device_start)
                 });
-                let base = if believed { forward } else { kept.time };
+                let base = believed.unwrap_or(kept.time);
                 (base, kept.sure, confirmed.map(|confirmed| confirmed.date))
             }
         };
@@ -234,7 +238,11 @@ mod tests {
         assert_eq!(changed.now(hours(0)), at("2026-04-03T09:00:00Z"));
         let listed = |date: Date| date == jiff::civil::date(2026, 4, 3);
         let believed = start(kept, "2026-04-03T10:00:00Z", listed);
-        assert_eq!(believed.now(hours(0)), at("2026-04-03T10:00:00Z"), "a list of that day is a second source");
+        assert_eq!(
+            believed.now(hours(0)),
+            at("2026-04-03T10:00:00Z"),
+            "a list of that day is a second source"
+        );
     }
 
     /// However far a clock jumps, and however often: a program that runs on the office's time goes on by the boot clock,
@@ -246,7 +254,10 @@ mod tests {
             let mut time = TrustedTime::start(None, then, hours(0), None, never);
             assert_eq!(time.heard(then, hours(0)), Heard::Believed);
             let kept = time.keep(then + jump, hours(2));
-            assert_eq!((kept.sure, kept.time), (Some(then + SignedDuration::from_hours(2)), then + SignedDuration::from_hours(2)));
+            assert_eq!(
+                (kept.sure, kept.time),
+                (Some(then + SignedDuration::from_hours(2)), then + SignedDuration::from_hours(2))
+            );
             let before = time.keep(then, hours(0));
             let mut again = TrustedTime::start(Some(before), then + jump, hours(0), None, never);
             let expected = if jump.is_positive() && jump <= DAY { then + jump } else { then };
@@ -257,7 +268,11 @@ mod tests {
                 again = TrustedTime::start(Some(kept), then + jump, hours(0), None, never);
                 assert!(again.now(hours(0)) >= then && again.sure(hours(0)).is_none(), "{jump}");
             }
-            assert_eq!(again.heard(then, hours(1)), Heard::Believed, "{jump}: the office is believed at once");
+            assert_eq!(
+                again.heard(then, hours(1)),
+                Heard::Believed,
+                "{jump}: the office is believed at once"
+            );
             assert_eq!(again.sure(hours(1)), Some(then), "{jump}");
         }
     }
@@ -267,7 +282,8 @@ mod tests {
         for device in [Timestamp::MAX, Timestamp::MIN] {
             for kept in [None, kept("2026-04-03T08:00:00Z")] {
                 let mut time = TrustedTime::start(kept, device, hours(0), None, never);
-                let (_, _, _) = (time.today(hours(1)), time.until_midnight(hours(1)), time.keep(device, hours(1)));
+                let (_, _, _) =
+                    (time.today(hours(1)), time.until_midnight(hours(1)), time.keep(device, hours(1)));
                 assert_eq!(time.heard(at("2026-04-03T09:00:00Z"), hours(1)), Heard::Believed);
                 assert_eq!(time.sure(hours(1)), Some(at("2026-04-03T09:00:00Z")));
             }

@@ -1081,12 +1081,13 @@ fn a_clock_that_jumps_moves_neither_the_day_nor_what_is_kept() {
         bench.collect();
         let jump = SignedDuration::from_hours(hours);
         bench.device += jump;
-        bench.wait(1_300.0);
+        bench.wait(240.0);
         assert!(!bench.in_doubt(), "{hours}");
         assert_eq!((bench.core.view().today, bench.core.view().waiting), (today, 1), "{hours}");
         bench.refuse();
         let stamps = bench.body(2).at;
-        assert_eq!(stamps.terminal.duration_since(stamps.trusted.unwrap()), jump, "{hours}: both clocks are kept");
+        let apart = stamps.terminal.duration_since(stamps.trusted.unwrap()) - jump;
+        assert!(apart.abs() < SignedDuration::from_secs(1), "{hours}: both clocks are kept");
 
         let mut bench = bench.restart();
         assert!(bench.in_doubt(), "{hours}");
@@ -1099,6 +1100,6 @@ fn a_clock_that_jumps_moves_neither_the_day_nor_what_is_kept() {
         bench.sends.clear();
         bench.join();
         assert_eq!(bench.sends, [(LogKind::Fact, 1, 3)], "{hours}");
-        assert!(!bench.in_doubt() && bench.core.view().today == today, "{hours}");
+        assert_eq!((bench.in_doubt(), bench.core.view().today), (false, today), "{hours}: {:?}", bench.told);
     }
 }

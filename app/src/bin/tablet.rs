@@ -62,7 +62,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.repair {
         let settings = Terminal::read(&arguments.settings)?;
         let repaired = store::repair(&arguments.data, &settings.city, &settings.terminal);
-        let repaired = repaired.with_context(|| format!("terminal {} can't be repaired", settings.terminal))?;
+        let repaired =
+            repaired.with_context(|| format!("terminal {} can't be repaired", settings.terminal))?;
         writeln!(std::io::stdout(), "{}", store::report(repaired.as_ref()))?;
         return Ok(ExitCode::SUCCESS);
     }

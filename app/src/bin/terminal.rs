@@ -51,7 +51,8 @@ fn main() -> anyhow::Result<()> {
     let settings = Terminal::read(&arguments.settings)?;
     if let Some(Command::Repair) = arguments.command {
         let repaired = store::repair(&arguments.data, &settings.city, &settings.terminal);
-        let repaired = repaired.with_context(|| format!("terminal {} can't be repaired", settings.terminal))?;
+        let repaired =
+            repaired.with_context(|| format!("terminal {} can't be repaired", settings.terminal))?;
         println!("{}", store::report(repaired.as_ref()));
         return Ok(());
     }

@@ -40,7 +40,8 @@ pub fn trace(window: &ui::Tablet, path: &Path) -> io::Result<Trace> {
             // The frame is drawn when this returns; what is asked for here comes when the loop is free again.
             let noted = slint::invoke_from_event_loop(move || {
                 let took = began.elapsed().as_micros();
-                let rows = weak.upgrade().map_or(0, |window| window.global::<ui::Day>().get_rows().row_count());
+                let rows =
+                    weak.upgrade().map_or(0, |window| window.global::<ui::Day>().get_rows().row_count());
                 let start = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros();
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
                 drop(writeln!(file, "frame {start} {took} {rows}"));

@@ -8,21 +8,20 @@
 //! The new file is made beside the old one and takes its place in one step; one that is cut off is finished, or begun
 //! anew, by whoever opens the store next.
 
-use std::collections::BTreeMap;
+mod found;
+
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use meguri_core::kept::NewEntry;
-use meguri_proto::{
-    CityId, Digest, DocumentName, Epoch, FactBody, FactId, LogKind, LogPublish, Message, TerminalId, TrackBody,
-};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use meguri_proto::{CityId, Digest, Epoch, LogKind, TerminalId};
+use rusqlite::params;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::sql::{Id, Number, digest, id, number};
-use super::{APPLICATION, FILE, Store, StoreError, VERSION, connect, failed, lock, migrate, write};
+use self::found::{Found, FoundLog, Sound};
+use super::sql::{Id, Number};
+use super::{FILE, Store, StoreError, connect, failed, lock, migrate, write};
 
 /// Where set-aside stores lie in the data folder, one folder each.
 pub const SET_ASIDE: &str = "set-aside";
@@ -30,8 +29,6 @@ pub const SET_ASIDE: &str = "set-aside";
 const REPAIRED: &str = "repaired-";
 /// Not whole yet.
 const PART: &str = "repair.part";
-/// Beyond this many rows no terminal's table goes, however wrong its size is.
-const ROWS: i64 = 5_000_000;
 
 /// What a repair has done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -164,154 +161,7 @@ fn remove(part: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// An entry that can be read and has nothing against it.
-struct Sound {
-    seq: u64,
-    id: FactId,
-    digest: Digest,
-    body: String,
-    acked_at: Option<i64>,
-    note: Option<(Digest, String)>,
-}
-
-/// A row of an entry, as far as it can be read.
-struct Raw {
-    id: Option<FactId>,
-    digest: Option<Digest>,
-    body: Option<String>,
-    acked_at: Option<i64>,
-}
-
-/// What was found of a log.
-#[derive(Default)]
-struct FoundLog {
-    /// Epoch, first number, digest before it, acknowledged number, moved number.
-    row: Option<(Epoch, u64, Digest, u64, u64)>,
-    entries: Vec<Sound>,
-    /// Numbers that are missing or damaged.
-    gone: Vec<u64>,
-    /// Whether there may be entries behind the last one.
-    unknown: bool,
-    /// Whether anything about it is not as it was written.
-    amiss: bool,
-}
-
-/// What can be read of a damaged store.
-#[derive(Default)]
-struct Found {
-    office: Option<Uuid>,
-    /// `time_sure`, `time`, `device`, as they stand.
-    time: Option<(Option<i64>, Option<i64>, Option<i64>)>,
-    logs: [FoundLog; 2],
-    documents: Vec<(DocumentName, u64, Digest, Option<String>)>,
-    notes_lost: u64,
-    /// Whether nothing at all is wrong.
-    sound: bool,
-}
-
 impl Found {
-    fn log(&self, log: LogKind) -> &FoundLog {
-        &self.logs[usize::from(log == LogKind::Track)]
-    }
-
-    /// Reads what can be read; changes nothing in the file.
-    fn read(path: &Path, expected: &str) -> Result<Self, StoreError> {
-        let unreadable = || {
-            let log = || FoundLog { unknown: true, amiss: true, ..FoundLog::default() };
-            Self { logs: [log(), log()], ..Self::default() }
-        };
-        let mut header = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut header));
-        read.map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
-        if header.is_empty() {
-            // A process killed at its first start leaves an empty file.
-            return Ok(Self { sound: true, ..Self::default() });
-        }
-        // Read-only, but not `immutable`: what was committed may stand in the file beside it.
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let Ok(old) = Connection::open_with_flags(path, flags) else { return Ok(unreadable()) };
-        // A file that is shorter than it says is read as far as it goes.
-        drop(old.pragma_update(None, "writable_schema", true));
-        let pragma = |name| old.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).ok();
-        match pragma("application_id") {
-            None => return Ok(unreadable()),
-            Some(APPLICATION) => {}
-            Some(_) if tables(&old) == Some(0) => return Ok(unreadable()),
-            Some(_) => return Err(StoreError::Foreign { path: path.to_owned() }),
-        }
-        if pragma("user_version").is_some_and(|version| version > VERSION) {
-            return Err(StoreError::Newer { path: path.to_owned() });
-        }
-        let owner = old.query_row("SELECT city || '/' || terminal FROM terminal", [], |row| row.get(0));
-        let owner: Option<String> = owner.ok();
-        if let Some(found) = owner.clone().filter(|found| found != expected) {
-            let expected = expected.to_owned();
-            return Err(StoreError::OtherTerminal { path: path.to_owned(), found, expected });
-        }
-        let whole = old.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-        let whole = whole.is_ok_and(|said| said == "ok");
-        let mut found = Self {
-            office: old.query_row("SELECT office FROM terminal", [], |row| id(row, 0)).ok(),
-            time: old
-                .query_row("SELECT time_sure, time, device FROM terminal", [], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                })
-                .ok(),
-            ..Self::default()
-        };
-        let (documents, documents_whole) = read_documents(&old);
-        found.documents = documents;
-        found.read_logs(&old, whole);
-        let amiss = found.logs.iter().any(|log| log.amiss) || found.notes_lost > 0;
-        found.sound = whole && !amiss && documents_whole && owner.is_some();
-        Ok(found)
-    }
-
-    fn read_logs(&mut self, old: &Connection, whole: bool) {
-        let mut rows: [BTreeMap<u64, Raw>; 2] = Default::default();
-        let columns = "log, seq, id, digest, body, acked_at";
-        let all = each_row(old, "entry", columns, |row| {
-            let (log, seq) = named(row)?;
-            let raw = Raw {
-                id: id(row, 2).ok().map(FactId),
-                digest: digest(row, 3).ok(),
-                body: row.get(4).ok(),
-                acked_at: row.get(5).unwrap_or_default(),
-            };
-            rows[usize::from(log == LogKind::Track)].insert(seq, raw);
-            Some(())
-        });
-        let mut notes: [BTreeMap<u64, (Digest, String)>; 2] = Default::default();
-        let notes_lost = each_row(old, "note", "log, seq, digest, text", |row| {
-            let (log, seq) = named(row)?;
-            let note: (Digest, String) = (digest(row, 2).ok()?, row.get(3).ok()?);
-            LogPublish::check_note(&note.0, &note.1).ok()?;
-            notes[usize::from(log == LogKind::Track)].insert(seq, note);
-            Some(())
-        });
-        self.notes_lost = notes_lost.unread;
-        for ((log, rows), mut notes) in LogKind::ALL.into_iter().zip(rows).zip(notes) {
-            let row = old
-                .query_row(
-                    "SELECT epoch, first, before, acked, moved FROM log WHERE kind = ?1",
-                    [log.as_str()],
-                    |row| {
-                        let (epoch, before) = (Epoch(id(row, 0)?), digest(row, 2)?);
-                        Ok((epoch, number(row, 1)?, before, number(row, 3)?, number(row, 4)?))
-                    },
-                )
-                .optional();
-            let mut found = judge(log, row.as_ref().ok().copied().flatten(), rows);
-            for entry in &mut found.entries {
-                entry.note = notes.remove(&entry.seq);
-            }
-            // A row that can't be read says not which log's it is.
-            found.unknown |= !whole && (all.unread > 0 || !all.whole) || row.is_err();
-            found.amiss |= found.unknown || all.unread > 0 || !all.whole;
-            self.logs[usize::from(log == LogKind::Track)] = found;
-        }
-    }
-
     /// Writes the new store, whole and flushed, as `part`.
     fn write(self, part: &Path, city: &CityId, terminal: &TerminalId) -> Result<(), StoreError> {
         let lock = File::options().create(true).append(true).open(part);
@@ -327,7 +177,10 @@ impl Found {
         }
         if let Some((sure, time, device)) = self.time {
             transaction
-                .execute("UPDATE terminal SET time_sure = ?1, time = ?2, device = ?3", params![sure, time, device])
+                .execute(
+                    "UPDATE terminal SET time_sure = ?1, time = ?2, device = ?3",
+                    params![sure, time, device],
+                )
                 .map_err(&doing)?;
         }
         for (name, version, digest, body) in &self.documents {
@@ -351,33 +204,6 @@ impl Found {
 }
 
 impl FoundLog {
-    fn acked(&self) -> u64 {
-        self.row.map_or(0, |(.., acked, _)| acked)
-    }
-
-    /// How many numbers the new epoch leaves out at its front.
-    fn hole(&self) -> u64 {
-        let lost = self.gone.iter().filter(|seq| **seq > self.acked()).count() as u64;
-        if self.unknown { lost.max(1) } else { lost }
-    }
-
-    /// Whether it must go on under new numbers.
-    fn broken(&self) -> bool {
-        self.unknown || !self.gone.is_empty() || self.row.is_none() && !self.entries.is_empty()
-    }
-
-    fn told(&self, log: LogKind) -> LogRepaired {
-        let lost = self.gone.iter().filter(|seq| **seq > self.acked()).count() as u64;
-        LogRepaired {
-            log,
-            carried: self.entries.len() as u64,
-            held: self.gone.len() as u64 - lost,
-            lost,
-            unknown: self.unknown,
-            new_epoch: self.broken(),
-        }
-    }
-
     fn write(self, transaction: &rusqlite::Transaction, log: LogKind) -> Result<(), StoreError> {
         let doing = failed("write the repaired log");
         let (hole, broken) = (self.hole(), self.broken());
@@ -415,114 +241,6 @@ impl FoundLog {
         }
         Ok(())
     }
-}
-
-/// Which entries of a log are as they were written: their digests chain them to each other. One that was read and has
-/// nothing against it counts, too: its neighbour may be what is lost.
-fn judge(log: LogKind, row: Option<(Epoch, u64, Digest, u64, u64)>, mut rows: BTreeMap<u64, Raw>) -> FoundLog {
-    let mut found = FoundLog { row, ..FoundLog::default() };
-    let ends = (rows.keys().next().copied(), rows.keys().next_back().copied());
-    let (first, mut prev) = match row {
-        Some((_, first, before, ..)) => (first, Some(before)),
-        None => (ends.0.unwrap_or(1), None),
-    };
-    if rows.range(..first).next().is_some() {
-        // They lie before the first one kept.
-        rows = rows.split_off(&first);
-        found.amiss = true;
-    }
-    let head = ends.1.unwrap_or(0).max(found.acked());
-    // A damaged number may lie anywhere; no log has such gaps.
-    let head = head.min(first.saturating_add(rows.len() as u64 * 2 + 100_000));
-    for seq in first..=head {
-        let next = rows.get(&(seq + 1)).and_then(|next| Some((next.digest?, next.body.clone()?)));
-        let links = |digest: Digest| {
-            next.as_ref().is_some_and(|(of_next, body)| digest.then(body.as_bytes()) == *of_next)
-        };
-        let raw = rows.remove(&seq);
-        let (stored, acked_at) = raw.as_ref().map_or((None, None), |raw| (raw.digest, raw.acked_at));
-        let sound = raw.and_then(|raw| {
-            let (id, body) = (raw.id?, raw.body?);
-            let digest = match prev {
-                Some(prev) => {
-                    let digest = prev.then(body.as_bytes());
-                    // Where the next one follows from it, only the digest beside it is damaged.
-                    (raw.digest == Some(digest) || links(digest)).then_some(digest)?
-                }
-                None => raw.digest.filter(|_| readable(log, &body))?,
-            };
-            Some(Sound { seq, id, digest, body, acked_at, note: None })
-        });
-        found.amiss |= sound.as_ref().is_none_or(|sound| stored != Some(sound.digest));
-        prev = sound.as_ref().map_or(stored, |sound| Some(sound.digest));
-        match sound {
-            Some(sound) => found.entries.push(sound),
-            None => found.gone.push(seq),
-        }
-    }
-    found.amiss |= found.broken() || ends.1.unwrap_or(0) < found.acked() && !found.gone.is_empty();
-    found
-}
-
-fn readable(log: LogKind, body: &str) -> bool {
-    match log {
-        LogKind::Fact => FactBody::decode(body.as_bytes()).is_ok(),
-        LogKind::Track => TrackBody::decode(body.as_bytes()).is_ok(),
-    }
-}
-
-fn tables(old: &Connection) -> Option<i64> {
-    old.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).ok()
-}
-
-/// Which log's row, and its number.
-fn named(row: &Row) -> Option<(LogKind, u64)> {
-    let log: String = row.get(0).ok()?;
-    let log = LogKind::ALL.into_iter().find(|kind| kind.as_str() == log)?;
-    Some((log, number(row, 1).ok()?))
-}
-
-/// How reading a table went.
-struct Reading {
-    /// Rows that are there and can't be read.
-    unread: u64,
-    /// Whether the table could be read to its end.
-    whole: bool,
-}
-
-/// Reads a table row by row, so that a damaged one, or a damaged page, takes no other with it. `take` says whether it
-/// could read one.
-fn each_row(old: &Connection, table: &str, columns: &str, mut take: impl FnMut(&Row) -> Option<()>) -> Reading {
-    let last = old.query_row(&format!("SELECT max(rowid) FROM {table}"), [], |row| row.get::<_, Option<i64>>(0));
-    let mut read = Reading { unread: 0, whole: last.is_ok() };
-    // Without the last one: as many as the file could hold.
-    let pages = old.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).unwrap_or(0);
-    let last = last.map_or(pages.saturating_mul(64), Option::unwrap_or_default).min(ROWS);
-    let Ok(mut statement) = old.prepare(&format!("SELECT {columns} FROM {table} WHERE rowid = ?1")) else {
-        return Reading { unread: 0, whole: false };
-    };
-    for rowid in 1..=last {
-        match statement.query_row([rowid], |row| Ok(take(row))) {
-            Ok(Some(())) | Err(rusqlite::Error::QueryReturnedNoRows) => {}
-            Ok(None) => read.unread += 1,
-            Err(_) => (read.unread, read.whole) = (read.unread + 1, false),
-        }
-    }
-    read
-}
-
-/// The documents that are as they came, and whether that is all of them.
-fn read_documents(old: &Connection) -> (Vec<(DocumentName, u64, Digest, Option<String>)>, bool) {
-    let mut documents = Vec::new();
-    let read = each_row(old, "document", "name, version, digest, body", |row| {
-        let name: DocumentName = row.get::<_, String>(0).ok()?.parse().ok()?;
-        let (version, digest) = (number(row, 1).ok()?, digest(row, 2).ok()?);
-        let body: Option<String> = row.get(3).ok()?;
-        body.as_ref().is_none_or(|body| Digest::of(body.as_bytes()) == digest).then_some(())?;
-        documents.push((name, version, digest, body));
-        Some(())
-    });
-    (documents, read.whole && read.unread == 0)
 }
 
 #[cfg(test)]

@@ -38,7 +38,11 @@ pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     for needed in ["Xvfb", "xdotool", "chromium"] {
         let there = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", needed]).status()?;
         if !there.success() {
-            return Ok(vec![Row::skipped(GROUP, "the tablet in a real window", format!("{needed} is not installed"))]);
+            return Ok(vec![Row::skipped(
+                GROUP,
+                "the tablet in a real window",
+                format!("{needed} is not installed"),
+            )]);
         }
     }
     let tablet = program("tablet")?;
@@ -141,7 +145,10 @@ impl Seat<'_> {
             Some(Frame { done: start + took, took, rows: usize::try_from(rows).ok()? })
         };
         // The last line may be half written.
-        text.split_inclusive('\n').filter(|line| line.ends_with('\n')).filter_map(|line| read(line.trim_end())).collect()
+        text.split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'))
+            .filter_map(|line| read(line.trim_end()))
+            .collect()
     }
 
     /// Starts a tablet; how long it took until the frame that shows the list was on the display.
@@ -185,7 +192,10 @@ impl Seat<'_> {
         let frames = self.frames(name);
         let mut took: Vec<f64> = frames.iter().skip(before).map(|frame| frame.took as f64 / 1e3).collect();
         if took.len() < FRAMES {
-            bail!("{} frames were drawn while the list was flung, fewer than {FRAMES}: it did not move", took.len());
+            bail!(
+                "{} frames were drawn while the list was flung, fewer than {FRAMES}: it did not move",
+                took.len()
+            );
         }
         took.sort_by(f64::total_cmp);
         Ok(took)
@@ -204,7 +214,8 @@ struct Memory {
 fn memory(id: u32) -> anyhow::Result<Memory> {
     let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).context("the program does not run")?;
     let of = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)).context("/proc is not as expected")?;
+        let line =
+            text.lines().find_map(|line| line.strip_prefix(name)).context("/proc is not as expected")?;
         let kib: f64 = line.split_whitespace().next().context("/proc is not as expected")?.parse()?;
         anyhow::Ok(kib * 1024.0 / 1e6)
     };
@@ -215,10 +226,13 @@ fn memory(id: u32) -> anyhow::Result<Memory> {
 fn family(id: u32) -> anyhow::Result<Vec<u32>> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc")? {
-        let Some(id) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(id) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
         // The name may hold anything, so fields count from its closing parenthesis (proc(5)).
-        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
+        let parent =
+            stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
         parents.extend(parent.map(|parent| (id, parent)));
     }
     let mut family = vec![id];
@@ -239,7 +253,11 @@ fn chromium(dir: &Path, display: &Display, list: &DayList) -> anyhow::Result<(Me
         let mut command = Command::new("chromium");
         // The sandbox can't be had as root, nor in most containers; the page is this machine's own.
         command.args(["--no-sandbox", "--no-first-run", "--disable-gpu", "--window-size=1280,800"]);
-        command.args(["--window-position=0,0", "--disable-component-update", "--disable-background-networking"]);
+        command.args([
+            "--window-position=0,0",
+            "--disable-component-update",
+            "--disable-background-networking",
+        ]);
         command.arg(format!("--user-data-dir={}", profile.display())).arg(format!("--app={url}"));
         command.env("DISPLAY", &display.name).env_remove("WAYLAND_DISPLAY");
         Process::start("chromium", &mut command, &dir.join("chromium.log"))
@@ -285,7 +303,8 @@ fn chromium(dir: &Path, display: &Display, list: &DayList) -> anyhow::Result<(Me
 fn html(list: &DayList) -> String {
     let mut rows = String::new();
     for listed in &list.pickups {
-        let items: Vec<String> = listed.items.iter().map(|item| format!("{}×{}", item.name, item.count)).collect();
+        let items: Vec<String> =
+            listed.items.iter().map(|item| format!("{}×{}", item.name, item.count)).collect();
         let _ = writeln!(
             rows,
             "<li><b>{}</b><div><h2>{} {}</h2><p>{}</p></div><i>○<br>予定</i></li>",
@@ -344,7 +363,7 @@ fn list() -> anyhow::Result<DayList> {
                 })
                 .collect(),
             payment: Payment::Tickets,
-            changed: n % 40 == 0,
+            changed: n.is_multiple_of(40),
             office: OfficeWord::Planned,
             others: Vec::new(),
             own: None,
@@ -376,7 +395,8 @@ fn prepare(dir: &Path, list: &DayList) -> anyhow::Result<PathBuf> {
     let (mut store, _) = Store::open(&dir.join("data"), &settings.city, &settings.terminal)?;
     let body = String::from_utf8(list.encode()?)?;
     let name = DocumentName::List { contract: settings.contract, date: list.date };
-    let held = Held { version: 1, digest: Digest::of(body.as_bytes()), list: Some(Arc::new(list.clone().into())) };
+    let held =
+        Held { version: 1, digest: Digest::of(body.as_bytes()), list: Some(Arc::new(list.clone().into())) };
     store.commit(&[Op::Document { name, held, body: Some(body) }])?;
     Ok(path)
 }

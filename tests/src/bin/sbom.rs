@@ -73,14 +73,17 @@ fn packages(metadata: &Value) -> anyhow::Result<BTreeMap<Key, Package>> {
         let key = (text(&package["name"]), text(&package["version"]));
         keys.insert(text(&package["id"]), key.clone());
         // Old crates write "/" where SPDX has "OR".
-        let licence = package["license"].as_str().map(|licence| licence.replace(" / ", "/").replace('/', " OR "));
+        let licence =
+            package["license"].as_str().map(|licence| licence.replace(" / ", "/").replace('/', " OR "));
         let registry = package["source"].as_str().is_some_and(|source| source.starts_with("registry+"));
         packages.insert(key, Package { licence, registry, dependencies: BTreeSet::new() });
     }
     for node in list(&metadata["resolve"]["nodes"]) {
-        let key = keys.get(&text(&node["id"])).context("cargo metadata names a crate that it does not tell of")?;
+        let key =
+            keys.get(&text(&node["id"])).context("cargo metadata names a crate that it does not tell of")?;
         let package = packages.get_mut(key).context("cargo metadata is not as expected")?;
-        package.dependencies = list(&node["dependencies"]).iter().filter_map(|id| keys.get(&text(id)).cloned()).collect();
+        package.dependencies =
+            list(&node["dependencies"]).iter().filter_map(|id| keys.get(&text(id)).cloned()).collect();
     }
     Ok(packages)
 }
@@ -100,13 +103,16 @@ fn digests(lock: &str) -> anyhow::Result<BTreeMap<Key, String>> {
 
 /// The crates that end up in a program on Linux, itself first.
 fn linked(package: &str, features: &[&str]) -> anyhow::Result<Vec<Key>> {
-    let mut arguments = vec!["tree", "--locked", "-p", package, "-e", "normal", "--prefix", "none", "--no-dedupe"];
+    let mut arguments =
+        vec!["tree", "--locked", "-p", package, "-e", "normal", "--prefix", "none", "--no-dedupe"];
     arguments.extend(["--target", "x86_64-unknown-linux-gnu", "--format", "{p}"]);
     arguments.extend(features);
     let mut linked = Vec::new();
     for line in cargo(&arguments)?.lines() {
         let mut words = line.split_whitespace();
-        let (Some(name), Some(version)) = (words.next(), words.next().and_then(|word| word.strip_prefix('v'))) else {
+        let (Some(name), Some(version)) =
+            (words.next(), words.next().and_then(|word| word.strip_prefix('v')))
+        else {
             bail!("cargo tree said {line:?}");
         };
         let key = (name.to_owned(), version.to_owned());

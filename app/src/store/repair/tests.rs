@@ -7,6 +7,9 @@ use meguri_core::kept::{Held, Kept, Log, Op};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use meguri_proto::{DocumentName, FactId, LogPublish, Message};
+use rusqlite::Connection;
+
 use super::*;
 
 const FACT: &str = include_str!("../../../../proto/tests/golden/fact-collected.json");
@@ -165,7 +168,11 @@ fn a_file_that_is_no_store_any_more_is_kept_and_work_begins_anew() {
         assert!(repaired.logs.iter().all(|log| log.unknown && log.new_epoch && log.carried == 0));
         assert_eq!(fs::read(repaired.set_aside.join(FILE)).unwrap(), bytes);
         let log = fact_log(&folder);
-        assert_eq!((log.first, log.head(), log.acked), (2, 1, 1), "somebody is told that there was something");
+        assert_eq!(
+            (log.first, log.head(), log.acked),
+            (2, 1, 1),
+            "somebody is told that there was something"
+        );
     }
 }
 
