@@ -7,7 +7,7 @@ WINDOW := libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon-x11-0
 # For tests: an independent broker, a display, a browser, the tracer of system calls, and what a cluster of brokers is built with.
 TESTS := mosquitto strace xvfb xdotool chromium protobuf-compiler
 
-.PHONY: help demo test rmqtt-node soak screenshots fmt lint
+.PHONY: help demo test rmqtt-node soak screenshots fmt lint deny sbom
 
 help:
 	@echo "make demo         市の一日を見る / a city's day at 60 times speed"
@@ -15,6 +15,8 @@ help:
 	@echo "make soak         長い障害試験 / hundreds of killed processes"
 	@echo "make screenshots  画面の絵を docs に / pictures of the screens for docs"
 	@echo "make fmt lint     整形と検査 / format and lint"
+	@echo "make deny         ライセンスと依存の検査 / licences and dependencies"
+	@echo "make sbom         部品表 / what each program is made of"
 
 # The tablet is built only where it can be shown.
 demo:
@@ -50,3 +52,13 @@ fmt:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+# Licences, banned crates and sources of all that is built; known holes where their list can be had.
+deny:
+	@sh tests/prepare.sh $(BUILD)
+	@sh tests/deny.sh
+
+# What each program is made of, as CycloneDX.
+sbom:
+	@sh tests/prepare.sh $(BUILD)
+	cargo run --quiet -p meguri-tests --bin sbom -- target/sbom

@@ -13,9 +13,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use i_slint_backend_testing::ElementHandle;
+use meguri_app::screen::fault::FaultScreen;
 use meguri_app::screen::{Screen, fonts};
+use meguri_app::store::StoreError;
 use meguri_config::terminal::{Language, Theme};
 use meguri_core::view::{Intent, Link, NotRecorded, View};
+use meguri_core::{Trouble, TroubleKind};
 use meguri_proto::Reason;
 use meguri_proto::pickup::{Contradiction, Result as Outcome, State};
 use slint::platform::software_renderer::{MinimalSoftwareWindow, RepaintBufferType};
@@ -63,6 +66,25 @@ impl Platform for Easel {
     }
 }
 
+/// Lets everything happen that was set off, drawing as a window does.
+fn settle(window: &MinimalSoftwareWindow, size: (u32, u32), queue: &Queue) -> Vec<Rgb8Pixel> {
+    let mut picture = Vec::new();
+    for _ in 0..4 {
+        loop {
+            let work = queue.0.lock().unwrap().pop_front();
+            let Some(work) = work else { break };
+            work();
+        }
+        slint::platform::update_timers_and_animations();
+        picture = vec![Rgb8Pixel::default(); (size.0 * size.1) as usize];
+        window.request_redraw();
+        window.draw_if_needed(|renderer| {
+            renderer.render(&mut picture, size.0 as usize);
+        });
+    }
+    picture
+}
+
 /// One window with its screen.
 struct Sitting {
     screen: Screen,
@@ -99,23 +121,8 @@ impl Sitting {
         sitting
     }
 
-    /// Lets everything happen that was set off, drawing as a window does.
     fn settle(&self) -> Vec<Rgb8Pixel> {
-        let mut picture = Vec::new();
-        for _ in 0..4 {
-            loop {
-                let work = self.queue.0.lock().unwrap().pop_front();
-                let Some(work) = work else { break };
-                work();
-            }
-            slint::platform::update_timers_and_animations();
-            picture = vec![Rgb8Pixel::default(); (self.size.0 * self.size.1) as usize];
-            self.window.request_redraw();
-            self.window.draw_if_needed(|renderer| {
-                renderer.render(&mut picture, self.size.0 as usize);
-            });
-        }
-        picture
+        settle(&self.window, self.size, &self.queue)
     }
 
     fn tap(&self, label: &str) -> &Self {
@@ -128,19 +135,23 @@ impl Sitting {
     }
 
     fn draw(&self, path: &Path) {
-        let picture = self.settle();
-        let bytes: Vec<u8> = picture.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect();
-        let file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
-        let mut encoder = png::Encoder::new(file, self.size.0, self.size.1);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_compression(png::Compression::High);
-        encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
-        println!("{}", path.display());
+        write(path, &self.settle(), self.size);
     }
 }
 
+fn write(path: &Path, picture: &[Rgb8Pixel], size: (u32, u32)) {
+    let bytes: Vec<u8> = picture.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect();
+    let file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
+    let mut encoder = png::Encoder::new(file, size.0, size.1);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::High);
+    encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
+    println!("{}", path.display());
+}
+
 const WIDE: (u32, u32) = (1280, 800);
+const SMALL: (u32, u32) = (1024, 600);
 const LOW: (u32, u32) = (800, 480);
 const PORTRAIT: (u32, u32) = (800, 1280);
 const FIRST: &str = "42 江波東一丁目 12-7-304 予定";
@@ -162,6 +173,19 @@ fn main() -> ExitCode {
         rare_screens(&queue, &folder);
     }
     ExitCode::SUCCESS
+}
+
+/// The screen of a terminal whose store is damaged, before and after its button was pressed.
+fn cannot_start(queue: &Queue, language: Language, theme: Theme, size: (u32, u32), file: &Path) {
+    let problem = "database disk image is malformed".to_owned();
+    let error = StoreError::Damaged { path: "/data/terminal.db".into(), problem };
+    let screen = FaultScreen::new(&fixture::look(language, theme, size), &error, Path::new("/data")).unwrap();
+    let window = WINDOW.with_borrow(Clone::clone).unwrap();
+    window.set_size(PhysicalSize::new(size.0, size.1));
+    screen.window().show().unwrap();
+    write(file, &settle(&window, size, queue), size);
+    screen.window().set_sure(true);
+    write(&file.with_extension("sure.png"), &settle(&window, size, queue), size);
 }
 
 /// The screens of every day, for the book.
@@ -234,12 +258,36 @@ fn rare_screens(queue: &Queue, folder: &Path) {
         english.draw(&file(&format!("date-{name}-english")));
     }
     let trouble = View {
-        trouble: Some("database or disk is full".into()),
+        trouble: Some(Trouble::new(
+            TroubleKind::DiskFull,
+            "can't write to the disk: database or disk is full",
+        )),
         link: Link::Refused("bad user name or password".into()),
         ..fixture::day()
     };
     new(WIDE, trouble.clone()).draw(&file("trouble"));
     new(LOW, trouble).draw(&file("trouble-low"));
+
+    let unsendable = View {
+        trouble: Some(Trouble::new(
+            TroubleKind::Unsendable,
+            "entry 31 of the fact log is damaged on the disk",
+        )),
+        ..fixture::day()
+    };
+    for (size, name) in [(WIDE, "wide"), (SMALL, "small"), (LOW, "low"), (PORTRAIT, "portrait")] {
+        let damaged = new(size, unsendable.clone());
+        damaged.draw(&file(&format!("unsendable-{name}")));
+        damaged.tap("端末").draw(&file(&format!("unsendable-{name}-about")));
+        damaged.tap("壊れた記録を別に保管する").draw(&file(&format!("unsendable-{name}-sure")));
+        for (language, theme, look) in [
+            (Language::Ja, Theme::Day, "day"),
+            (Language::Ja, Theme::Night, "night"),
+            (Language::En, Theme::Day, "english"),
+        ] {
+            cannot_start(queue, language, theme, size, &file(&format!("fault-{name}-{look}")));
+        }
+    }
 
     let mut stops = fixture::few();
     fixture::say(&mut stops[0], Outcome::NotCollected { reason: Reason::NotOut, note: None }, false);

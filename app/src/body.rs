@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use meguri_config::{Clock, Terminal};
 use meguri_core::status::Status;
 use meguri_core::view::{Intent, NotRecorded, Shown, View};
-use meguri_core::{Core, Effect, Event, Settings};
+use meguri_core::{Core, Effect, Event, Settings, Trouble, TroubleKind};
 use meguri_proto::{FactId, UpTopic};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -29,6 +29,8 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// More requests than this at once are not a person's.
 const REQUESTS: usize = 1_024;
+/// A disk that takes longer for one write is told of, while it is waited for.
+const SLOW: Duration = Duration::from_secs(3);
 /// Messages that may wait for the core; beyond, the broker waits.
 const MESSAGES: usize = 64;
 
@@ -277,13 +279,22 @@ impl Body {
                     committed.map_or_else(Event::CommitFailed, Event::Committed)
                 }
                 Effect::Send { log, epoch, first, last } => {
-                    match self.with_store(move |store| store.pack(log, epoch, first, last)).await {
-                        Ok(Some(payload)) => {
+                    let packed = self.with_store(move |store| {
+                        let payload = store.pack(log, epoch, first, last)?;
+                        Ok((payload, store.take_lost_notes()))
+                    });
+                    match packed.await {
+                        Ok((Some(payload), lost)) => {
                             self.link.publish(UpTopic::from(log), payload);
-                            continue;
+                            if lost.is_empty() {
+                                continue;
+                            }
+                            let lost: Vec<u64> = lost.into_iter().map(|(_, seq)| seq).collect();
+                            tracing::error!(%log, ?lost, "notes are damaged on the disk; entries go without them");
+                            Event::NotesLost(log, lost)
                         }
-                        Ok(None) => continue,
-                        Err(why) => Event::SendFailed(log, why),
+                        Ok((None, _)) => continue,
+                        Err(trouble) => Event::SendFailed(log, trouble.detail),
                     }
                 }
                 Effect::Sample => {
@@ -325,14 +336,27 @@ impl Body {
     async fn with_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, String> {
+    ) -> Result<T, Trouble> {
         let store = Arc::clone(&self.store);
-        let done = tokio::task::spawn_blocking(move || {
-            work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut done = tokio::task::spawn_blocking(move || {
+            let store = &mut store.lock().unwrap_or_else(PoisonError::into_inner);
+            work(store).map_err(|error| store.trouble(&error))
         });
-        match done.await {
-            Ok(result) => result.map_err(|error| error.to_string()),
-            Err(_) => Err("the store's thread ended unexpectedly".to_owned()),
-        }
+        let done = match tokio::time::timeout(SLOW, &mut done).await {
+            Ok(done) => done,
+            Err(_) => {
+                let before = Arc::clone(&self.show.borrow());
+                tracing::warn!("the disk has been busy with one write for {SLOW:?}; still waiting");
+                let slow = Trouble::new(TroubleKind::Slow, format!("one write has taken more than {SLOW:?}"));
+                self.show.send_replace(Arc::new(View { trouble: Some(slow), ..View::clone(&before) }));
+                let done = done.await;
+                // Whoever waits sees that it is over before what came of it.
+                self.show.send_replace(before);
+                done
+            }
+        };
+        done.unwrap_or_else(|_| {
+            Err(Trouble::new(TroubleKind::Write, "the store's thread ended unexpectedly".to_owned()))
+        })
     }
 }

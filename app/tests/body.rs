@@ -7,6 +7,7 @@ use std::sync::Arc;
 use meguri_app::body::{self, Handle, StartError, VERSION};
 use meguri_app::store::{Store, StoreError};
 use meguri_config::{Clock, Terminal};
+use meguri_core::TroubleKind;
 use meguri_core::kept::{Held, Op};
 use meguri_core::view::{Intent, Link, NotRecorded, View};
 use meguri_proto::pickup::State;
@@ -124,6 +125,29 @@ async fn works_without_a_line_and_over_a_restart() {
     tokio::task::spawn_blocking(move || again.stop()).await.unwrap();
     let kept = Store::open(&data, &city, &terminal).unwrap().1.time.unwrap();
     assert_eq!(kept.confirmed.map(|confirmed| confirmed.date), Some(today));
+}
+
+/// A disk that takes its time: the crew is told while it waits, and what it recorded is recorded.
+#[tokio::test]
+async fn a_slow_disk_is_told_of_and_waited_for() {
+    let Running { folder, handle, .. } = start();
+    let mut view = handle.view();
+    let first = until(&mut view, |view| view.link == Link::Down).await;
+    let pickup = first.list.as_ref().unwrap().stops[0].id();
+    // Somebody else's transaction keeps the disk busy.
+    let busy = rusqlite::Connection::open(folder.path().join("data/terminal.db")).unwrap();
+    busy.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+    busy.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let recorder = handle.clone();
+    let recording = tokio::spawn(async move { recorder.record(Intent::Collect { pickup }).await });
+    let slow = |view: &View| view.trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Slow);
+    let shown = until(&mut view, slow).await;
+    assert_eq!(shown.list.as_ref().unwrap().stops[0].state, State::Open, "not before it is on the disk");
+    busy.execute_batch("ROLLBACK").unwrap();
+    recording.await.unwrap().unwrap();
+    let shown = until(&mut view, |view| view.trouble.is_none()).await;
+    assert_eq!(shown.list.as_ref().unwrap().stops[0].state, State::Collected);
+    tokio::task::spawn_blocking(move || handle.stop()).await.unwrap();
 }
 
 /// Whatever the settings let through: what is always due takes its turn and no more.

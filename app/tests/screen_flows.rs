@@ -13,9 +13,12 @@ use std::time::{Duration, Instant};
 
 use fixture::{change, pickup, say};
 use i_slint_backend_testing::ElementHandle;
+use meguri_app::screen::fault::FaultScreen;
 use meguri_app::screen::{Reply, Screen};
+use meguri_app::store::StoreError;
 use meguri_config::terminal::{Language, ReasonSetting, Theme};
 use meguri_core::view::{Intent, Link, NotRecorded, Shown, Stop, View};
+use meguri_core::{Trouble, TroubleKind};
 use meguri_proto::pickup::{Contradiction, OfficeWord, Result as Outcome, State};
 use meguri_proto::{ItemResult, Reason};
 use slint::{ComponentHandle, LogicalSize};
@@ -85,6 +88,18 @@ impl Sitting {
     #[track_caller]
     fn must_see(&self, label: &str) {
         assert!(self.sees(label), "{label:?} is not on the screen");
+    }
+
+    /// The same of a text that begins with this.
+    #[track_caller]
+    fn must_see_part(&self, words: &str) {
+        let found = i_slint_backend_testing::ElementQuery::from_root(self.screen.window())
+            .match_predicate({
+                let words = words.to_owned();
+                move |element| element.accessible_label().is_some_and(|label| label.starts_with(&words))
+            })
+            .find_first();
+        assert!(found.is_some(), "{words:?} is not on the screen");
     }
 
     /// Taps at once, whether the control takes it or not.
@@ -164,6 +179,8 @@ fn flows() {
         contradictions_are_told,
         says_that_no_list_has_come,
         tells_trouble_and_a_doubtful_clock,
+        sets_a_damaged_entry_aside_when_it_is_asked_for_twice,
+        tells_why_it_cannot_start,
         the_crew_confirms_the_date,
         a_pickup_opens_over_the_list_where_there_is_no_room,
         keeps_its_place_when_the_list_changes,
@@ -506,10 +523,20 @@ async fn says_that_no_list_has_come() {
 
 async fn tells_trouble_and_a_doubtful_clock() {
     let view = fixture::view(fixture::few(), Link::Up, 0);
-    let trouble = Some("no space left".into());
+    for (kind, words) in [
+        (TroubleKind::DiskFull, "端末の空き容量がなく、記録できません。"),
+        (TroubleKind::ReadOnly, "端末が書き込めない状態になり、記録できません。"),
+        (TroubleKind::Slow, "端末への書き込みに時間がかかっています。"),
+        (TroubleKind::Unsendable, "端末の記録の一部が壊れていて、送れません。"),
+        (TroubleKind::NoteLost, "メモが壊れていて、送れませんでした。"),
+    ] {
+        let sitting = Sitting::new(WIDE, View { trouble: Some(Trouble::new(kind, "why")), ..view.clone() });
+        sitting.must_see_part(words);
+    }
+    let trouble = Some(Trouble::new(TroubleKind::Write, "no space left"));
     let sitting = Sitting::new(WIDE, View { trouble, clock_in_doubt: true, ..view.clone() });
     let told = [
-        "端末に書き込めません。記録できないときは事務所へ連絡してください。",
+        "端末に書き込めません。記録できないときは事務所へ連絡してください。記録済みの分は残っています。",
         "日付が未確認です。違うときは事務所へ連絡してください。",
         "今日は 4月1日(水) で正しい",
     ];
@@ -520,6 +547,78 @@ async fn tells_trouble_and_a_doubtful_clock() {
     for label in told {
         assert!(!sitting.sees(label));
     }
+}
+
+async fn sets_a_damaged_entry_aside_when_it_is_asked_for_twice() {
+    let view = fixture::view(fixture::few(), Link::Up, 4);
+    let sitting = Sitting::new(WIDE, view.clone());
+    let repairs = Rc::new(Cell::new(0));
+    let count = Rc::clone(&repairs);
+    sitting.screen.on_repair(move || count.set(count.get() + 1));
+    sitting.tap("端末").await;
+    assert!(!sitting.sees("壊れた記録を別に保管する"), "nothing is damaged");
+    let trouble = Some(Trouble::new(TroubleKind::Unsendable, "entry 3 is damaged"));
+    sitting.screen.show(Arc::new(View { trouble, ..view }));
+    sitting.tap("壊れた記録を別に保管する").await;
+    sitting.tap("やめる").await;
+    sitting.tap("壊れた記録を別に保管する").await;
+    assert_eq!(repairs.get(), 0, "not by one tap");
+    sitting.tap("連絡した。保管する").await;
+    assert_eq!(repairs.get(), 1);
+}
+
+async fn tells_why_it_cannot_start() {
+    let look = |language, size| fixture::look(language, Theme::Day, size);
+    let folder = std::path::Path::new("/data");
+    let path = || folder.join("terminal.db");
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let errors = [
+        (
+            StoreError::Damaged { path: path(), problem: "page 7".into() },
+            "端末の記録が壊れていて、読めません",
+            true,
+        ),
+        (StoreError::Folder { path: path(), source: full }, "端末の空き容量がありません", false),
+        (StoreError::Open { path: path() }, "このアプリはもう動いています", false),
+        (StoreError::Newer { path: path() }, "アプリが古くなっています", false),
+    ];
+    for size in [WIDE, PORTRAIT, LOW] {
+        for (error, words, repairable) in &errors {
+            let screen = FaultScreen::new(&look(Language::Ja, size), error, folder).unwrap();
+            screen.window().show().unwrap();
+            #[allow(clippy::cast_precision_loss)]
+            screen.window().window().set_size(LogicalSize::new(size.0 as f32, size.1 as f32));
+            let find = |label: &str| {
+                ElementHandle::find_by_accessible_label(screen.window(), label)
+                    .find(|element| element.size().height > 0.0)
+            };
+            assert!(find(words).is_some(), "{words}");
+            assert!(find("もう一度試す").is_some(), "{words}");
+            assert_eq!(find("別に保管して始める").is_some(), *repairable, "{words}");
+        }
+    }
+    let screen = FaultScreen::new(&look(Language::Ja, WIDE), &errors[0].0, folder).unwrap();
+    screen.window().show().unwrap();
+    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let repaired = Arc::clone(&done);
+    screen.on_repair(move || {
+        repaired.store(true, std::sync::atomic::Ordering::SeqCst);
+        Err(StoreError::Open { path: "/elsewhere".into() })
+    });
+    let tap = |label: &str| {
+        let found = ElementHandle::find_by_accessible_label(screen.window(), label).next();
+        found.unwrap_or_else(|| panic!("{label:?} is not there")).invoke_accessible_default_action();
+    };
+    tap("別に保管して始める");
+    assert!(!done.load(std::sync::atomic::Ordering::SeqCst), "not by one tap");
+    tap("連絡した。始める");
+    // Where nothing came of it, that is told.
+    let told = || screen.window().get_detail().contains("/elsewhere") && !screen.window().get_busy();
+    until("the failure is told", told).await;
+    let english = FaultScreen::new(&look(Language::En, WIDE), &errors[0].0, folder).unwrap();
+    english.window().show().unwrap();
+    let words = "This terminal's records are damaged and can't be read";
+    assert!(ElementHandle::find_by_accessible_label(english.window(), words).next().is_some());
 }
 
 async fn the_crew_confirms_the_date() {

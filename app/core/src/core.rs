@@ -18,6 +18,7 @@ use crate::overlay;
 use crate::retry::Retry;
 use crate::status::{LogStatus, Status};
 use crate::time::TrustedTime;
+use crate::trouble::{Trouble, TroubleKind};
 use crate::view::{Link, NotRecorded, View};
 
 /// Who this terminal is.
@@ -58,8 +59,10 @@ pub struct Core {
     /// The commit under way, and what came while it was.
     pub(crate) commit: Option<(Vec<Op>, Purpose)>,
     pub(crate) later: VecDeque<Event>,
-    pub(crate) trouble: Option<String>,
+    pub(crate) trouble: Option<Trouble>,
     pub(crate) unreadable: [Option<String>; 2],
+    /// Which notes were found damaged today.
+    pub(crate) notes_lost: Option<String>,
     pub(crate) next_health: Option<Duration>,
     pub(crate) sampling: bool,
     pub(crate) next_housekeeping: Duration,
@@ -96,6 +99,7 @@ impl Core {
             later: VecDeque::new(),
             trouble: None,
             unreadable: [None, None],
+            notes_lost: None,
             next_health: (!health.is_zero()).then(|| now.boot + health),
             sampling: false,
             next_housekeeping: now.boot,
@@ -118,7 +122,7 @@ impl Core {
         let mut now = Now::new(moment);
         let mut out = Vec::new();
         if self.time.today(now.boot) != self.time.today(self.now) {
-            self.changed = true;
+            (self.changed, self.notes_lost) = (true, None);
         }
         self.now = now.boot;
         match event {
@@ -172,7 +176,8 @@ impl Core {
             waiting: self.kept.fact.as_ref().map_or(0, Log::waiting),
             logs: logs.map(|(kind, log)| LogStatus::new(kind, log)).collect(),
             documents: self.kept.documents_held(),
-            trouble: self.view_trouble(),
+            trouble_kind: self.view_trouble().map(|trouble| trouble.kind),
+            trouble: self.view_trouble().map(|trouble| trouble.detail),
         }
     }
 
@@ -184,8 +189,12 @@ impl Core {
         Presence { v: Presence::VERSION, online, boot: self.boot, app }.encode().unwrap_or_default()
     }
 
-    fn view_trouble(&self) -> Option<String> {
-        self.trouble.clone().or_else(|| self.unreadable.iter().flatten().next().cloned())
+    /// What weighs most: what keeps the crew from recording, before what keeps the office from knowing.
+    fn view_trouble(&self) -> Option<Trouble> {
+        let of = |kind, why: Option<&String>| why.map(|why| Trouble::new(kind, why));
+        let unsendable = of(TroubleKind::Unsendable, self.unreadable.iter().flatten().next());
+        let note = of(TroubleKind::NoteLost, self.notes_lost.as_ref());
+        self.trouble.clone().or(unsendable).or(note)
     }
 
     pub(crate) fn link(&self) -> Link {
@@ -215,7 +224,7 @@ impl Core {
         self.commit = Some((ops, purpose));
     }
 
-    fn committed(&mut self, result: Result<Rechained, String>, now: &Now, out: &mut Vec<Effect>) {
+    fn committed(&mut self, result: Result<Rechained, Trouble>, now: &Now, out: &mut Vec<Effect>) {
         let Some((ops, purpose)) = self.commit.take() else { return };
         self.changed = true;
         let before =
@@ -252,7 +261,7 @@ impl Core {
                     }
                 }
                 if let Purpose::Record(intent, ..) = purpose {
-                    out.push(Effect::Answer(intent, Err(NotRecorded::Store(why.clone()))));
+                    out.push(Effect::Answer(intent, Err(NotRecorded::Store(why.detail.clone()))));
                 }
                 self.trouble = Some(why);
             }

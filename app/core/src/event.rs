@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use meguri_proto::{Epoch, FactId, LogKind, UpTopic};
 
 use crate::kept::{Op, Rechained};
+use crate::trouble::Trouble;
 use crate::view::{Intent, NotRecorded, Shown};
 
 /// What happened.
@@ -31,9 +32,11 @@ pub enum Event {
     /// The last [`Effect::Commit`] is on the disk. Forks come with their new digests.
     Committed(Rechained),
     /// Nothing of the last [`Effect::Commit`] was written.
-    CommitFailed(String),
+    CommitFailed(Trouble),
     /// An [`Effect::Send`] found entries that can't be read as they were written.
     SendFailed(LogKind, String),
+    /// An [`Effect::Send`] went out without the notes beside these entries, which are damaged on the disk.
+    NotesLost(LogKind, Vec<u64>),
     /// Answers [`Effect::Sample`]: bytes free where the store lies, where the system says.
     Sampled(Option<u64>),
     /// The time of the last [`Effect::Wake`] has come.
@@ -135,7 +138,7 @@ pub enum Telling {
     TimeDoubted(Timestamp),
     /// The store could not write.
     #[error("the store can't write: {0}")]
-    Store(String),
+    Store(Trouble),
     /// Entries can't be read as they were written.
     #[error("the {0} log can't be sent: {1}")]
     Unreadable(LogKind, String),

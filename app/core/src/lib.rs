@@ -6,7 +6,7 @@
 //!
 //! What is where: `kept` what outlives a restart; `work` events and timers; `line` the session and its
 //! windows; `answer` fork or not; `documents` which version wins; `overlay` the list with own facts;
-//! `record` which facts may be written; `time` trusted time; `retry` backing off.
+//! `record` which facts may be written; `time` trusted time; `retry` backing off; `trouble` what to tell a person.
 
 mod answer;
 mod core;
@@ -20,6 +20,7 @@ mod record;
 mod retry;
 pub mod status;
 mod time;
+mod trouble;
 pub mod view;
 mod work;
 
@@ -27,3 +28,4 @@ pub use crate::core::{Core, Settings};
 pub use documents::read as read_list;
 pub use event::{Effect, Event, Recorded, Telling, Why};
 pub use moment::Moment;
+pub use trouble::{Trouble, TroubleKind};

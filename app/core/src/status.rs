@@ -5,6 +5,7 @@ use meguri_proto::{BootId, Digest, DocumentHeld, Epoch, Incarnation, LogKind};
 use serde::Serialize;
 
 use crate::kept::Log;
+use crate::trouble::TroubleKind;
 use crate::view::Link;
 
 /// How a terminal stands.
@@ -28,6 +29,8 @@ pub struct Status {
     pub documents: Vec<DocumentHeld>,
     /// What keeps the terminal from working.
     pub trouble: Option<String>,
+    /// Which kind of trouble that is.
+    pub trouble_kind: Option<TroubleKind>,
 }
 
 /// The line in one word.

@@ -11,7 +11,7 @@
 //!   counts as time that must not run backwards.
 //! - Over a restart the device's clock carries time forward, *in doubt*, by at most a day. A longer
 //!   jump needs a second source: a day list held for that very day will do, since only the office
-//!   makes those. Otherwise time stands where it was last known.
+//!   makes those. The same goes for a clock that was wrong and is right again. Otherwise time stands where it was last known.
 //! - It never runs backwards below what was once sure, over restarts too. Where the office is behind by
 //!   five minutes at most, time stands until the office has caught up. The one exception keeps an office
 //!   clock that was ahead from blocking a fleet until time has caught up with it: two answers in a row
@@ -93,13 +93,17 @@ impl TrustedTime {
             Some(kept) => {
                 let passed = device.duration_since(kept.device).max(SignedDuration::ZERO);
                 let forward = kept.time.checked_add(passed).unwrap_or(kept.time);
-                let believed = passed <= DAY || listed(business_date(forward));
-                let went_on = believed && device >= kept.device;
+                let mut believed = Some(forward).filter(|_| passed <= DAY || listed(business_date(forward)));
+                if believed.is_none() && device > kept.time && listed(business_date(device)) {
+                    // A clock that was wrong is right again, as after a new battery: what passed by it says nothing.
+                    believed = Some(device);
+                }
+                let went_on = believed == Some(forward) && device >= kept.device;
                 let confirmed = kept.confirmed.filter(|confirmed| {
                     // The word stands only while the device's clock ran on from where it was said.
                     went_on && device_start == Some(confirmed.device_start)
                 });
-                let base = if believed { forward } else { kept.time };
+                let base = believed.unwrap_or(kept.time);
                 (base, kept.sure, confirmed.map(|confirmed| confirmed.date))
             }
         };
@@ -216,6 +220,74 @@ mod tests {
         let monday = |date: Date| date == jiff::civil::date(2026, 4, 6);
         assert_eq!(start("2026-04-06T00:00:00Z", monday), at("2026-04-06T00:00:00Z"), "a list is one");
         assert_eq!(start("2015-01-01T00:00:00Z", never), at("2026-04-03T08:00:00Z"), "a dead battery");
+    }
+
+    /// A clock that came back from a dead battery has jumped, too: nothing is taken from it without a second source.
+    #[test]
+    fn a_battery_that_was_dead_and_is_changed_moves_nothing_by_itself() {
+        let start = |kept, device: &str, listed: fn(Date) -> bool| {
+            TrustedTime::start(kept, at(device), hours(0), None, listed)
+        };
+        let dead = start(kept("2026-04-03T08:00:00Z"), "2015-01-01T00:00:00Z", never);
+        assert_eq!((dead.now(hours(1)), dead.sure(hours(1))), (at("2026-04-03T09:00:00Z"), None));
+        let kept = Some(dead.keep(at("2015-01-01T01:00:00Z"), hours(1)));
+        // While it is dead each start goes on from where the one before ended, never from 2015.
+        let still = start(kept, "2015-01-01T00:00:00Z", never);
+        assert_eq!(still.now(hours(0)), at("2026-04-03T09:00:00Z"));
+        let changed = start(kept, "2026-04-04T00:00:00Z", never);
+        assert_eq!(changed.now(hours(0)), at("2026-04-03T09:00:00Z"));
+        let listed = |date: Date| date == jiff::civil::date(2026, 4, 3);
+        let believed = start(kept, "2026-04-03T10:00:00Z", listed);
+        assert_eq!(
+            believed.now(hours(0)),
+            at("2026-04-03T10:00:00Z"),
+            "a list of that day is a second source"
+        );
+    }
+
+    /// However far a clock jumps, and however often: a program that runs on the office's time goes on by the boot clock,
+    /// and what a start takes from the device stays in doubt and above what was sure.
+    #[test]
+    fn jumps_of_hours_a_day_and_ten_years_make_nothing_sure() {
+        let then = at("2026-04-03T08:00:00Z");
+        for jump in [-87_600, -25, -24, -3, 3, 23, 24, 25, 87_600].map(SignedDuration::from_hours) {
+            let mut time = TrustedTime::start(None, then, hours(0), None, never);
+            assert_eq!(time.heard(then, hours(0)), Heard::Believed);
+            let kept = time.keep(then + jump, hours(2));
+            assert_eq!(
+                (kept.sure, kept.time),
+                (Some(then + SignedDuration::from_hours(2)), then + SignedDuration::from_hours(2))
+            );
+            let before = time.keep(then, hours(0));
+            let mut again = TrustedTime::start(Some(before), then + jump, hours(0), None, never);
+            let expected = if jump.is_positive() && jump <= DAY { then + jump } else { then };
+            assert_eq!((again.now(hours(0)), again.sure(hours(0))), (expected, None), "{jump}");
+            for _ in 0..4 {
+                let kept = again.keep(then, hours(0));
+                assert_eq!(kept.sure, Some(then), "{jump}: what is in doubt is no floor");
+                again = TrustedTime::start(Some(kept), then + jump, hours(0), None, never);
+                assert!(again.now(hours(0)) >= then && again.sure(hours(0)).is_none(), "{jump}");
+            }
+            assert_eq!(
+                again.heard(then, hours(1)),
+                Heard::Believed,
+                "{jump}: the office is believed at once"
+            );
+            assert_eq!(again.sure(hours(1)), Some(then), "{jump}");
+        }
+    }
+
+    #[test]
+    fn a_clock_at_the_end_of_time_stops_nothing() {
+        for device in [Timestamp::MAX, Timestamp::MIN] {
+            for kept in [None, kept("2026-04-03T08:00:00Z")] {
+                let mut time = TrustedTime::start(kept, device, hours(0), None, never);
+                let (_, _, _) =
+                    (time.today(hours(1)), time.until_midnight(hours(1)), time.keep(device, hours(1)));
+                assert_eq!(time.heard(at("2026-04-03T09:00:00Z"), hours(1)), Heard::Believed);
+                assert_eq!(time.sure(hours(1)), Some(at("2026-04-03T09:00:00Z")));
+            }
+        }
     }
 
     #[test]

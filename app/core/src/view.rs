@@ -7,6 +7,8 @@ use jiff::civil::Date;
 use meguri_proto::pickup::{Contradiction, State, Statement};
 use meguri_proto::{ItemResult, ListRef, Listed, PickupId, Reason};
 
+use crate::trouble::Trouble;
+
 /// All that a front needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View {
@@ -22,8 +24,8 @@ pub struct View {
     pub heard_at: Option<Timestamp>,
     /// Whether `today` is in doubt: neither the office nor the crew has confirmed it.
     pub clock_in_doubt: bool,
-    /// What keeps the terminal from recording.
-    pub trouble: Option<String>,
+    /// What keeps the terminal from working as it should.
+    pub trouble: Option<Trouble>,
 }
 
 /// A day list with the terminal's own later facts laid over it.

@@ -59,6 +59,14 @@ impl Core {
                 self.changed = true;
                 out.push(Effect::Tell(Telling::Unreadable(log, why)));
             }
+            Event::NotesLost(log, seqs) => {
+                let seqs: Vec<String> = seqs.iter().map(u64::to_string).collect();
+                let which = format!(
+                    "the note beside entry {} of the {log} log is damaged on the disk; it was sent without it",
+                    seqs.join(", ")
+                );
+                (self.notes_lost, self.changed) = (Some(which), true);
+            }
             Event::Sampled(free_bytes) => self.sampled(free_bytes, now, out),
             // Results of a commit that is not under way, and ticks, ask for nothing more.
             Event::Committed(_) | Event::CommitFailed(_) | Event::Tick => {}

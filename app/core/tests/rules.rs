@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use meguri_core::kept::{Kept, Meta, Op, Rechained, rechain};
 use meguri_core::view::{Intent, Link, NotRecorded, Shown, Stop};
-use meguri_core::{Core, Effect, Event, Moment, Recorded, Settings, Telling, Why};
+use meguri_core::{Core, Effect, Event, Moment, Recorded, Settings, Telling, Trouble, TroubleKind, Why};
 use meguri_proto::pickup::{OfficeWord, Result as Outcomes, State, Statement};
 use meguri_proto::{
     Ack, DayList, Digest, Document, DocumentName, FactBody, FactId, Hello, Incarnation, Item, ItemResult,
@@ -209,7 +209,7 @@ impl Bench {
                 Effect::Commit(ops) => {
                     let event = if self.full || self.failing > 0 {
                         self.failing = self.failing.saturating_sub(1);
-                        Event::CommitFailed("the disk is full".to_owned())
+                        Event::CommitFailed(Trouble::new(TroubleKind::DiskFull, "the disk is full"))
                     } else {
                         Event::Committed(self.commit(&ops))
                     };
@@ -1039,7 +1039,27 @@ fn an_entry_that_cannot_be_read_is_told_and_not_skipped() {
     bench.sends.clear();
     bench.refuse();
     assert!(bench.sends.is_empty());
-    assert_eq!(bench.core.view().trouble.as_deref(), Some("entry 1 is damaged"));
+    let trouble = Trouble::new(TroubleKind::Unsendable, "entry 1 is damaged");
+    assert_eq!(bench.core.view().trouble, Some(trouble));
+    // What keeps the crew from recording is told first; afterwards this one again.
+    bench.full = true;
+    assert!(bench.say(Intent::Undo { pickup: first() }).is_err());
+    assert_eq!(bench.core.view().trouble.map(|trouble| trouble.kind), Some(TroubleKind::DiskFull));
+    bench.full = false;
+    bench.collect();
+    assert_eq!(bench.core.status().trouble_kind, Some(TroubleKind::Unsendable));
+}
+
+#[test]
+fn a_note_that_is_lost_is_told_until_the_day_is_over() {
+    let mut bench = Bench::joined();
+    bench.collect();
+    bench.step(Event::NotesLost(LogKind::Fact, vec![1, 4]));
+    let told = bench.core.view().trouble.expect("it is told");
+    assert_eq!(told.kind, TroubleKind::NoteLost);
+    assert!(told.detail.contains("entry 1, 4 of the fact log"), "{told}");
+    bench.wait(24.0 * 3_600.0);
+    assert_eq!(bench.core.view().trouble, None);
 }
 
 #[test]
@@ -1049,5 +1069,37 @@ fn what_is_for_another_terminal_is_set_aside() {
         let told = bench.told.len();
         bench.step(Event::Received { topic: topic.to_owned(), payload: bench.ack(0).encode().unwrap() });
         assert_eq!(bench.told.len(), told + 1, "{topic}");
+    }
+}
+
+/// A device whose clock jumps under a running program, and is found so at the next start.
+#[test]
+fn a_clock_that_jumps_moves_neither_the_day_nor_what_is_kept() {
+    let today = jiff::civil::date(2026, 4, 1);
+    for hours in [-87_600, -24, -3, 3, 24, 87_600] {
+        let mut bench = Bench::joined();
+        bench.collect();
+        let jump = SignedDuration::from_hours(hours);
+        bench.device += jump;
+        bench.wait(240.0);
+        assert!(!bench.in_doubt(), "{hours}");
+        assert_eq!((bench.core.view().today, bench.core.view().waiting), (today, 1), "{hours}");
+        bench.refuse();
+        let stamps = bench.body(2).at;
+        let apart = stamps.terminal.duration_since(stamps.trusted.unwrap()) - jump;
+        assert!(apart.abs() < SignedDuration::from_secs(1), "{hours}: both clocks are kept");
+
+        let mut bench = bench.restart();
+        assert!(bench.in_doubt(), "{hours}");
+        let view = bench.core.view();
+        assert_eq!((view.today, view.waiting, view.list.is_some()), (today, 2, true), "{hours}");
+        bench.say(Intent::Undo { pickup: first() }).unwrap();
+        assert_eq!(bench.body(3).at.trusted, None, "{hours}: nobody vouches for it");
+        // Whatever the clock says in the meantime, all of it arrives in its order.
+        bench.device -= jump;
+        bench.sends.clear();
+        bench.join();
+        assert_eq!(bench.sends, [(LogKind::Fact, 1, 3)], "{hours}");
+        assert_eq!((bench.in_doubt(), bench.core.view().today), (false, today), "{hours}: {:?}", bench.told);
     }
 }

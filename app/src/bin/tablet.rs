@@ -1,13 +1,18 @@
 //! The program for a tablet: the terminal with its screens.
 #![allow(clippy::print_stderr)] // What keeps it from starting is told to whoever started it.
 
-use std::path::PathBuf;
+use std::cell::Cell;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use anyhow::Context;
 use clap::Parser;
-use meguri_app::body;
+use meguri_app::body::{self, StartError};
+use meguri_app::screen::fault::{FaultScreen, Left};
 use meguri_app::screen::{Look, Screen, fonts};
+use meguri_app::store::{self, Store, StoreError};
 use meguri_config::{Clock, Terminal};
 use slint::ComponentHandle;
 
@@ -27,6 +32,13 @@ struct Arguments {
     /// The window's first size.
     #[arg(long, default_value = "1280x800", value_parser = size)]
     size: (u32, u32),
+    /// Repair a damaged store and end: what can be read goes on in a new file, the old one is set aside whole.
+    #[arg(long)]
+    repair: bool,
+    /// Write down how long each frame takes.
+    #[cfg(feature = "frames")]
+    #[arg(long)]
+    trace_frames: Option<PathBuf>,
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {
@@ -47,8 +59,16 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if arguments.repair {
+        let settings = Terminal::read(&arguments.settings)?;
+        let repaired = store::repair(&arguments.data, &settings.city, &settings.terminal);
+        let repaired =
+            repaired.with_context(|| format!("terminal {} can't be repaired", settings.terminal))?;
+        writeln!(std::io::stdout(), "{}", store::report(repaired.as_ref()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // Before anything else: the program starts itself again here.
-    if let Some(code) = fonts::restart_with(&arguments.data.join("fonts"))? {
+    if let Some(code) = with_fonts(&arguments.data)? {
         return Ok(code);
     }
     tracing_subscriber::fmt()
@@ -61,13 +81,29 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let settings = Terminal::read(&arguments.settings)?;
     let clock = arguments.rehearsal.as_deref().map_or_else(|| Ok(Clock::system()), Clock::rehearsal)?;
     let look = Look { size: arguments.size, ..Look::of(&settings) };
-    let terminal = body::start(settings, &arguments.data, clock).context("can't start the terminal")?;
+    let terminal = match body::start(settings.clone(), &arguments.data, clock) {
+        Ok(terminal) => terminal,
+        Err(StartError::Store(error)) => return tell(&error, &look, &settings, &arguments.data),
+        Err(error) => return Err(error).context("can't start the terminal"),
+    };
     let (recorder, confirmer) = (terminal.clone(), terminal.clone());
     let screen = Screen::new(
         &look,
         move |intent, shown, reply| recorder.record_then(intent, shown, reply),
         move |date| confirmer.confirm_date(date),
     )?;
+    let repair = Rc::new(Cell::new(false));
+    let asked = Rc::clone(&repair);
+    screen.on_repair(move || {
+        asked.set(true);
+        // A loop that has ended already is what was wanted.
+        drop(slint::quit_event_loop());
+    });
+    #[cfg(feature = "frames")]
+    let _trace = match &arguments.trace_frames {
+        Some(file) => Some(meguri_app::screen::frames::trace(screen.window(), file)?),
+        None => None,
+    };
     screen.window().show()?;
     screen.follow(terminal.view())?;
     quit_on_signal();
@@ -75,7 +111,53 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     screen.window().hide()?;
     drop(screen);
     terminal.stop();
+    if repair.get() {
+        mend(&arguments.data, &settings)?;
+        return Ok(fonts::restart()?);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The fonts lie with the data. Where there is no room for them, or no writing, they lie for a while somewhere else: the
+/// crew must be told what is wrong.
+fn with_fonts(data: &Path) -> Result<Option<ExitCode>, fonts::FontError> {
+    let mut last = match fonts::restart_with(&data.join("fonts")) {
+        Err(error @ fonts::FontError::Write { .. }) => Err(error),
+        done => return done,
+    };
+    // The process stays the same when the program starts again, and so does the name.
+    let name = format!("meguri-fonts-{}", std::process::id());
+    for folder in [std::env::temp_dir(), PathBuf::from("/dev/shm")] {
+        match fonts::restart_with(&folder.join(&name)) {
+            Err(fonts::FontError::Write { .. }) => {}
+            done => last = done,
+        }
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
+}
+
+/// Shows what keeps the terminal from starting, until that is over or the crew gives up.
+fn tell(error: &StoreError, look: &Look, settings: &Terminal, data: &Path) -> anyhow::Result<ExitCode> {
+    tracing::error!(error = %meguri_config::told(error), "can't start the terminal");
+    let screen = FaultScreen::new(look, error, data)?;
+    let (folder, ours) = (data.to_owned(), settings.clone());
+    screen.on_repair(move || mend(&folder, &ours));
+    quit_on_signal();
+    let (folder, city, terminal) = (data.to_owned(), settings.city.clone(), settings.terminal.clone());
+    match screen.run(move || Store::open(&folder, &city, &terminal).is_ok())? {
+        Left::Closed => Ok(ExitCode::FAILURE),
+        Left::Again => Ok(fonts::restart()?),
+    }
+}
+
+/// Repairs the store, and says in the log what that did.
+fn mend(data: &Path, settings: &Terminal) -> Result<(), StoreError> {
+    let repaired = store::repair(data, &settings.city, &settings.terminal)?;
+    tracing::warn!(report = %store::report(repaired.as_ref()), "the store was repaired");
+    Ok(())
 }
 
 /// Whoever ends the program by a signal lets it say goodbye to the office. Where no signal can be waited

@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use meguri_app::body;
 use meguri_app::console::Console;
+use meguri_app::store;
 use meguri_config::{Clock, Terminal};
 use tracing_subscriber::EnvFilter;
 
@@ -37,14 +38,24 @@ struct Arguments {
 enum Command {
     /// Run until told to stop (the default).
     Run,
+    /// Repair a damaged store: what can be read goes on in a new file, the old one is set aside whole.
+    ///
+    /// Stop the terminal first. Prints one line of JSON that says what was carried over and what was not.
+    Repair,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("MEGURI_LOG").unwrap_or_else(|_| EnvFilter::new("info,rumqttc=off"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let Command::Run = arguments.command.unwrap_or(Command::Run);
     let settings = Terminal::read(&arguments.settings)?;
+    if let Some(Command::Repair) = arguments.command {
+        let repaired = store::repair(&arguments.data, &settings.city, &settings.terminal);
+        let repaired =
+            repaired.with_context(|| format!("terminal {} can't be repaired", settings.terminal))?;
+        println!("{}", store::report(repaired.as_ref()));
+        return Ok(());
+    }
     let clock = match &arguments.rehearsal {
         Some(file) => Clock::rehearsal(file)?,
         None => Clock::system(),

@@ -50,7 +50,9 @@ impl DayAdapter {
         day.set_link_detail(detail.into());
         day.set_waiting(number(view.waiting));
         day.set_clock_in_doubt(view.clock_in_doubt);
-        day.set_trouble(view.trouble.as_deref().unwrap_or_default().into());
+        let (trouble, detail) = words::trouble(view.trouble.as_ref());
+        day.set_trouble(trouble);
+        day.set_trouble_detail(detail.into());
         day.set_has_list(view.list.is_some());
         let counts = view.list.as_ref().map(|list| list.counts).unwrap_or_default();
         let (left, done, refused) = tabs(counts);

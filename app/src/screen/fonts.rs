@@ -76,6 +76,16 @@ pub fn restart_with(folder: &Path) -> Result<Option<std::process::ExitCode>, Fon
     replace(again)
 }
 
+/// Starts this program anew, in the place of this process.
+///
+/// # Errors
+/// When it can't be started.
+pub fn restart() -> Result<std::process::ExitCode, FontError> {
+    let mut again = Command::new(std::env::current_exe().map_err(FontError::Restart)?);
+    again.args(std::env::args_os().skip(1));
+    replace(again).map(Option::unwrap_or_default)
+}
+
 /// Takes the place of this process: whoever started it sees one process, and ends it as one.
 #[cfg(unix)]
 fn replace(mut again: Command) -> Result<Option<std::process::ExitCode>, FontError> {

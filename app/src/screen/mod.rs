@@ -4,7 +4,10 @@
 //! globals of the same name; `words` says which kind a thing is. Text is in `app/ui` alone.
 
 mod day;
+pub mod fault;
 pub mod fonts;
+#[cfg(feature = "frames")]
+pub mod frames;
 mod pickup;
 mod rows;
 mod state;
@@ -18,6 +21,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use meguri_config::terminal::{Language, ReasonSetting, Terminal, Theme};
+use meguri_core::TroubleKind;
 use meguri_core::view::{Intent, NotRecorded, Shown, View};
 use meguri_proto::clock::japan;
 use meguri_proto::{FactId, PickupId};
@@ -160,6 +164,11 @@ impl Screen {
         Ok(())
     }
 
+    /// What is to be done when the crew asks for a repair of the store, which it can where an entry is damaged.
+    pub fn on_repair(&self, repair: impl FnMut() + 'static) {
+        self.inside.window.global::<ui::About>().on_repair(repair);
+    }
+
     /// The window, to show it, size it or look into it.
     #[must_use]
     pub fn window(&self) -> &Tablet {
@@ -186,6 +195,8 @@ impl Inside {
         about.set_list_version(version);
         if let Some(view) = &state.view {
             about.set_waiting(number(view.waiting));
+            let kind = view.trouble.as_ref().map(|trouble| trouble.kind);
+            about.set_repairable(kind == Some(TroubleKind::Unsendable));
             let heard = view.heard_at.map(|at| at.to_zoned(self.zone.clone()));
             let heard = heard.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string());
             about.set_heard(heard.unwrap_or_default().into());

@@ -1,6 +1,7 @@
 //! Kinds of things as the screens know them. No text: `app/ui/words.slint` has the words.
 
 use meguri_core::view::{Link, NotRecorded};
+use meguri_core::{Trouble, TroubleKind};
 use meguri_proto::pickup::{Result as Outcome, State};
 use meguri_proto::{Payment, Reason};
 
@@ -97,6 +98,20 @@ pub(crate) fn page(page: Page) -> ui::Page {
         Page::Note => ui::Page::Note,
         Page::About => ui::Page::About,
     }
+}
+
+/// The trouble, and what only somebody who repairs the terminal reads.
+pub(crate) fn trouble(trouble: Option<&Trouble>) -> (ui::Trouble, &str) {
+    let Some(Trouble { kind, detail }) = trouble else { return (ui::Trouble::None, "") };
+    let kind = match kind {
+        TroubleKind::DiskFull => ui::Trouble::DiskFull,
+        TroubleKind::ReadOnly => ui::Trouble::ReadOnly,
+        TroubleKind::Write => ui::Trouble::Write,
+        TroubleKind::Slow => ui::Trouble::Slow,
+        TroubleKind::Unsendable => ui::Trouble::Unsendable,
+        TroubleKind::NoteLost => ui::Trouble::NoteLost,
+    };
+    (kind, detail)
 }
 
 /// The failure, and what only somebody who repairs the terminal reads.

@@ -1,20 +1,23 @@
 //! The terminal's store: one SQLite file, written in whole transactions that are on the disk when they
 //! are reported.
 //!
-//! A process killed at any instant leaves a store that opens as it was after some commit; there is no
-//! repair step. A file that is damaged, another program's or another terminal's is refused and never
-//! treated as absent: what it holds may be the only copy of a day's work.
+//! A process killed at any instant leaves a store that opens as it was after some commit. A file that is
+//! damaged, another program's or another terminal's is refused and never treated as absent: what it holds may be
+//! the only copy of a day's work. Only a [`repair`] that somebody asks for goes on without what can't be read.
 
 mod load;
+mod repair;
 mod sql;
 mod write;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use meguri_core::kept::{Kept, Op, Rechained};
+use meguri_core::{Trouble, TroubleKind};
 use meguri_proto::{CityId, Digest, Entry, Epoch, FactId, LogKind, LogPublish, Message, TerminalId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
@@ -22,9 +25,13 @@ use serde_json::value::RawValue;
 
 use self::sql::{Number, digest, id, number};
 
+pub use self::repair::{LogRepaired, Repaired, SET_ASIDE, repair, report};
+
 const FILE: &str = "terminal.db";
 const LOCK: &str = "terminal.lock";
 const APPLICATION: i64 = 0x4D47_5254;
+/// How many migrations there are.
+const VERSION: i64 = 2;
 
 /// What went wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +73,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The file is damaged.
-    #[error("the store {} is damaged ({problem}); keep the file, it may hold work not yet sent, and call for service", path.display())]
+    #[error("the store {} is damaged ({problem}); keep the file, it may hold work not yet sent. `repair` goes on with what can be read of it, and keeps the rest", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -110,6 +117,8 @@ pub struct Store {
     path: PathBuf,
     /// Held for as long as the store is open.
     _lock: File,
+    /// Entries that were packed without their notes, which are damaged.
+    lost_notes: RefCell<Vec<(LogKind, u64)>>,
 }
 
 fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
@@ -123,28 +132,22 @@ impl Store {
     /// When the folder can't be used, another process has the store open, or the file is damaged, of a newer
     /// program, another program's or another terminal's.
     pub fn open(folder: &Path, city: &CityId, terminal: &TerminalId) -> Result<(Self, Kept), StoreError> {
-        let folder_error = |path: &Path| {
-            let path = path.to_owned();
-            move |source| StoreError::Folder { path, source }
-        };
-        make_folder(folder).map_err(folder_error(folder))?;
-        let lock_path = folder.join(LOCK);
-        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
-        let lock = lock.map_err(folder_error(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Open { path: folder.to_owned() }),
-            Err(TryLockError::Error(source)) => return Err(folder_error(&lock_path)(source)),
-        }
+        let lock = lock(folder)?;
+        repair::finish(folder)?;
         let path = folder.join(FILE);
         let mut connection = connect(&path)?;
         migrate(&mut connection, &path)?;
         // The file's name must outlive a power cut as its contents do.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(folder_error(folder))?;
-        let store = Self { connection, path, _lock: lock };
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
+        let store = Self::new(connection, path, lock);
         store.own(city, terminal)?;
         let kept = store.load()?;
         Ok((store, kept))
+    }
+
+    fn new(connection: Connection, path: PathBuf, lock: File) -> Self {
+        Self { connection, path, _lock: lock, lost_notes: RefCell::default() }
     }
 
     /// Does all of `ops` in one transaction. When this returns it is on the disk.
@@ -238,12 +241,21 @@ impl Store {
                 (Ok(digest), Ok(text)) if LogPublish::check_note(&digest, &text).is_ok() => {
                     notes.insert(digest, text);
                 }
-                _ => tracing::error!(
-                    "the note beside entry {seq} of the {log} log is damaged on the disk; the entry is sent without it"
-                ),
+                _ => self.lost_notes.borrow_mut().push((log, seq)),
             }
         }
         Ok(notes)
+    }
+
+    /// Which entries were packed without their notes since this was last asked: the notes are damaged.
+    pub fn take_lost_notes(&mut self) -> Vec<(LogKind, u64)> {
+        std::mem::take(self.lost_notes.get_mut())
+    }
+
+    /// What an error of this store means for the crew.
+    #[must_use]
+    pub fn trouble(&self, error: &StoreError) -> Trouble {
+        Trouble::new(error.kind(&self.path), error.to_string())
     }
 
     /// Bytes free where the store lies, where the system says.
@@ -276,6 +288,71 @@ impl Store {
     }
 }
 
+impl StoreError {
+    /// Whether the file itself is damaged, so that a [`repair`] may help.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Damaged { .. } | Self::DamagedEntry { .. } => true,
+            Self::Sql { source, .. } => match source {
+                rusqlite::Error::SqliteFailure(error, _) => {
+                    matches!(error.code, DatabaseCorrupt | NotADatabase)
+                }
+                // A value that is not what was written there, or a row that is gone.
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::QueryReturnedNoRows => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Which kind of trouble it is for a store at `path`.
+    #[must_use]
+    pub fn kind(&self, path: &Path) -> TroubleKind {
+        use rusqlite::ErrorCode::{DiskFull, ReadOnly};
+        let read_only = || {
+            let mounted = rustix::fs::statvfs(path);
+            mounted.is_ok_and(|found| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+        };
+        match self {
+            Self::Sql { source, .. } => match source.sqlite_error_code() {
+                Some(DiskFull) => TroubleKind::DiskFull,
+                Some(ReadOnly) => TroubleKind::ReadOnly,
+                _ if read_only() => TroubleKind::ReadOnly,
+                _ => TroubleKind::Write,
+            },
+            Self::Folder { source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull => TroubleKind::DiskFull,
+                std::io::ErrorKind::ReadOnlyFilesystem => TroubleKind::ReadOnly,
+                _ => TroubleKind::Write,
+            },
+            Self::DamagedEntry { .. } | Self::Pack { .. } => TroubleKind::Unsendable,
+            _ => TroubleKind::Write,
+        }
+    }
+}
+
+/// Locks the store in `folder`, which is made where there is none, for this process.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let folder_error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| StoreError::Folder { path, source }
+    };
+    make_folder(folder).map_err(folder_error(folder))?;
+    let path = folder.join(LOCK);
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(folder_error(&path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Open { path: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(folder_error(&path)(source)),
+    }
+}
+
 fn make_folder(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     // Residents' data lies in it: for this user alone.
@@ -296,7 +373,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     let (application, version, tables, sound) = match check() {
         Ok(found) => found,
         Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::NotADatabase => {
-            return Err(StoreError::Foreign { path });
+            return Err(StoreError::Damaged { path, problem: "it is no database".to_owned() });
         }
         Err(source) => return Err(StoreError::Damaged { path, problem: source.to_string() }),
     };
@@ -309,7 +386,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         return Err(StoreError::Foreign { path });
     }
     let setting = failed("set the store up");
-    connection.busy_timeout(Duration::from_secs(5)).map_err(&setting)?;
+    // A copy that is being made of the file must not cost a record.
+    connection.busy_timeout(Duration::from_secs(20)).map_err(&setting)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(&setting)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(&setting)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(&setting)?;

@@ -149,6 +149,9 @@ fn a_damaged_note_holds_no_entry_back() {
         assert_eq!(kept.fact.unwrap().waiting(), 4, "{damage}");
         let publish = pack(&store, epoch(1), 1, 4).unwrap();
         assert_eq!((publish.entries.len(), publish.notes.len()), (4, 0), "{damage}");
+        let mut store = store;
+        assert_eq!(store.take_lost_notes(), [(LogKind::Fact, 2)], "{damage}");
+        assert!(store.take_lost_notes().is_empty(), "{damage}: told once");
     }
 }
 
@@ -172,6 +175,33 @@ fn a_full_disk_writes_nothing_and_recovers() {
 }
 
 #[test]
+fn what_keeps_it_from_writing_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = filled(&folder, 1);
+    let big = || {
+        let held = Held { version: 1, digest: Digest::of(b"x"), list: None };
+        let name = "list/naka-2026/2026-04-01".parse().unwrap();
+        [Op::Document { name, held, body: Some("x".repeat(20_000)) }]
+    };
+    let mut kind = |pragma: &str, value: i64| {
+        store.connection.pragma_update(None, pragma, value).unwrap();
+        let error = store.commit(&big()).unwrap_err();
+        store.trouble(&error).kind
+    };
+    assert_eq!(kind("query_only", 1), TroubleKind::ReadOnly);
+    let error = |source| StoreError::Folder { path: folder.path().to_owned(), source };
+    let of = |errno| error(std::io::Error::from_raw_os_error(errno)).kind(folder.path());
+    let (enospc, erofs, eacces) = (28, 30, 13);
+    assert_eq!(of(enospc), TroubleKind::DiskFull);
+    assert_eq!(of(erofs), TroubleKind::ReadOnly);
+    assert_eq!(of(eacces), TroubleKind::Write);
+    store.connection.pragma_update(None, "query_only", 0).unwrap();
+    store.connection.pragma_update(None, "max_page_count", 5).unwrap();
+    let error = store.commit(&big()).unwrap_err();
+    assert_eq!(store.trouble(&error).kind, TroubleKind::DiskFull);
+}
+
+#[test]
 fn two_processes_can_not_open_one_store() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(&folder).unwrap();
@@ -191,7 +221,7 @@ fn refuses_what_is_not_its_own_and_leaves_it_alone() {
     assert!(matches!(open(&folder), Err(StoreError::Foreign { .. })));
 
     std::fs::write(&path, "no database at all, but somebody's file").unwrap();
-    assert!(matches!(open(&folder), Err(StoreError::Foreign { .. })));
+    assert!(matches!(open(&folder), Err(StoreError::Damaged { .. })));
     assert!(std::fs::read(&path).unwrap().starts_with(b"no database"));
 
     std::fs::write(&path, "").unwrap();

@@ -44,7 +44,7 @@ fn open(tx: &Transaction, log: LogKind, epoch: Epoch) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn append(tx: &Transaction, log: LogKind, entry: &NewEntry) -> rusqlite::Result<()> {
+pub(super) fn append(tx: &Transaction, log: LogKind, entry: &NewEntry) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT INTO entry (log, seq, id, digest, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![log.as_str(), Number(entry.seq), Id(entry.id.0), entry.digest.0, entry.body])?;
     if let Some((digest, text)) = &entry.note {

@@ -10,6 +10,7 @@ mod bound;
 mod clocks;
 mod cluster;
 mod damaged;
+mod disk;
 mod doctor;
 mod durable;
 mod limits;

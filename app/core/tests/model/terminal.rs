@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use meguri_core::kept::{Kept, Op, Rechained, rechain};
 use meguri_core::view::Intent;
-use meguri_core::{Core, Effect, Event, Moment, Settings, Why};
+use meguri_core::{Core, Effect, Event, Moment, Settings, Trouble, TroubleKind, Why};
 use meguri_proto::{Digest, Entry, Epoch, FactId, LogKind, LogPublish, Message, Topic, UpTopic};
 use serde_json::value::RawValue;
 
@@ -228,7 +228,7 @@ impl Terminal {
                         return self.restart(world);
                     }
                     if std::mem::take(&mut world.fail_commit) || world.disk_full {
-                        Event::CommitFailed("disk full".to_owned())
+                        Event::CommitFailed(Trouble::new(TroubleKind::DiskFull, "disk full"))
                     } else {
                         let rechained = self.disk.commit(&ops);
                         world.place(&self.disk);
