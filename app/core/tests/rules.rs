@@ -234,6 +234,7 @@ impl Bench {
         let digest = log.digest(seq).unwrap_or(Digest::of(b"unknown here"));
         let held = vec![SeqHeld { log: LogKind::Fact, epoch: log.epoch, seq, digest }];
         let time = at("2026-04-01T00:00:00Z") + SignedDuration::try_from(self.boot).unwrap();
+        let time = Some(time);
         Ack { v: 1, incarnation: Incarnation(Uuid::from_u128(1)), time, nonce: None, say_hello: false, held }
     }
 
