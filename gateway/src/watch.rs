@@ -15,8 +15,7 @@ const EVERY: Duration = Duration::from_secs(5);
 pub async fn watch(writer: Writer, health: Health, supervisor: Arc<Supervisor>) {
     // Twice as often as is asked for, as systemd advises.
     let every = supervisor.watchdog().map_or(EVERY, |limit| (limit / 2).min(EVERY));
-    // Where the supervisor is more patient than this program, the supervisor's word counts.
-    let patience = supervisor.watchdog().map_or(HUNG, |limit| limit.max(EVERY));
+    let patience = supervisor.watchdog().map_or(HUNG, |limit| (limit / 2).min(HUNG));
     let mut told = String::new();
     let mut pinging = tokio::spawn({
         let writer = writer.clone();
@@ -32,7 +31,7 @@ pub async fn watch(writer: Writer, health: Health, supervisor: Arc<Supervisor>) 
         let looked = tokio::task::spawn_blocking(move || disk.look_at_the_disk());
         let _ = tokio::time::timeout(every, looked).await;
         let report = health.report();
-        if health.vitals.writer_silent() < patience.min(HUNG) && report.live {
+        if health.vitals.writer_silent() < patience && report.live {
             supervisor.tell("WATCHDOG=1");
         }
         let status = status(&report);
