@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 /// Between two lines of the log about one lasting trouble of the store.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// A trouble is over with a good commit so long after the last failure: a full disk still takes small writes.
+const SETTLED: Duration = Duration::from_secs(10);
 /// A commit that takes longer than this is a slow disk's.
 const SLOW: Duration = Duration::from_secs(2);
 /// For so long a slow commit is told after it was the last one.
@@ -96,7 +98,7 @@ pub struct Counts {
 /// A lasting trouble of the store.
 #[derive(Debug)]
 struct Trouble {
-    said: Instant,
+    last: Instant,
     failed: u64,
 }
 
@@ -104,8 +106,10 @@ struct Trouble {
 struct Inner {
     started: Instant,
     counts: Counts,
-    /// Set from the first failed commit to the next good one.
+    /// Set from the first failed commit to a good one when it has settled.
     trouble: Mutex<Option<Trouble>>,
+    /// When a failure was last said.
+    said: Mutex<Option<Instant>>,
     /// The last commit that was slow, and since when.
     slow: Mutex<Option<(Duration, Instant)>>,
     /// Since when the writer owes an answer.
@@ -140,6 +144,7 @@ impl Vitals {
             started: Instant::now(),
             counts: Counts::default(),
             trouble: Mutex::default(),
+            said: Mutex::default(),
             slow: Mutex::default(),
             asked: Mutex::default(),
             writer_ended: AtomicBool::new(false),
@@ -168,9 +173,7 @@ impl Vitals {
         counts.transactions.add(1);
         counts.transaction.note(whole);
         counts.commit.note(commit);
-        if let Some(trouble) = locked(&self.0.trouble).take() {
-            tracing::info!(failed = trouble.failed, "the store can be written again");
-        }
+        self.recovered(Instant::now());
         if commit >= SLOW {
             let mut slow = locked(&self.0.slow);
             if slow.is_none_or(|(_, at)| at.elapsed() >= SLOW_TOLD) {
@@ -180,25 +183,34 @@ impl Vitals {
         }
     }
 
-    /// A transaction could not be written; `error` holds none of its content. Said in the log at once, and while the
-    /// trouble lasts once a minute, however much fails.
-    pub fn failed(&self, doing: &str, error: &str) {
-        self.counts().failed.add(1);
-        let mut trouble = locked(&self.0.trouble);
-        let trouble = trouble.get_or_insert_with(|| {
-            tracing::error!(
-                doing, error, "the store can't be written; nothing of it was confirmed, terminals keep it and send it again"
-            );
-            Trouble { said: Instant::now(), failed: 0 }
-        });
-        trouble.failed += 1;
-        if trouble.said.elapsed() >= SAY_AGAIN {
-            tracing::error!(doing, error, failed = trouble.failed, "the store still can't be written");
-            trouble.said = Instant::now();
+    fn recovered(&self, now: Instant) {
+        let over = |trouble: &mut Trouble| now.duration_since(trouble.last) >= SETTLED;
+        if let Some(trouble) = locked(&self.0.trouble).take_if(over) {
+            tracing::info!(failed = trouble.failed, "the store can be written again");
         }
     }
 
-    /// Whether the last write failed.
+    /// A transaction could not be written; `error` holds none of its content. Said in the log at once, and then once
+    /// a minute, however much fails.
+    pub fn failed(&self, doing: &str, error: &str) {
+        self.counts().failed.add(1);
+        let now = Instant::now();
+        let failed = {
+            let mut trouble = locked(&self.0.trouble);
+            let trouble = trouble.get_or_insert(Trouble { last: now, failed: 0 });
+            (trouble.last, trouble.failed) = (now, trouble.failed + 1);
+            trouble.failed
+        };
+        let mut said = locked(&self.0.said);
+        if said.is_none_or(|said| now.duration_since(said) >= SAY_AGAIN) {
+            *said = Some(now);
+            tracing::error!(
+                doing, error, failed, "the store can't be written; nothing of it was confirmed, terminals keep it and send it again"
+            );
+        }
+    }
+
+    /// Whether a write failed a moment ago, and none has succeeded since.
     #[must_use]
     pub fn failing(&self) -> bool {
         locked(&self.0.trouble).is_some()
@@ -392,6 +404,8 @@ mod tests {
         health.vitals.failed("commit", "SQLite DiskFull (13)");
         assert!(!ready() && !health.report().checks.store && health.report().live);
         health.vitals.committed(Duration::ZERO, Duration::ZERO);
+        assert!(!ready(), "a full disk takes a small write between");
+        health.vitals.recovered(Instant::now() + SETTLED);
         assert!(ready());
         health.vitals.set_free_bytes(999);
         assert!(!ready() && !health.report().checks.disk_room);
