@@ -4,8 +4,8 @@
 BUILD := build-essential pkg-config libfontconfig1-dev
 # For the tablet's window.
 WINDOW := libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon-x11-0
-# For tests: an independent broker, a display, a browser, and the tracer of system calls.
-TESTS := mosquitto strace xvfb xdotool chromium
+# For tests: an independent broker, a display, a browser, and the tracer of system calls, a clock that jumps.
+TESTS := mosquitto strace libfaketime xvfb xdotool chromium
 
 .PHONY: help demo test soak screenshots fmt lint
 

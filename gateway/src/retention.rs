@@ -43,8 +43,8 @@ impl Cutoffs {
         // At the ends of the calendar nothing is old.
         let before = |span: Span| today.checked_sub(span).unwrap_or(Date::MIN);
         let days = |days: u16| start(before(Span::new().days(days)));
-        let residents = (retention.residents_months > 0)
-            .then(|| before(Span::new().months(retention.residents_months)));
+        let residents =
+            (retention.residents_months > 0).then(|| before(Span::new().months(retention.residents_months)));
         Self {
             today,
             now,
@@ -186,7 +186,8 @@ impl Erasing {
     fn say(&mut self, tx: &Connection) -> rusqlite::Result<()> {
         let counts = serde_json::json!(self.counts).to_string();
         if let Some(row) = self.row {
-            tx.prepare_cached("UPDATE erasure SET counts = ?2 WHERE id = ?1")?.execute(params![row, counts])?;
+            tx.prepare_cached("UPDATE erasure SET counts = ?2 WHERE id = ?1")?
+                .execute(params![row, counts])?;
             return Ok(());
         }
         let before = self.cutoffs.residents.map(|day| day.to_string()).unwrap_or_default();
@@ -207,7 +208,8 @@ impl Erasing {
         let old = residents.map(start).map(sql::ms);
         Ok(match (part, residents, old) {
             (Part::Pickups, Some(before), _) => {
-                let select = "SELECT id FROM pickup WHERE erased_at IS NULL AND date < ?1 ORDER BY date LIMIT ?2";
+                let select =
+                    "SELECT id FROM pickup WHERE erased_at IS NULL AND date < ?1 ORDER BY date LIMIT ?2";
                 let ids: Vec<i64> = tx
                     .prepare_cached(select)?
                     .query_map(params![before.to_string(), ROWS], |row| row.get(0))?

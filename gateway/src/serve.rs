@@ -168,7 +168,8 @@ pub fn open(settings: &Settings, city: &City, clock: &Clock) -> anyhow::Result<S
 /// # Errors
 /// When the store can't be read.
 pub fn judged(clock: Clock, store: &Store) -> anyhow::Result<Clock> {
-    let doubt = Doubt::of_store(&store.conn, store.restored).context("the store can't say when it was last written")?;
+    let doubt = Doubt::of_store(&store.conn, store.restored)
+        .context("the store can't say when it was last written")?;
     Ok(clock.judged(Arc::new(doubt)))
 }
 

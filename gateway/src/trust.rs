@@ -75,7 +75,12 @@ impl Doubt {
             conn.query_row("SELECT clock_seen_at FROM office", [], |row| row.get(0)).optional()?;
         let today = meguri_proto::clock::business_date(clock).to_string();
         let expected = conn.prepare("SELECT 1 FROM pickup WHERE date >= ?1 LIMIT 1")?.exists([today])?;
-        let trust = Trust::start(seen.flatten().filter(|_| !restored).map(sql::instant), clock, Duration::ZERO, expected);
+        let trust = Trust::start(
+            seen.flatten().filter(|_| !restored).map(sql::instant),
+            clock,
+            Duration::ZERO,
+            expected,
+        );
         Ok(Self { trust: Mutex::new(trust), started: Instant::now() })
     }
 
@@ -169,7 +174,9 @@ mod tests {
     #[test]
     fn believes_what_agrees_and_small_corrections() {
         let mut trust = running();
-        for (clock, passed) in [("2026-04-01T01:00:00Z", 1), ("2026-04-01T23:00:00Z", 2), ("2026-04-01T01:00:00Z", 3)] {
+        for (clock, passed) in
+            [("2026-04-01T01:00:00Z", 1), ("2026-04-01T23:00:00Z", 2), ("2026-04-01T01:00:00Z", 3)]
+        {
             assert_eq!(trust.now(at(clock), hours(passed)), at(clock));
             assert!(!trust.doubt);
         }
@@ -177,7 +184,9 @@ mod tests {
 
     #[test]
     fn goes_on_by_the_time_before_a_jump_until_the_clock_is_back() {
-        for jump in ["2026-04-03T00:00:00Z", "2036-04-01T00:00:00Z", "2026-03-30T00:00:00Z", "1970-01-01T00:00:00Z"] {
+        for jump in
+            ["2026-04-03T00:00:00Z", "2036-04-01T00:00:00Z", "2026-03-30T00:00:00Z", "1970-01-01T00:00:00Z"]
+        {
             let mut trust = running();
             assert_eq!(trust.now(at(jump), hours(1)), at("2026-04-01T01:00:00Z"), "{jump}");
             assert!(trust.doubt, "{jump}");
@@ -206,8 +215,16 @@ mod tests {
         let seen = "2026-04-01T00:00:00Z";
         let same = |text: &str| (at(text), false);
         assert_eq!(start(seen, "2026-04-01T20:00:00Z", false), same("2026-04-01T20:00:00Z"));
-        assert_eq!(start(seen, "2026-04-06T00:00:00Z", true), same("2026-04-06T00:00:00Z"), "after the holidays");
-        assert_eq!(start(seen, "2036-04-01T00:00:00Z", false), (at(seen), true), "nobody planned so far ahead");
+        assert_eq!(
+            start(seen, "2026-04-06T00:00:00Z", true),
+            same("2026-04-06T00:00:00Z"),
+            "after the holidays"
+        );
+        assert_eq!(
+            start(seen, "2036-04-01T00:00:00Z", false),
+            (at(seen), true),
+            "nobody planned so far ahead"
+        );
         assert_eq!(start(seen, "2015-01-01T00:00:00Z", true), (at(seen), true), "a dead battery");
         let mut fresh = Trust::start(None, at("2015-01-01T00:00:00Z"), hours(0), false);
         assert_eq!(fresh.now(at("2015-01-01T00:00:00Z"), hours(0)), sql::instant(NOT_BEFORE));

@@ -205,7 +205,10 @@ impl Vitals {
         if said.is_none_or(|said| now.duration_since(said) >= SAY_AGAIN) {
             *said = Some(now);
             tracing::error!(
-                doing, error, failed, "the store can't be written; nothing of it was confirmed, terminals keep it and send it again"
+                doing,
+                error,
+                failed,
+                "the store can't be written; nothing of it was confirmed, terminals keep it and send it again"
             );
         }
     }
@@ -391,12 +394,8 @@ mod tests {
 
     #[test]
     fn every_trouble_makes_the_office_unready_and_none_stays() {
-        let health = Health {
-            vitals: Vitals::new(),
-            clock: Clock::system(),
-            least_free: 1_000,
-            data: PathBuf::new(),
-        };
+        let health =
+            Health { vitals: Vitals::new(), clock: Clock::system(), least_free: 1_000, data: PathBuf::new() };
         let ready = || health.report().ready;
         assert!(!ready(), "no broker yet");
         health.vitals.line(true);

@@ -38,7 +38,10 @@ pub async fn watch(writer: Writer, health: Health, supervisor: Arc<Supervisor>) 
         if status != told {
             supervisor.tell(&format!("STATUS={status}"));
             if !report.checks.disk_room {
-                tracing::error!(free_bytes = health.vitals.free_bytes(), "the disk is nearly full: make room, or the store can't be written soon");
+                tracing::error!(
+                    free_bytes = health.vitals.free_bytes(),
+                    "the disk is nearly full: make room, or the store can't be written soon"
+                );
             }
             told = status;
         }

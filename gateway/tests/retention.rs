@@ -31,6 +31,12 @@ fn open(dir: &Path) -> Store {
 }
 
 fn fill(conn: &Connection) {
+    conn.execute_batch("BEGIN").unwrap();
+    fill_in(conn);
+    conn.execute_batch("COMMIT").unwrap();
+}
+
+fn fill_in(conn: &Connection) {
     let old = sql::ms("2026-04-01T03:00:00Z".parse().unwrap());
     let script = format!(
         "INSERT INTO contractor VALUES ('k', '業者');
@@ -53,17 +59,22 @@ fn fill(conn: &Connection) {
     conn.execute_batch(&script.replace(&format!("'{RAW}', 3)"), "x'', 3)")).unwrap();
     // Three days: long ago, the last that goes, and the first that stays.
     for (n, day, town) in [(1_u8, "2026-04-01", OLD), (2, "2026-04-09", OLD), (3, "2026-04-10", NEW)] {
-        let insert = "INSERT INTO pickup (id, uid, source, source_key, date, district, ward, contract, vehicle, stop,
+        let insert =
+            "INSERT INTO pickup (id, uid, source, source_key, date, district, ward, contract, vehicle, stop,
                 reception, items, payment, state)
             VALUES (?1, ?2, 's', ?3, ?4, '中区A', '中区', 'c', 'v', 1, '4417', '[]', 'tickets', 'collected')";
         conn.execute(insert, params![n, vec![n], n.to_string(), day]).unwrap();
         let insert = "INSERT INTO resident (pickup, rev, town) VALUES (?1, 1, ?2)";
         conn.execute(insert, params![n, town]).unwrap();
-        let insert = "INSERT INTO fact (id, log, seq, terminal, pickup, contract, body, terminal_at, received_at)
+        let insert =
+            "INSERT INTO fact (id, log, seq, terminal, pickup, contract, body, terminal_at, received_at)
             VALUES (?1, 1, ?2, 't-1', ?2, 'c', '{}', 0, 0)";
         conn.execute(insert, params![vec![n], i64::from(n)]).unwrap();
-        conn.execute("INSERT INTO history (pickup, at, kind, fact) VALUES (?1, 0, 'outcome', ?2)", params![n, vec![n]])
-            .unwrap();
+        conn.execute(
+            "INSERT INTO history (pickup, at, kind, fact) VALUES (?1, 0, 'outcome', ?2)",
+            params![n, vec![n]],
+        )
+        .unwrap();
     }
     // One health sample an hour, up to now.
     for seq in 1..=900_i64 {
@@ -122,16 +133,25 @@ fn what_is_due_goes_to_the_last_byte_and_statistics_stay() {
         Counts { pickups: 2, notes: 1, lists: 1, asides: 1, held_files: 1, entries: 1, samples }
     );
     assert!((715..=725).contains(&samples) && steps > 5, "{samples} {steps}");
-    assert_eq!(count(&store.conn, "SELECT count(*) FROM entry WHERE log = 2"), 900 - i64::try_from(samples).unwrap());
+    assert_eq!(
+        count(&store.conn, "SELECT count(*) FROM entry WHERE log = 2"),
+        900 - i64::try_from(samples).unwrap()
+    );
 
     // Every statistic is as before.
-    for (what, left) in [("pickup", 3), ("fact", 3), ("history", 3), ("resident", 1), ("note", 1), ("aside", 1)] {
+    for (what, left) in
+        [("pickup", 3), ("fact", 3), ("history", 3), ("resident", 1), ("note", 1), ("aside", 1)]
+    {
         assert_eq!(count(&store.conn, &format!("SELECT count(*) FROM {what}")), left, "{what}");
     }
     assert_eq!(count(&store.conn, "SELECT count(*) FROM pickup WHERE erased_at IS NOT NULL"), 2);
     assert_eq!(count(&store.conn, "SELECT count(*) FROM notice WHERE settled_at IS NULL"), 0);
     let past = outlook(&store.conn, &retention, now()).unwrap();
-    assert_eq!((past.due, past.past.len(), past.past[0].counts), (Counts::default(), 1, counts), "said in counts");
+    assert_eq!(
+        (past.due, past.past.len(), past.past[0].counts),
+        (Counts::default(), 1, counts),
+        "said in counts"
+    );
 
     // A second look finds nothing, and says nothing.
     assert_eq!(erase(&mut store, &retention).0, Counts::default());
@@ -166,7 +186,10 @@ fn zero_months_keep_residents_data() {
     let mut store = open(dir.path());
     fill(&store.conn);
     let (counts, _) = erase(&mut store, &Retention { residents_months: 0, ..Retention::default() });
-    assert_eq!((counts.pickups, counts.notes, counts.entries, counts.held_files, counts.asides), (0, 0, 0, 0, 0));
+    assert_eq!(
+        (counts.pickups, counts.notes, counts.entries, counts.held_files, counts.asides),
+        (0, 0, 0, 0, 0)
+    );
     assert!(counts.samples > 0 && counts.lists == 1);
     assert_eq!(count(&store.conn, "SELECT count(*) FROM resident"), 3);
 }

@@ -869,10 +869,233 @@ fn a_clock_a_year_ahead_follows_the_office_once_it_answers() {
 }
 
 #[test]
+fn an_office_that_doubts_its_clock_moves_no_terminals() {
+    let mut bench = Bench::joined();
+    let today = jiff::civil::date(2026, 4, 1);
+    let mut arrives = |day: i64| {
+        let date = today.checked_add(jiff::Span::new().days(day)).unwrap();
+        let told = bench.told.len();
+        bench.down(&format!("list/naka-2026/{date}"), list_document(1, &DayList { date, ..list() }));
+        assert!(bench.kept.documents.len() <= 64, "no more can be named in a hello");
+        let name = |day: i64| DocumentName::List {
+            contract: list().contract,
+            date: today.checked_add(jiff::Span::new().days(day)).unwrap(),
+        };
+        let held: Vec<i64> = (-90..90).filter(|day| bench.kept.documents.contains_key(&name(*day))).collect();
+        (bench.told.len() == told, held)
+    };
+    for day in (-63..0).rev() {
+        assert!(arrives(day).0);
+    }
+    assert_eq!(arrives(1), (true, (-62..=1).collect()), "the oldest makes room");
+    assert_eq!(arrives(-80), (false, (-62..=1).collect()), "an older one does not");
+    for day in 2..63 {
+        assert!(arrives(day).0);
+    }
+    assert_eq!(arrives(63), (true, (0..=63).collect()));
+    assert_eq!(arrives(-1), (false, (0..=63).collect()), "nothing of today or later goes for a day past");
+    assert_eq!(arrives(64), (false, (0..=63).collect()), "nor for a day later still");
+    assert!(bench.core.view().list.is_some());
+}
+
+#[test]
+fn every_view_shares_the_pickups_of_the_list() {
+    let mut bench = Bench::joined();
+    let before = bench.stop();
+    bench.collect();
+    let after = bench.stop();
+    assert_eq!(after.state, State::Collected);
+    assert!(std::sync::Arc::ptr_eq(&before.listed, &after.listed));
+}
+
+/// What this terminal said later, laid over what the office listed.
+#[test]
+fn own_facts_are_laid_over_the_list() {
+    let statement = |n: u128, terminal: &str, result| Statement {
+        fact: FactId(Uuid::from_u128(n)),
+        terminal: terminal.parse().unwrap(),
+        at: Timestamp::UNIX_EPOCH,
+        result,
+    };
+    let not = || Outcomes::NotCollected { reason: Reason::NotOut, note: None };
+    let mine = |result| Some(statement(1, "t-0001", result));
+    let theirs = |result| vec![statement(2, "t-0002", result)];
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Say {
+        Nothing,
+        Collect,
+        Refuse,
+        Undo,
+    }
+    let refused = State::NotCollected(Reason::NotOut);
+    let table = [
+        // The office's word, own as listed, others, said later here; the state, whether it can be undone.
+        (OfficeWord::Planned, None, vec![], Say::Nothing, State::Open, false),
+        (OfficeWord::Planned, None, vec![], Say::Collect, State::Collected, true),
+        (OfficeWord::Planned, mine(not()), vec![], Say::Nothing, refused.clone(), true),
+        (OfficeWord::Planned, mine(not()), vec![], Say::Collect, State::Collected, true),
+        (OfficeWord::Planned, mine(Outcomes::Collected), vec![], Say::Refuse, refused.clone(), true),
+        (OfficeWord::Planned, mine(Outcomes::Collected), vec![], Say::Undo, State::Open, false),
+        (OfficeWord::Planned, None, theirs(Outcomes::Collected), Say::Nothing, State::Collected, false),
+        (OfficeWord::Planned, None, theirs(Outcomes::Collected), Say::Refuse, State::Collected, true),
+        (OfficeWord::Planned, None, theirs(not()), Say::Collect, State::Collected, true),
+        (OfficeWord::Planned, mine(Outcomes::Collected), theirs(not()), Say::Undo, refused, false),
+        (OfficeWord::Cancelled, None, vec![], Say::Nothing, State::Cancelled, false),
+        (OfficeWord::Cancelled, None, vec![], Say::Collect, State::Collected, true),
+        (OfficeWord::Cancelled, None, vec![], Say::Refuse, State::Cancelled, true),
+        (OfficeWord::Closed, None, vec![], Say::Nothing, State::NotReported, false),
+        (OfficeWord::Closed, None, vec![], Say::Collect, State::Collected, true),
+    ];
+    for (office, own, others, say, state, undoable) in table {
+        let mut bench = Bench::joined();
+        let mut made = list();
+        let listed = &mut made.pickups[0];
+        (listed.office, listed.own, listed.others) = (office, own.clone(), others.clone());
+        bench.down("list/naka-2026/2026-04-01", list_document(2, &made));
+        match say {
+            Say::Nothing => {}
+            Say::Collect => drop(bench.collect()),
+            Say::Refuse => drop(bench.refuse()),
+            Say::Undo => drop(bench.say(Intent::Undo { pickup: first() }).unwrap()),
+        }
+        let stop = bench.stop();
+        let case = format!("{office:?} {own:?} {others:?} {say:?}");
+        assert_eq!((&stop.state, stop.own.is_some()), (&state, undoable), "{case}");
+        assert_eq!(stop.waiting, say != Say::Nothing, "{case}");
+        let counts = bench.core.view().list.unwrap().counts;
+        let sum = counts.done + counts.partly + counts.not_collected + counts.left + counts.cancelled;
+        assert_eq!(sum, counts.total);
+        // Once the office has seen it and says so, nothing changes on the screen.
+        if say != Say::Nothing {
+            let log = bench.kept.fact.clone().unwrap();
+            made.seen = vec![OwnSeen { epoch: log.epoch, seq: log.head() }];
+            made.pickups[0].own = stop.own.clone();
+            bench.down("list/naka-2026/2026-04-01", list_document(3, &made));
+            bench.plain(&bench.ack(1));
+            assert_eq!((bench.stop().state, bench.stop().waiting), (state, false), "{case}");
+        }
+    }
+}
+
+/// A hole has swallowed what took the listed word back: the later word cites nothing, and yet it is the last one.
+#[test]
+fn within_an_epoch_the_last_own_word_counts_whether_it_cites_or_not() {
+    let mut bench = Bench::joined();
+    let collected = bench.collect().fact;
+    bench.say(Intent::Undo { pickup: first() }).unwrap();
+    bench.refuse();
+    let epoch = bench.kept.fact.as_ref().unwrap().epoch;
+    let (terminal, at, result) = ("t-0001".parse().unwrap(), Timestamp::UNIX_EPOCH, Outcomes::Collected);
+    let mut made = list();
+    made.pickups[0].own = Some(Statement { fact: collected, terminal, at, result });
+    made.seen = vec![OwnSeen { epoch, seq: 2 }];
+    bench.down("list/naka-2026/2026-04-01", list_document(2, &made));
+    assert_eq!(bench.stop().state, State::NotCollected(Reason::NotOut));
+    // As well where the terminal has forgotten it.
+    let mut pruned = bench.kept.clone();
+    pruned.apply(Op::Prune { log: LogKind::Fact, upto: 2 }, &mut Vec::new());
+    let start = |kept: Kept| Bench::start(kept, Vec::new(), Duration::ZERO, at_noon());
+    assert_eq!(start(pruned.clone()).stop().state, State::NotCollected(Reason::NotOut));
+    // What may be of a former epoch stands until it is cited.
+    made.seen.push(OwnSeen { epoch: meguri_proto::Epoch(Uuid::from_u128(7)), seq: 1 });
+    let mut bench = start(pruned);
+    bench.down("list/naka-2026/2026-04-01", list_document(3, &made));
+    assert_eq!(bench.stop().state, State::Collected);
+}
+
+/// The store is a copy from before a fork. The office has its facts in the epoch that is forgotten here, where a later one
+/// corrected them; only a new list can say so.
+#[test]
+fn a_store_put_back_asks_what_became_of_its_facts_in_a_forgotten_epoch() {
+    let name = "list/naka-2026/2026-04-01";
+    let mut bench = Bench::joined();
+    bench.collect();
+    let mut bench = bench.restart();
+    bench.join();
+    let epoch = bench.kept.fact.as_ref().unwrap().epoch;
+    let result = Outcomes::NotCollected { reason: Reason::NotOut, note: None };
+    let fact = FactId(Uuid::from_u128(3));
+    let mut made = list();
+    let own = Statement { fact, terminal: "t-0001".parse().unwrap(), at: at_noon(), result };
+    made.pickups[0].own = Some(own);
+    made.seen = vec![OwnSeen { epoch: meguri_proto::Epoch(Uuid::from_u128(7)), seq: 2 }];
+    bench.down(name, list_document(2, &made));
+    bench.plain(&bench.ack(1));
+    bench.wait(400.0);
+    assert_eq!(bench.hellos.last().unwrap().documents[0].digest, Digest::ZERO);
+    made.seen.push(OwnSeen { epoch, seq: 1 });
+    bench.down(name, list_document(3, &made));
+    bench.answer_hello(|_| {});
+    assert_eq!(bench.stop().state, State::NotCollected(Reason::NotOut));
+    bench.collect();
+    bench.plain(&bench.ack(2));
+    bench.wait(400.0);
+    assert_ne!(
+        bench.hellos.last().unwrap().documents[0].digest,
+        Digest::ZERO,
+        "own facts alone ask for none"
+    );
+}
+
+#[test]
+fn a_list_that_has_no_room_for_an_epoch_is_not_asked_for_again_and_again() {
+    let mut bench = Bench::joined();
+    bench.collect();
+    let mut bench = bench.restart();
+    bench.join();
+    let mut made = list();
+    let others = (7..7 + meguri_proto::limits::HELLO_EPOCHS as u128).map(Uuid::from_u128);
+    made.seen = others.map(|epoch| OwnSeen { epoch: meguri_proto::Epoch(epoch), seq: 2 }).collect();
+    bench.down("list/naka-2026/2026-04-01", list_document(2, &made));
+    bench.plain(&bench.ack(1));
+    bench.wait(400.0);
+    assert_ne!(bench.hellos.last().unwrap().documents[0].digest, Digest::ZERO);
+}
+
+fn at_noon() -> Timestamp {
+    at("2026-04-01T03:00:00Z")
+}
+
+#[test]
+fn a_clock_a_year_ahead_follows_the_office_once_it_answers() {
+    let mut bench = Bench::start(Kept::default(), Vec::new(), Duration::ZERO, at("2027-04-01T00:00:00Z"));
+    assert_eq!(bench.core.view().today, jiff::civil::date(2027, 4, 1));
+    assert!(bench.core.view().clock_in_doubt);
+    bench.join();
+    assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 1));
+    assert!(!bench.core.view().clock_in_doubt);
+    bench.down("list/naka-2026/2026-04-01", list_document(1, &list()));
+    bench.collect();
+    let stamps = bench.body(1).at;
+    assert_eq!(stamps.terminal, at("2027-04-01T00:00:00Z"), "the device's clock is told as it is");
+    assert!(stamps.trusted.unwrap() < at("2026-04-01T00:01:00Z"));
+    // Without the office over a restart: still that day, but in doubt.
+    let mut bench = bench.restart();
+    assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 1));
+    bench.refuse();
+    assert_eq!(bench.body(2).at.trusted, None);
+}
+
+#[test]
+fn an_office_that_doubts_its_clock_moves_no_terminals() {
+    let mut bench = Bench::new_with_device("2027-04-01T00:00:00Z");
+    bench.answer_hello(|ack| ack.time = None);
+    assert!(bench.core.view().clock_in_doubt, "no word is no confirmation");
+    let mut bench = Bench::joined();
+    let today = bench.core.view().today;
+    bench.wait(400.0);
+    bench.collect();
+    bench.answer_hello(|ack| ack.time = None);
+    assert_eq!((bench.core.view().today, bench.core.view().clock_in_doubt), (today, false));
+    bench.plain(&Ack { time: None, ..bench.ack(1) });
+    assert_eq!(bench.acked(), 1, "all else in it holds");
+}
+
+#[test]
 fn an_office_clock_that_was_ahead_blocks_the_crew_no_longer_than_a_second_answer_takes() {
     let mut bench = Bench::joined();
     bench.wait(400.0);
-    bench.answer_hello(|ack| ack.time += SignedDuration::from_hours(20));
+    bench.answer_hello(|ack| *ack.time.as_mut().unwrap() += SignedDuration::from_hours(20));
     assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 2));
     let refused = bench.say(Intent::Collect { pickup: first() });
     assert_eq!(refused, Err(NotRecorded::NotListed), "another day's list is shown, if any");

@@ -73,9 +73,10 @@ impl OfStore {
                 count(*) FILTER (WHERE blocked_at IS NOT NULL),
                 count(*) FILTER (WHERE blocked_at IS NULL AND coalesce(last_heard_at, 0) < ?1)
             FROM terminal";
-        let (terminals, online, blocked, silent) = conn
-            .prepare_cached(terminals)?
-            .query_row([sql::ms(now) - silence], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        let (terminals, online, blocked, silent) =
+            conn.prepare_cached(terminals)?.query_row([sql::ms(now) - silence], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?;
         Ok(Self {
             terminals,
             online,
@@ -110,7 +111,14 @@ impl Text {
         let _ = writeln!(self.0, "{name} {value}");
     }
 
-    fn labelled<V: Display>(&mut self, name: &str, kind: &str, help: &str, label: &str, values: &[(&str, V)]) {
+    fn labelled<V: Display>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        label: &str,
+        values: &[(&str, V)],
+    ) {
         self.head(name, kind, help);
         for (word, value) in values {
             let _ = writeln!(self.0, "{name}{{{label}=\"{word}\"}} {value}");
@@ -124,7 +132,8 @@ impl Text {
         for (bound, upto) in BOUNDS.iter().zip(cumulated) {
             let _ = writeln!(self.0, "{name}_bucket{{le=\"{}\"}} {upto}", *bound as f64 / 1e3);
         }
-        let _ = writeln!(self.0, "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {sum}\n{name}_count {count}");
+        let _ =
+            writeln!(self.0, "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {sum}\n{name}_count {count}");
     }
 }
 
@@ -149,7 +158,11 @@ fn write(inside: &Inside, of_store: Option<&OfStore>, listeners: usize) -> Strin
     ];
     text.labelled("meguri_check", "gauge", "1 where this check of readiness is well.", "check", &checks);
 
-    text.counter("meguri_messages_total", "Messages of terminals that were gone through.", counts.messages.get());
+    text.counter(
+        "meguri_messages_total",
+        "Messages of terminals that were gone through.",
+        counts.messages.get(),
+    );
     text.counter("meguri_facts_total", "Facts taken, each once.", counts.facts.get());
     text.counter("meguri_asides_total", "Messages and entries set aside.", counts.asides.get());
     text.counter("meguri_acks_total", "Acknowledgements handed to the link.", counts.acks.get());
@@ -165,9 +178,21 @@ fn write(inside: &Inside, of_store: Option<&OfStore>, listeners: usize) -> Strin
         "Transactions that could not be written; nothing of them was confirmed.",
         counts.failed.get(),
     );
-    text.histogram("meguri_transaction_seconds", "How long transactions held the store.", &counts.transaction);
-    text.histogram("meguri_commit_seconds", "How long their commits took, the fsync in them.", &counts.commit);
-    text.gauge("meguri_writer_waiting", "Messages and jobs that wait for the writer.", inside.writer.waiting());
+    text.histogram(
+        "meguri_transaction_seconds",
+        "How long transactions held the store.",
+        &counts.transaction,
+    );
+    text.histogram(
+        "meguri_commit_seconds",
+        "How long their commits took, the fsync in them.",
+        &counts.commit,
+    );
+    text.gauge(
+        "meguri_writer_waiting",
+        "Messages and jobs that wait for the writer.",
+        inside.writer.waiting(),
+    );
     text.gauge(
         "meguri_writer_silent_seconds",
         "For how long the writer has owed a sign of life.",
@@ -178,7 +203,11 @@ fn write(inside: &Inside, of_store: Option<&OfStore>, listeners: usize) -> Strin
         "1 where the broker is connected and subscribed to.",
         u8::from(vitals.connected()),
     );
-    text.counter("meguri_broker_connections_total", "Connections made to the broker.", counts.connections.get());
+    text.counter(
+        "meguri_broker_connections_total",
+        "Connections made to the broker.",
+        counts.connections.get(),
+    );
     text.gauge("meguri_page_listeners", "Pages that update by themselves now.", listeners);
     let imports = [
         ("applied", counts.imports_applied.get()),
@@ -186,13 +215,23 @@ fn write(inside: &Inside, of_store: Option<&OfStore>, listeners: usize) -> Strin
         ("rejected", counts.imports_rejected.get()),
         ("dropped", counts.imports_dropped.get()),
     ];
-    text.labelled("meguri_imports_total", "counter", "Imports through this gateway by outcome.", "outcome", &imports);
+    text.labelled(
+        "meguri_imports_total",
+        "counter",
+        "Imports through this gateway by outcome.",
+        "outcome",
+        &imports,
+    );
     text.counter(
         "meguri_erased_total",
         "Rows of residents' data erased after their time.",
         counts.erased.get(),
     );
-    text.gauge("meguri_clock_in_doubt", "1 where this machine's clock is in doubt.", u8::from(!report.checks.clock));
+    text.gauge(
+        "meguri_clock_in_doubt",
+        "1 where this machine's clock is in doubt.",
+        u8::from(!report.checks.clock),
+    );
     #[allow(clippy::cast_precision_loss, reason = "seconds for people")]
     text.gauge(
         "meguri_clock_fix_ahead_seconds",
@@ -200,11 +239,21 @@ fn write(inside: &Inside, of_store: Option<&OfStore>, listeners: usize) -> Strin
         vitals.fix_ahead() as f64 / 1e3,
     );
 
-    text.gauge("meguri_store_readable", "1 where the store could be read for this.", u8::from(of_store.is_some()));
+    text.gauge(
+        "meguri_store_readable",
+        "1 where the store could be read for this.",
+        u8::from(of_store.is_some()),
+    );
     if let Some(of) = of_store {
         let terminals =
             [("all", of.terminals), ("online", of.online), ("blocked", of.blocked), ("silent", of.silent)];
-        text.labelled("meguri_terminals", "gauge", "Terminals by what is known of them.", "state", &terminals);
+        text.labelled(
+            "meguri_terminals",
+            "gauge",
+            "Terminals by what is known of them.",
+            "state",
+            &terminals,
+        );
         text.gauge("meguri_notices_open", "Notices that nobody has settled.", of.notices);
         text.gauge("meguri_asides_open", "Messages set aside that nobody has settled.", of.asides);
         text.gauge("meguri_imports_held", "Imports that wait for a person.", of.held);
