@@ -4,8 +4,9 @@
 BUILD := build-essential pkg-config libfontconfig1-dev
 # For the tablet's window.
 WINDOW := libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon-x11-0
-# For tests: an independent broker, a display, a browser, the tracer of system calls, and what a cluster of brokers is built with.
-TESTS := mosquitto strace xvfb xdotool chromium protobuf-compiler
+# For tests: an independent broker, a display, a browser, the tracer of system calls, a clock that jumps, and what a cluster of
+# brokers is built with.
+TESTS := mosquitto strace libfaketime xvfb xdotool chromium protobuf-compiler
 
 .PHONY: help demo test rmqtt-node soak screenshots fmt lint deny sbom
 

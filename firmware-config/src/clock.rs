@@ -12,10 +12,23 @@ use crate::read::{ConfigError, Wrong, read};
 /// How often a rehearsal's file is looked at for another speed.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// Decides how far the system's clock is to be believed.
+pub trait Judge: std::fmt::Debug + Send + Sync {
+    /// The time to go by where the system's clock shows `clock`.
+    fn now(&self, clock: Timestamp) -> Timestamp;
+    /// Whether the clock is in doubt.
+    fn in_doubt(&self, clock: Timestamp) -> bool;
+    /// Somebody else's clock shows `fresh` at this moment.
+    fn witness(&self, fresh: Timestamp, clock: Timestamp);
+    /// A person says that the clock is right.
+    fn believe(&self, clock: Timestamp);
+}
+
 /// Tells the time. Cheap to clone; clones agree.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     rehearsal: Option<Arc<Mutex<File>>>,
+    judge: Option<Arc<dyn Judge>>,
 }
 
 #[derive(Debug)]
@@ -44,13 +57,35 @@ impl Clock {
             modified: modified(path),
             mapping: read_mapping(path)?,
         };
-        Ok(Self { rehearsal: Some(Arc::new(Mutex::new(file))) })
+        Ok(Self { rehearsal: Some(Arc::new(Mutex::new(file))), judge: None })
+    }
+
+    /// The system's clock as far as `judge` believes it. A rehearsal's clock stays as it is: it is meant to jump.
+    #[must_use]
+    pub fn judged(self, judge: Arc<dyn Judge>) -> Self {
+        let judge = self.rehearsal.is_none().then_some(judge);
+        Self { judge, ..self }
+    }
+
+    /// Who judges it, where anybody does.
+    #[must_use]
+    pub fn judge(&self) -> Option<&dyn Judge> {
+        self.judge.as_deref()
+    }
+
+    /// Whether its time is in doubt.
+    #[must_use]
+    pub fn in_doubt(&self) -> bool {
+        self.judge.as_ref().is_some_and(|judge| judge.in_doubt(Timestamp::now()))
     }
 
     /// The time now.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let real = Timestamp::now();
+        if let Some(judge) = &self.judge {
+            return judge.now(real);
+        }
         self.mapping().map_or(real, |mapping| mapping.at(real))
     }
 

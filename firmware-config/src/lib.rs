@@ -11,7 +11,7 @@ mod shell;
 pub mod terminal;
 
 pub use city::City;
-pub use clock::Clock;
+pub use clock::{Clock, Judge};
 pub use read::{ConfigError, Wrong, told};
 pub use shell::shell_word;
 pub use terminal::Terminal;

@@ -21,7 +21,7 @@ use crate::ingest::{Context, Effects, Memory};
 use crate::ops::{self, Reply, Request};
 use crate::store::{StoreError, write_durably};
 use crate::terminals::{self, Bound};
-use crate::{backup, doctor, logs, serve};
+use crate::{backup, doctor, logs, retention, serve, watch};
 
 /// How long a command waits for a gateway that is starting or stopping.
 const BETWEEN: Duration = Duration::from_secs(10);
@@ -63,6 +63,21 @@ enum Command {
     /// What a person should know.
     #[command(subcommand)]
     Notice(NoticeCommand),
+    /// Says how the running gateway is. Exit status: 0 ready, 1 not running, 2 runs and is not ready.
+    Health {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Says what is erased when, what is due, and what went before. Changes nothing: the calendar does.
+    Retention {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The clock of this machine.
+    #[command(subcommand)]
+    Clock(ClockCommand),
     /// Takes a request file. Exit status: 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held for a person.
     Import(import::cli::Args),
     /// Makes a backup, beside a running gateway or without one, or checks one.
@@ -71,6 +86,12 @@ enum Command {
     Restore(backup::cli::RestoreArgs),
     /// Says what is wrong with this installation and what to do about it. Exit status: 0 nothing, 1 something.
     Doctor(doctor::cli::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum ClockCommand {
+    /// Says that this machine's clock is right, after it has jumped.
+    Right,
 }
 
 #[derive(Debug, Subcommand)]
@@ -225,6 +246,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Restore(args) => backup::cli::restore(&args, &settings, &mut out)?,
         // Above: it works where the settings don't, too.
         Command::Doctor(_) => {}
+        Command::Health { json } => return health(&settings, json, &mut out),
+        Command::Retention { json } => retention(&settings, json, &mut out)?,
+        Command::Clock(ClockCommand::Right) => {
+            let shown = jiff::Timestamp::now();
+            let reply = request_done(&settings, &Request::ClockRight { shown })?;
+            let Reply::Done = reply else { return Err(unexpected(&reply)) };
+            let here = shown.to_zoned(meguri_proto::clock::japan());
+            writeln!(out, "the gateway goes by this machine's clock: {:.0}", here.datetime())?;
+        }
         Command::Import(args) => {
             let city = City::read(&settings.city_file())?;
             return Ok(import::cli::run(&args, &settings.data, &city, |command| {
@@ -236,6 +266,67 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn health(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let reply = control::ask(&settings.data, &Request::Health)?;
+    let Reply::Health(report) = reply else { return Err(unexpected(&reply)) };
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+    } else {
+        writeln!(out, "{}", if report.ready { "ready" } else { "not ready" })?;
+        for trouble in watch::troubles(&report.checks) {
+            writeln!(out, "- {trouble}")?;
+        }
+    }
+    Ok(ExitCode::from(if report.ready { 0 } else { 2 }))
+}
+
+fn retention(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    let outlook = match control::ask(&settings.data, &Request::Retention) {
+        Err(ControlError::NotRunning) => {
+            let clock = serve::clock(settings)?;
+            let city = City::read(&settings.city_file())?;
+            let store = serve::open(settings, &city, &clock)?;
+            let now = serve::judged(clock, &store)?.now();
+            let outlook = retention::outlook(&store.conn, &settings.retention, now);
+            store.close()?;
+            outlook.context("the store can't be read")?
+        }
+        reply => match reply? {
+            Reply::Retention(outlook) => outlook,
+            other => return Err(unexpected(&other)),
+        },
+    };
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&outlook)?)?;
+        return Ok(());
+    }
+    match outlook.residents_before {
+        Some(day) => writeln!(out, "residents' data of pickups before {day} is erased")?,
+        None => writeln!(out, "residents' data is kept (retention.residents_months = 0)")?,
+    }
+    writeln!(out, "due: {}", counted(&outlook.due))?;
+    for row in outlook.past {
+        writeln!(out, "erased {:.0}: {}", row.at, counted(&row.counts))?;
+    }
+    Ok(())
+}
+
+fn counted(counts: &retention::Counts) -> String {
+    let retention::Counts { pickups, notes, lists, asides, held_files, entries, samples } = *counts;
+    let parts = [
+        (pickups, "pickups"),
+        (notes, "notes"),
+        (lists, "lists"),
+        (asides, "set aside"),
+        (held_files, "held files"),
+        (entries, "unreadable entries"),
+        (samples, "health samples"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|part| part.0 > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
 fn unexpected(reply: &Reply) -> anyhow::Error {

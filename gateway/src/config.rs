@@ -77,6 +77,8 @@ pub struct Settings {
     pub mqtt: Mqtt,
     pub ingest: Ingest,
     pub lists: Lists,
+    pub retention: Retention,
+    pub health: Health,
     pub timers: Timers,
     pub backup: Backup,
     pub log: Log,
@@ -132,6 +134,25 @@ pub struct Ingest {
 pub struct Lists {
     pub days_before: u8,
     pub days_after: u8,
+}
+
+/// How long what is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Retention {
+    pub residents_months: u16,
+    pub list_days: u16,
+    pub aside_days: u16,
+    pub health_days: u16,
+}
+
+/// What counts as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Health {
+    pub free_mib: u32,
 }
 
 /// Every timer, in seconds.
@@ -206,6 +227,17 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("ingest.readers", "Most queries that read the store at the same time."),
     ("lists.days_before", "Day lists are kept up to date from this many days before today …"),
     ("lists.days_after", "… to this many days after it."),
+    (
+        "retention.residents_months",
+        "Months after a pickup's day for which residents' data (address, placing spot, notes) is kept; 0 keeps it. Statistics stay.",
+    ),
+    ("retention.list_days", "Days after its day for which an issued list is kept."),
+    ("retention.aside_days", "Days for which what was set aside is kept after it was settled."),
+    ("retention.health_days", "Days for which health samples of terminals are kept, at least 30."),
+    (
+        "health.free_mib",
+        "MiB that must be free on the store's disk; with less the gateway is not ready, and says so.",
+    ),
     ("timers.say_hello", "Seconds between two requests for a hello to one terminal."),
     ("timers.reconnect", "First wait before connecting to the broker again, in seconds."),
     ("timers.reconnect_most", "Longest wait between tries, in seconds, at most 30."),
@@ -231,6 +263,8 @@ impl Default for Settings {
             mqtt: Mqtt::default(),
             ingest: Ingest::default(),
             lists: Lists::default(),
+            retention: Retention::default(),
+            health: Health::default(),
             timers: Timers::default(),
             backup: Backup::default(),
             log: Log::default(),
@@ -260,6 +294,18 @@ impl Default for Ingest {
 impl Default for Lists {
     fn default() -> Self {
         Self { days_before: 1, days_after: 3 }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { residents_months: 13, list_days: 30, aside_days: 30, health_days: 90 }
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { free_mib: 512 }
     }
 }
 
@@ -396,11 +442,17 @@ impl Settings {
                 return Err(SettingsError::Value { field, problem });
             }
         }
-        for (field, value, most) in
-            [("backup.keep", self.backup.keep, 3_650), ("backup.hours", self.backup.hours, 24 * 365)]
-        {
-            if !(1..=most).contains(&value) {
-                let problem = format!("is {value}, expected 1 to {most}");
+        let (backup, retention) = (&self.backup, &self.retention);
+        for (field, value, least, most) in [
+            ("backup.keep", backup.keep, 1, 3_650),
+            ("backup.hours", backup.hours, 1, 24 * 365),
+            ("retention.residents_months", retention.residents_months, 0, 240),
+            ("retention.list_days", retention.list_days, LEAST_KEPT, 3_650),
+            ("retention.aside_days", retention.aside_days, 1, 3_650),
+            ("retention.health_days", retention.health_days, 30, 3_650),
+        ] {
+            if !(least..=most).contains(&value) {
+                let problem = format!("is {value}, expected {least} to {most}");
                 return Err(SettingsError::Value { field, problem });
             }
         }
@@ -425,6 +477,9 @@ impl Timers {
         (seconds(self.reconnect), seconds(self.reconnect_most))
     }
 }
+
+/// Least days for which an issued list is kept: lists of days that the window holds are never emptied.
+const LEAST_KEPT: u16 = 30;
 
 /// Most days around today whose lists are kept up to date: a terminal names them all, and those of an earlier
 /// contract, in its hello ([`meguri_proto::limits::HELLO_DOCUMENTS`]).

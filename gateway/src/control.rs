@@ -17,10 +17,13 @@ use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
 use crate::broker::{Broker, Login};
+use crate::config::Retention;
 use crate::import;
 use crate::ops::{self, OpError, Reply, Request};
+use crate::retention;
 use crate::store::{Readers, StoreError};
 use crate::terminals;
+use crate::vitals::Health;
 use crate::writer::Writer;
 
 /// The socket's name in the data folder.
@@ -82,6 +85,10 @@ pub struct Desk {
     pub city: Arc<City>,
     /// The broker, for who may come in.
     pub broker: Arc<Broker>,
+    /// How the office is.
+    pub health: Health,
+    /// How long what is kept.
+    pub retention: Retention,
 }
 
 impl Desk {
@@ -95,6 +102,16 @@ impl Desk {
     }
 
     async fn reply(&self, request: Request) -> Result<Result<Reply, OpError>, StoreError> {
+        match request {
+            // Needs neither the store nor the writer: whoever asks wants to know how these are.
+            Request::Health => return Ok(Ok(Reply::Health(self.health.report()))),
+            Request::Retention => {
+                let (retention, now) = (self.retention.clone(), self.health.clock.now());
+                let look = move |conn: &rusqlite::Connection| retention::outlook(conn, &retention, now);
+                return Ok(Ok(Reply::Retention(self.readers.with(look).await?)));
+            }
+            _ => {}
+        }
         let city = self.city.clone();
         // Reading and comparing a file takes a reader's time, not the writer's.
         let prepared = match self.readers.with(move |conn| Ok(ops::prepare(conn, &city, request))).await? {
@@ -102,6 +119,7 @@ impl Desk {
             Err(error) => return Ok(Err(error)),
         };
         if let Some(reply) = prepared.reply_without_writing() {
+            self.count(import::Outcome::Rejected);
             return Ok(Ok(reply));
         }
         let done = self.writer.run(move |tx, ctx, fx| prepared.execute(tx, ctx, fx)).await?;
@@ -116,11 +134,27 @@ impl Desk {
         })
     }
 
+    fn count(&self, outcome: import::Outcome) {
+        let counts = self.health.vitals.counts();
+        let count = match outcome {
+            import::Outcome::Applied => &counts.imports_applied,
+            import::Outcome::Held => &counts.imports_held,
+            import::Outcome::Rejected => &counts.imports_rejected,
+            import::Outcome::Dropped => &counts.imports_dropped,
+        };
+        count.add(1);
+    }
+
     /// What must be true before the reply says that it is: a terminal that is blocked, or has another secret, is out.
     /// Where the broker is, only the running gateway knows for certain.
     async fn follow(&self, reply: Reply) -> Result<Reply, StoreError> {
         if let Reply::TerminalBound { .. } | Reply::TerminalBlocked { .. } = reply {
             self.broker.admit(self.readers.with(terminals::credentials).await?).await;
+        }
+        if let Reply::Imported(report) = &reply
+            && !report.dry_run
+        {
+            self.count(report.outcome);
         }
         Ok(match reply {
             Reply::TerminalBound { bound, .. } => {
@@ -315,7 +349,14 @@ mod tests {
         .unwrap();
         let login = Login { host: String::new(), port: 0, user: String::new(), password: String::new() };
         let broker = Arc::new(Broker::External(login));
-        let desk = Desk { writer: writer.clone(), readers, city, broker };
+        let health = Health {
+            vitals: writer.vitals().clone(),
+            clock: Clock::system(),
+            least_free: 0,
+            data: dir.path().to_owned(),
+        };
+        let retention = Retention::default();
+        let desk = Desk { writer: writer.clone(), readers, city, broker, health, retention };
 
         // The writer is busy, as with a large import.
         let (release, released) = std::sync::mpsc::channel::<()>();

@@ -133,6 +133,7 @@ impl Line {
             }
             let connected = self.connection().await;
             self.current.send_replace(None);
+            self.writer.vitals().line(false);
             if connected {
                 wait = first;
             }
@@ -165,6 +166,7 @@ impl Line {
                     }
                     stood = true;
                     tracing::info!(host = %self.login.host, port = self.login.port, "connected to the broker");
+                    self.writer.vitals().line(true);
                     self.current.send_replace(Some(Connection { number, client: client.clone() }));
                     // In a task of its own: the writer may be busy, the line must go on.
                     let writer = self.writer.clone();
@@ -192,6 +194,7 @@ impl Line {
         let topic = String::from_utf8_lossy(&publish.topic).into_owned();
         let message = Incoming { topic, payload: publish.payload.to_vec() };
         if self.writer.take(message, receipt).is_err() {
+            self.writer.vitals().counts().dropped.add(1);
             tracing::warn!("the writer is behind; a message is dropped, and hello repairs it");
             if let Some(receipt) = receipt {
                 let _ = client.try_ack(&receipted(receipt.packet));

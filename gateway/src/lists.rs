@@ -61,19 +61,6 @@ impl Window {
     }
 }
 
-/// Empties lists of days before `before`: residents' data need not lie here for longer. That they
-/// were issued stays known.
-///
-/// # Errors
-/// When the store can't be written.
-pub fn forget(conn: &Connection, before: Date) -> rusqlite::Result<usize> {
-    // A list's name ends with its date.
-    conn.execute(
-        "UPDATE document SET body = 'null' WHERE body <> 'null' AND substr(name, -10) < ?1",
-        [before.to_string()],
-    )
-}
-
 /// Who a terminal works for.
 #[derive(Debug, Clone)]
 struct Binding {

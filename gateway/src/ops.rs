@@ -11,8 +11,10 @@ use crate::import;
 use crate::ingest::aside::{self, Settled};
 use crate::ingest::{Context, Effects};
 use crate::notices;
+use crate::retention;
 use crate::store::is_damage;
 use crate::terminals::{self, Bound, TerminalError};
+use crate::{trust, vitals};
 
 /// Something asked of the office.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +73,15 @@ pub enum Request {
         /// Its number.
         id: i64,
     },
+    /// Asks how the gateway is.
+    Health,
+    /// Asks what is kept for how long, and what is due.
+    Retention,
+    /// A person says that the clock is right.
+    ClockRight {
+        /// What it shows.
+        shown: jiff::Timestamp,
+    },
     /// Takes a request file, or what is held of one.
     Import {
         /// What is to be done.
@@ -102,6 +113,10 @@ pub enum Reply {
     Notices(Vec<notices::Row>),
     /// It is done.
     Done,
+    /// How the gateway is.
+    Health(vitals::Report),
+    /// What is due.
+    Retention(retention::Outlook),
     /// What came of an import.
     Imported(Box<import::Report>),
 }
@@ -118,6 +133,9 @@ pub enum OpError {
     /// Of what was set aside.
     #[error("{0}")]
     NotSettled(String),
+    /// Only a running gateway knows.
+    #[error("no gateway runs on this folder")]
+    NotRunning,
     /// The store can't be read or written.
     #[error("the store can't do this: {0}")]
     Sql(#[from] rusqlite::Error),
@@ -199,12 +217,21 @@ impl Prepared {
                 }
                 Err(OpError::NotSettled(format!("there is no open notice {id}; `notice list` shows them")))
             }
+            // Answered by the desk of a running gateway; looked at before a store is opened.
+            Request::Health | Request::Retention => Err(OpError::NotRunning),
+            Request::ClockRight { shown } => {
+                trust::keep(tx, shown)?;
+                fx.clock_right = true;
+                Ok(Reply::Done)
+            }
             Request::Import { command } => {
+                let since = retention::last_history(tx)?;
                 let import = match import {
                     Some(import) => import,
                     None => import::Prepared::new(tx, &city, command)?,
                 };
                 let report = import.apply(tx, now, &mut fx.touched)?;
+                retention::tell_of_import(tx, fx, now, report.import, since)?;
                 if report.outcome == import::Outcome::Applied {
                     // Facts that came before the pickups they speak of, as where the office is a copy put back.
                     aside::retry_known(tx, ctx, fx)?;

@@ -21,8 +21,11 @@ use crate::link::Link;
 use crate::office::{Office, Place};
 use crate::outbox::Outbox;
 use crate::store::{Store, is_damage};
+use crate::systemd::Supervisor;
+use crate::trust::Doubt;
+use crate::vitals::Health;
 use crate::writer::{Parts, Writer};
-use crate::{plan, terminals, web};
+use crate::{plan, terminals, watch, web};
 
 /// Longest wait at the end for pages that are still being sent.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -36,9 +39,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("can't listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for SIGINT")?;
 
+    let supervisor = Arc::new(Supervisor::of_environment());
     let clock = clock(&settings)?;
     let city = Arc::new(City::read(&settings.city_file())?);
     let store = open(&settings, &city, &clock)?;
+    let clock = judged(clock, &store)?;
     let readers = store.readers(settings.ingest.readers);
     let changes = Changes::new();
 
@@ -61,8 +66,21 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     let (writer, writing) = Writer::start(parts).context("can't start the writer's thread")?;
     let mut link = Link::start(broker.login(), &city.id, &settings, writer.clone(), waiting);
-    let desk =
-        Desk { writer: writer.clone(), readers: readers.clone(), city: city.clone(), broker: broker.clone() };
+    let health = Health {
+        vitals: writer.vitals().clone(),
+        clock: clock.clone(),
+        least_free: u64::from(settings.health.free_mib) * 1024 * 1024,
+        data: settings.data.clone(),
+    };
+    health.look_at_the_disk();
+    let desk = Desk {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        city: city.clone(),
+        broker: broker.clone(),
+        health: health.clone(),
+        retention: settings.retention.clone(),
+    };
     let stopping = changes.clone();
     let control = tokio::spawn(control::serve(control, desk, async move { stopping.stopping().await }));
     let days = tokio::spawn(days(writer.clone(), seconds(settings.timers.day)));
@@ -72,9 +90,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         .with_context(|| format!("can't find {}", settings.data.display()))?;
     let config = settings.file.as_ref().map(std::fs::canonicalize).transpose();
     let data = Place { data, config: config.context("can't find the settings file any more")? };
+    let inside = web::Inside { health: health.clone(), writer: writer.clone() };
     let office = Office { readers, changes: changes.clone(), clock, city, data, silence_minutes };
     let stopping = changes.clone();
-    let pages = axum::serve(listener, web::router(office))
+    let pages = axum::serve(listener, web::router_of(office, inside))
         .with_graceful_shutdown(async move { stopping.stopping().await })
         .into_future();
     let mut pages = tokio::spawn(pages);
@@ -85,6 +104,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         let _ = tokio::time::timeout(FAREWELL, link.connected()).await;
     }
     ready(web_address, &broker.login())?;
+    supervisor.tell("READY=1");
+    let watching = tokio::spawn(watch::watch(writer.clone(), health.clone(), supervisor.clone()));
     // A part that ends by itself ends the gateway: whoever supervises it starts it whole again.
     tokio::select! {
         _ = terminate.recv() => {}
@@ -107,6 +128,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
 
     tracing::info!("stopping");
+    health.vitals.stopping();
+    supervisor.tell("STOPPING=1\nSTATUS=stopping");
     days.abort();
     changes.stop();
     // Commands that had come are done and answered while the writer still works.
@@ -115,6 +138,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     // What was handed over is written and acknowledged; only then the line ends.
     writer.stop().await;
     let closed = writing.await.context("the writer broke")?;
+    // Up to here the supervisor heard that the writer lives.
+    watching.abort();
     link.end().await;
     broker.stop();
     if tokio::time::timeout(FAREWELL, &mut pages).await.is_err() {
@@ -150,6 +175,16 @@ pub fn open(settings: &Settings, city: &City, clock: &Clock) -> anyhow::Result<S
         Err(error) if is_damage(&error) => Err(store.damaged(error).into()),
         Err(error) => Err(error).context("the city's plan can't be taken over into the store"),
     }
+}
+
+/// The clock, as far as it is to be believed by what the store knows.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn judged(clock: Clock, store: &Store) -> anyhow::Result<Clock> {
+    let doubt = Doubt::of_store(&store.conn, store.restored)
+        .context("the store can't say when it was last written")?;
+    Ok(clock.judged(Arc::new(doubt)))
 }
 
 /// The clock of the settings.

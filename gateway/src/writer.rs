@@ -19,6 +19,7 @@ use crate::ingest::{Context, Effects, Incoming};
 use crate::outbox::{Outbox, Receipt};
 use crate::store::{Store, StoreError};
 use crate::touched::Touched;
+use crate::vitals::Vitals;
 use engine::Engine;
 
 /// What the writer is made of.
@@ -50,6 +51,8 @@ enum Work {
     Day,
     /// Work of somebody else's found the store damaged.
     Damaged(rusqlite::ffi::Error),
+    /// Gives a sign of life.
+    Ping(oneshot::Sender<()>),
     /// Ends once everything before it is done.
     Stop,
 }
@@ -58,6 +61,7 @@ enum Work {
 #[derive(Clone)]
 pub struct Writer {
     work: mpsc::Sender<Work>,
+    vitals: Vitals,
 }
 
 impl std::fmt::Debug for Writer {
@@ -95,9 +99,35 @@ impl Writer {
     pub fn start(parts: Parts) -> std::io::Result<(Self, Running)> {
         let room = usize::from(parts.settings.ingest.window) + parts.settings.ingest.batch;
         let (work, inbox) = mpsc::channel(room);
-        let engine = Engine::new(parts);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || run(engine, inbox))?;
-        Ok((Self { work }, Running { thread }))
+        let vitals = Vitals::new();
+        let engine = Engine::new(parts, vitals.clone());
+        let of_thread = Ended(vitals.clone());
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
+            let _ended = of_thread;
+            run(engine, inbox)
+        })?;
+        Ok((Self { work, vitals }, Running { thread }))
+    }
+
+    /// How the office is, as the writer and others note it.
+    #[must_use]
+    pub fn vitals(&self) -> &Vitals {
+        &self.vitals
+    }
+
+    /// How much waits for the writer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.work.max_capacity() - self.work.capacity()
+    }
+
+    /// Waits for a sign of life; where the store is in trouble, the writer tries whether that is over.
+    pub async fn ping(&self) {
+        self.vitals.writer_asked();
+        let (reply, answer) = oneshot::channel();
+        if self.work.send(Work::Ping(reply)).await.is_ok() && answer.await.is_ok() {
+            self.vitals.writer_answered();
+        }
     }
 
     /// Hands a message over; gives it back where there is no room. Never waits, so that a link goes on.
@@ -167,6 +197,15 @@ impl Writer {
     }
 }
 
+/// Notes the thread's end, however it ends.
+struct Ended(Vitals);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.writer_ended();
+    }
+}
+
 fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreError> {
     let most = engine.batch();
     let mut next = None;
@@ -208,6 +247,11 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreE
             Work::Connected => engine.say_hello_to_all(),
             Work::Day => engine.look_at_the_day(),
             Work::Damaged(damage) => engine.note(rusqlite::Error::SqliteFailure(damage, None)),
+            Work::Ping(reply) => {
+                engine.probe();
+                // Whoever asked may have gone.
+                let _ = reply.send(());
+            }
             Work::Stop => break,
         }
         // However many messages come, lists get their turn.
@@ -217,6 +261,7 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreE
             return Err(damaged);
         }
     }
+    engine.stop_erasing();
     while engine.has_pending() {
         engine.step();
     }

@@ -135,8 +135,9 @@ pub struct Ack {
     pub v: u64,
     /// The office's life that speaks.
     pub incarnation: Incarnation,
-    /// The office's time.
-    pub time: Timestamp,
+    /// The office's time; absent while it doubts its own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
     /// Of the hello that this answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<Nonce>,

@@ -116,7 +116,7 @@ fn hello_and_ack() {
     let ack = Ack {
         v: 1,
         incarnation: Incarnation(uuid(6)),
-        time: "2026-04-01T00:12:30.500Z".parse().unwrap(),
+        time: Some("2026-04-01T00:12:30.500Z".parse().unwrap()),
         nonce: None,
         say_hello: false,
         held: vec![SeqHeld { log: LogKind::Fact, epoch: Epoch(uuid(2)), seq: 2, digest }],

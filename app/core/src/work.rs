@@ -136,8 +136,11 @@ impl Core {
     }
 
     fn answer(&mut self, ack: &Ack, now: &mut Now, out: &mut Vec<Effect>) {
-        if self.time.heard(ack.time, now.boot) == Heard::AskAgain {
-            out.push(Effect::Tell(Telling::TimeDoubted(ack.time)));
+        // An office that doubts its clock tells no time: this terminal's own goes on.
+        if let Some(time) = ack.time
+            && self.time.heard(time, now.boot) == Heard::AskAgain
+        {
+            out.push(Effect::Tell(Telling::TimeDoubted(time)));
             if let Line::Open(session) = &mut self.line {
                 session.asked = true;
             }

@@ -234,6 +234,7 @@ impl Bench {
         let digest = log.digest(seq).unwrap_or(Digest::of(b"unknown here"));
         let held = vec![SeqHeld { log: LogKind::Fact, epoch: log.epoch, seq, digest }];
         let time = at("2026-04-01T00:00:00Z") + SignedDuration::try_from(self.boot).unwrap();
+        let time = Some(time);
         Ack { v: 1, incarnation: Incarnation(Uuid::from_u128(1)), time, nonce: None, say_hello: false, held }
     }
 
@@ -868,10 +869,22 @@ fn a_clock_a_year_ahead_follows_the_office_once_it_answers() {
 }
 
 #[test]
+fn an_office_that_doubts_its_clock_moves_no_terminals() {
+    let mut bench = Bench::joined();
+    let today = bench.core.view().today;
+    bench.wait(400.0);
+    bench.collect();
+    bench.answer_hello(|ack| ack.time = None);
+    assert_eq!((bench.core.view().today, bench.core.view().clock_in_doubt), (today, false));
+    bench.plain(&Ack { time: None, ..bench.ack(1) });
+    assert_eq!(bench.acked(), 1, "all else in it holds");
+}
+
+#[test]
 fn an_office_clock_that_was_ahead_blocks_the_crew_no_longer_than_a_second_answer_takes() {
     let mut bench = Bench::joined();
     bench.wait(400.0);
-    bench.answer_hello(|ack| ack.time += SignedDuration::from_hours(20));
+    bench.answer_hello(|ack| *ack.time.as_mut().unwrap() += SignedDuration::from_hours(20));
     assert_eq!(bench.core.view().today, jiff::civil::date(2026, 4, 2));
     let refused = bench.say(Intent::Collect { pickup: first() });
     assert_eq!(refused, Err(NotRecorded::NotListed), "another day's list is shown, if any");
@@ -887,7 +900,7 @@ fn an_office_clock_that_was_ahead_blocks_the_crew_no_longer_than_a_second_answer
     assert!(!bench.in_doubt());
     bench.collect();
     let trusted = bench.body(1).at.trusted.unwrap();
-    assert!(trusted.duration_since(bench.ack(0).time).abs() < SignedDuration::from_secs(1));
+    assert!(trusted.duration_since(bench.ack(0).time.unwrap()).abs() < SignedDuration::from_secs(1));
 }
 
 #[test]

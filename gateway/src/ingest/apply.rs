@@ -281,7 +281,9 @@ fn notes(
         } else if let Err(error) = LogPublish::check_note(digest, text) {
             set_aside(conn, ctx, fx, topic, text.as_bytes(), at, &problem(&error))?;
         } else {
-            let insert = "INSERT OR IGNORE INTO note (sha256, text, received_at) VALUES (?1, ?2, ?3)";
+            // The same words may be another pickup's: they are kept as long as the last one's.
+            let insert = "INSERT INTO note (sha256, text, received_at) VALUES (?1, ?2, ?3)
+                ON CONFLICT (sha256) DO UPDATE SET received_at = max(received_at, excluded.received_at)";
             conn.prepare_cached(insert)?.execute(params![digest.0.as_slice(), text, sql::ms(ctx.now)])?;
         }
     }
@@ -433,6 +435,7 @@ fn fact(
     conn.prepare_cached("INSERT INTO history (pickup, at, kind, fact) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![pickup, sql::ms(ctx.now), pickups::history_kind(&body.fact), id])?;
     fx.stale.insert(pickup);
+    fx.facts += 1;
     fx.touched.history = true;
     fx.touched.spoken.insert((round, terminal.clone()));
     Ok(Taken::Yes)
@@ -611,6 +614,7 @@ fn position(
     at: &Position,
 ) -> rusqlite::Result<()> {
     fx.heard.insert(terminal.clone());
+    fx.fixes.push(at.at);
     fx.touched.presence = true;
     let update = "UPDATE terminal SET lat = ?2, lng = ?3, position_at = ?4 WHERE id = ?1";
     conn.prepare_cached(update)?.execute(params![terminal.as_str(), at.lat, at.lng, sql::ms(at.at)])?;

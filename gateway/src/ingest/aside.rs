@@ -86,6 +86,7 @@ pub fn set_aside(
         same,
     ])?;
     fx.touched.aside = true;
+    fx.asides += 1;
     Ok(())
 }
 
@@ -217,14 +218,6 @@ pub fn retry(
         Some(problem) => Ok(Settled::Still(problem)),
         None => settle(conn, ctx, fx, id, "processed"),
     }
-}
-
-/// Empties what was settled before `before`: it may hold residents' data. That it was there stays known.
-///
-/// # Errors
-/// When the store can't be written.
-pub fn forget(conn: &Connection, before: jiff::Timestamp) -> rusqlite::Result<usize> {
-    conn.execute("UPDATE aside SET raw = x'' WHERE raw <> x'' AND settled_at < ?1", [sql::ms(before)])
 }
 
 /// Tries those entries again that named what the office did not know, now that it knows more. What still can't be

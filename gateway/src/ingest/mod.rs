@@ -102,6 +102,14 @@ pub struct Effects {
     /// Pickups of which facts were kept and whose state is still to be decided anew: once a message, as a
     /// backlog may speak of one again and again.
     pub stale: BTreeSet<i64>,
+    /// How many facts were taken, and how much was set aside.
+    pub facts: u64,
+    /// See `facts`.
+    pub asides: u64,
+    /// When terminals' fixes were, that came as they were taken.
+    pub fixes: Vec<jiff::Timestamp>,
+    /// A person says that the office's clock is right.
+    pub clock_right: bool,
 }
 
 /// The answer to one hello.
@@ -128,6 +136,10 @@ impl Effects {
         self.lost |= other.lost;
         self.touched.merge(other.touched);
         self.stale.extend(other.stale);
+        self.facts += other.facts;
+        self.asides += other.asides;
+        self.fixes.extend(other.fixes);
+        self.clock_right |= other.clock_right;
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) const GENERATION_FILE: &str = "generation";
 /// The file whose lock says that a process holds the folder.
 const LOCK_FILE: &str = "lock";
 
+/// How long a connection waits for another.
+pub(crate) const BUSY: Duration = Duration::from_secs(10);
+
 /// Only ever added to.
 const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/0001.sql")),
@@ -36,6 +39,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/0003.sql")),
     M::up(include_str!("migrations/0004.sql")),
     M::up(include_str!("migrations/0005.sql")),
+    M::up(include_str!("migrations/0008.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -440,11 +444,13 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let damaged = |source: rusqlite::Error| damaged_or(path, "be opened", source);
     let conn = Connection::open_with_flags(path, flags).map_err(damaged)?;
     let set = || -> rusqlite::Result<()> {
-        conn.busy_timeout(Duration::from_secs(10))?;
+        conn.busy_timeout(BUSY)?;
         conn.set_prepared_statement_cache_capacity(128);
         if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
             conn.pragma_update(None, "journal_mode", "WAL")?;
             conn.pragma_update(None, "synchronous", "FULL")?;
+            // What is erased, or an old body of a list, leaves no bytes behind.
+            conn.pragma_update(None, "secure_delete", true)?;
         }
         conn.pragma_update(None, "foreign_keys", true)?;
         // Fails here, not later, where the file is no store.

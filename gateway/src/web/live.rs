@@ -209,6 +209,11 @@ fn difference(seen: &Sections, moment: &Moment) -> Option<Event> {
 }
 
 async fn look(web: &Web, page: &Page, lang: Lang, not_before: Instant) -> Result<Moment, Problem> {
+    let Moment { history, sections } = look_at(web, page, lang, not_before).await?;
+    Ok(Moment { history, sections: web.all(lang, sections) })
+}
+
+async fn look_at(web: &Web, page: &Page, lang: Lang, not_before: Instant) -> Result<Moment, Problem> {
     let today = web.today();
     match page {
         Page::Board { day, by } => {
@@ -237,6 +242,14 @@ async fn look(web: &Web, page: &Page, lang: Lang, not_before: Instant) -> Result
 }
 
 impl Web {
+    /// A page's sections, and the troubles that every page shows.
+    pub(super) fn all(&self, lang: Lang, mut sections: Sections) -> Sections {
+        if self.inside.is_some() {
+            sections.insert("troubles", self.troubles(lang).into_string());
+        }
+        sections
+    }
+
     /// Reads a day.
     pub(super) async fn board(&self, date: Date) -> Result<Board, Problem> {
         let (now, silence) = (self.office.clock.now(), self.office.silence_minutes);

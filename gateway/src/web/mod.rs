@@ -8,6 +8,7 @@ mod board;
 mod format;
 mod guard;
 mod live;
+mod metrics;
 mod names;
 mod page;
 mod part;
@@ -28,6 +29,8 @@ use maud::Markup;
 use meguri_proto::PickupId;
 use tokio::sync::Semaphore;
 
+pub use self::metrics::Inside;
+
 use self::board::Board;
 use self::live::Boards;
 use self::page::problem::Problem;
@@ -47,13 +50,24 @@ const EXCEPTIONS_PAGE: u32 = 50;
 #[derive(Debug, Clone)]
 struct Web {
     office: Office,
+    /// What the process knows of itself; none where the pages are shown without a gateway.
+    inside: Option<Inside>,
     boards: Arc<Boards>,
     streams: Arc<Semaphore>,
 }
 
-/// The city's pages.
+/// The city's pages by themselves.
 pub fn router(office: Office) -> Router {
-    let web = Web { office, boards: Arc::default(), streams: Arc::new(Semaphore::new(STREAMS)) };
+    routes(office, None)
+}
+
+/// The city's pages as a running gateway serves them: they tell its troubles, and health and metrics stand beside them.
+pub fn router_of(office: Office, inside: Inside) -> Router {
+    routes(office, Some(inside))
+}
+
+fn routes(office: Office, inside: Option<Inside>) -> Router {
+    let web = Web { office, inside, boards: Arc::default(), streams: Arc::new(Semaphore::new(STREAMS)) };
     Router::new()
         .route("/", get(day))
         .route("/attention", get(attention))
@@ -62,6 +76,9 @@ pub fn router(office: Office) -> Router {
         .route("/aside", get(set_aside))
         .route("/aside/{id}", get(one_aside))
         .route("/events", get(events))
+        .route("/health/live", get(metrics::live))
+        .route("/health/ready", get(metrics::ready))
+        .route("/metrics", get(metrics::metrics))
         .route("/assets/page.css", get(async || asset("text/css; charset=utf-8", page::CSS)))
         .route("/assets/page.js", get(async || asset("text/javascript; charset=utf-8", page::JS)))
         .route("/assets/icon.svg", get(async || asset("image/svg+xml", page::ICON)))
@@ -83,6 +100,11 @@ struct Shown {
 }
 
 impl Web {
+    /// What keeps the office from its work, for whoever looks at a page.
+    fn troubles(&self, lang: Lang) -> Markup {
+        page::troubles(lang, self.inside.as_ref().map(|inside| inside.health.report().checks))
+    }
+
     fn answer(&self, asked: &Asked, shown: Result<Shown, Problem>) -> Response {
         let lang = asked.lang;
         let (status, shown) = match shown {
@@ -100,6 +122,7 @@ impl Web {
             tab: shown.tab,
             aside_open: Some(shown.aside_open),
             events: shown.events,
+            troubles: self.troubles(lang),
         };
         let html = frame.around(&shown.main).into_string();
         let html = maud::PreEscaped(direction::without(&html).into_owned());
@@ -142,7 +165,7 @@ async fn day(State(web): State<Web>, asked: Asked) -> Response {
             by,
             follows: day.is_none(),
         };
-        let id = live::id(board.history, &view.sections());
+        let id = live::id(board.history, &web.all(asked.lang, view.sections()));
         let day = day.map(|day| day.to_string());
         let mut pairs = vec![("since", id.as_str()), ("by", by.word())];
         pairs.extend(day.as_deref().map(|day| ("day", day)));
@@ -227,7 +250,7 @@ async fn one_pickup(State(web): State<Web>, Path(uid): Path<String>, asked: Aske
         let read = web.office.readers.with(move |conn| Pickup::read(conn, uid)).await?;
         let pickup = read.ok_or(Problem::NotFound)?;
         let view = page::pickup::View { pickup: &pickup, lang: asked.lang, today: web.today() };
-        let id = live::id(pickup.history, &view.sections());
+        let id = live::id(pickup.history, &web.all(asked.lang, view.sections()));
         let pairs = [("since", id.as_str()), ("pickup", &uid.to_string())];
         Ok(Shown {
             title: view.title(),
@@ -255,7 +278,7 @@ async fn set_aside(State(web): State<Web>, asked: Asked) -> Response {
             page: number,
             today: web.today(),
         };
-        let id = live::id(history, &view.sections());
+        let id = live::id(history, &web.all(asked.lang, view.sections()));
         let pairs = [("since", id.as_str()), ("aside", &number.to_string())];
         Ok(Shown {
             title: asked.lang.say(text::Text::AsideTitle).to_owned(),

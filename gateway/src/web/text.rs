@@ -231,6 +231,17 @@ texts! {
     NoticeImportHeld "取込を保留中" "Import is held";
     NoticeImportHeldHint "取り込むかどうかの判断が必要です。" "A person has to decide whether it is taken.";
     ImportMissing "{day}の予定 {planned}件のうち {missing}件が載っていません" "{day}: {missing} of {planned} planned pickups are missing";
+    NoticeClockDoubted "この装置の時計が大きく動きました" "This machine's clock has jumped";
+    NoticeClockDoubtedHint "時計が信じられるまで、前の時刻から数えて動き、端末に時刻を伝えず、何も消しません。時計を合わせてください。いまの時計が正しいときは次の命令を実行してください。" "Until it can be believed, the gateway counts on from the time before, tells terminals none, and erases nothing. Set the clock right; where it is right as it is, say so by this command.";
+    ClockRight "時計は正しい" "The clock is right";
+    NoticeStaysErased "保存期間を過ぎた日のファイルでした" "A file of days past their retention";
+    NoticeStaysErasedHint "この取り込みには、保存期間を過ぎて住所などを消した収集が含まれていました。住所などは消したままです。" "This import named pickups whose address and notes were erased after their time. They stay erased.";
+    TroubleStore "記録を保存できません。受信した報告は受領されず、端末に残っています。ディスクの空きと状態を確かめてください。" "The store can't be written. Nothing new is confirmed; terminals keep it. Look at the disk's room and state.";
+    TroubleWriter "記録の処理が応答していません。" "The writer does not answer.";
+    TroubleDiskSpeed "ディスクの書き込みが遅く、受領の返事が遅れています。" "The disk is slow: confirmations come late.";
+    TroubleDiskRoom "ディスクの空きが残りわずかです。" "The disk is nearly full.";
+    TroubleBroker "MQTT ブローカーにつながっていません。端末の報告は端末に残っています。" "There is no line to the MQTT broker. Terminals keep what they report.";
+    TroubleClock "この装置の時計が大きく動いたため、時刻を確かめる必要があります。" "This machine's clock has jumped and must be looked at.";
     NoticeContractMoved "号車の委託契約が替わりました" "The vehicle's contract has changed";
     NoticeContractMovedHint "この端末は前の委託契約のままで、新しい契約の収集リストを受け取れません。terminal bind に --out を付けて新しい設定を作り、端末に入れて起動し直してください。" "This terminal is still under the contract before and gets no list of the new one. Make its new settings by terminal bind with --out, put them on the terminal, and start it anew.";
     ImportRelease "取り込む" "Take it";

@@ -11,20 +11,24 @@ use uuid::Uuid;
 
 use super::Parts;
 use crate::changes::Change;
-use crate::ingest::aside::{self, Place, set_aside};
+use crate::ingest::aside::{Place, set_aside};
 use crate::ingest::{Answer, Context, Effects, Incoming, Memory, apply};
 use crate::lists::{self, Issued, ListError, Window};
 use crate::outbox::Receipt;
+use crate::retention::Erasing;
 use crate::store::{Store, StoreError, is_damage, sql};
 use crate::touched::Touched;
+use crate::trust;
+use crate::vitals::Vitals;
 
 /// How long a transaction goes on before it is committed and others get their turn.
 const STEP: Duration = Duration::from_millis(20);
-/// Days after which issued lists, and what was set aside and is settled, are emptied.
-const KEPT_DAYS: i64 = 30;
+/// How often the time that is believed is kept.
+const KEEP_CLOCK: Duration = Duration::from_secs(60);
 
 pub(super) struct Engine {
     parts: Parts,
+    vitals: Vitals,
     memory: Memory,
     /// Whether this run has found its store to be a copy. A store is put back while no office runs, so a
     /// second finding is a terminal's error, and must not set all others talking.
@@ -33,6 +37,11 @@ pub(super) struct Engine {
     asked: HashMap<TerminalId, Timestamp>,
     /// The days whose lists were last looked after.
     window: Option<Window>,
+    /// The day whose housekeeping is done, and what is under way.
+    day_done: Option<Date>,
+    erasing: Option<Erasing>,
+    /// When the time that is believed was last kept.
+    clock_kept: Option<Instant>,
     /// The newest hello of each terminal whose documents are still to be compared, and the order in which they came.
     hellos: HashMap<TerminalId, Hello>,
     hello_order: VecDeque<TerminalId>,
@@ -45,13 +54,17 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: Parts, vitals: Vitals) -> Self {
         Self {
             parts,
+            vitals,
             memory: Memory::default(),
             found_a_copy: false,
             asked: HashMap::new(),
             window: None,
+            day_done: None,
+            erasing: None,
+            clock_kept: None,
             hellos: HashMap::new(),
             hello_order: VecDeque::new(),
             lapses: BTreeSet::new(),
@@ -85,6 +98,7 @@ impl Engine {
     pub(super) fn messages(&mut self, mut batch: &[(Incoming, Option<Receipt>)]) {
         while !batch.is_empty() {
             let (done, rest) = batch.split_at(self.some(batch));
+            self.vitals.counts().messages.add(done.len() as u64);
             for receipt in done.iter().filter_map(|(_, receipt)| *receipt) {
                 self.parts.outbox.receipt(receipt);
             }
@@ -111,8 +125,9 @@ impl Engine {
             Ok(Err(error)) => StoreError::Sql { doing: "take messages", source: error },
             Err(error) => error,
         };
-        // Nothing was acknowledged, so terminals keep what they sent and send it again.
-        tracing::error!(messages = batch.len(), error = %plain(&error), "messages could not be written");
+        // Nothing was acknowledged, so terminals keep what they sent and send it again, in their own time: nothing is
+        // tried again here, and the log says so once in a while.
+        self.vitals.failed("take messages", &plain(&error));
         if let StoreError::Sql { source, .. } = error {
             self.note(source);
         }
@@ -134,6 +149,7 @@ impl Engine {
         &mut self,
         f: impl FnOnce(&mut Transaction<'_>, &mut Context<'_>, &mut Effects) -> Result<T, E>,
     ) -> Result<Result<T, E>, StoreError> {
+        let started = Instant::now();
         let now = self.parts.clock.now();
         let Parts { store, city, .. } = &mut self.parts;
         let mut tx = store
@@ -148,7 +164,9 @@ impl Engine {
         };
         fx.lost &= !self.found_a_copy;
         let (drawn, history) = finish(&tx, now, &mut fx).map_err(StoreError::sql("finish"))?;
+        let committing = Instant::now();
         tx.commit().map_err(StoreError::sql("commit"))?;
+        self.vitals.committed(started.elapsed(), committing.elapsed());
         self.memory.keep();
         if let Some(drawn) = drawn {
             self.found_a_copy = true;
@@ -164,8 +182,25 @@ impl Engine {
     /// What a commit makes true.
     fn follow(&mut self, fx: Effects, history: Option<i64>, restored: bool) {
         let now = self.parts.clock.now();
+        self.vitals.counts().facts.add(fx.facts);
+        self.vitals.counts().asides.add(fx.asides);
+        for fix in fx.fixes {
+            let clock = Timestamp::now();
+            self.vitals.fix(sql::ms(fix).saturating_sub(sql::ms(now)));
+            if let Some(judge) = self.parts.clock.judge() {
+                judge.witness(fix, clock);
+            }
+        }
+        if fx.clock_right
+            && let Some(judge) = self.parts.clock.judge()
+        {
+            judge.believe(Timestamp::now());
+            // The notice goes, and what waited for the clock is done.
+            self.day_done = None;
+            self.look_at_the_day();
+        }
         for Answer { terminal, nonce, held } in fx.answers {
-            self.ack(now, &terminal, Ack { nonce: Some(nonce), ..self.empty_ack(now) }, held);
+            self.ack(&terminal, Ack { nonce: Some(nonce), ..self.empty_ack(now) }, held);
         }
         let mut acks = fx.acks;
         if restored {
@@ -175,11 +210,11 @@ impl Engine {
         for terminal in fx.ask {
             if self.may_ask(&terminal, now) {
                 let held = seq_held(acks.remove(&terminal).unwrap_or_default());
-                self.ack(now, &terminal, Ack { say_hello: true, ..self.empty_ack(now) }, held);
+                self.ack(&terminal, Ack { say_hello: true, ..self.empty_ack(now) }, held);
             }
         }
         for (terminal, held) in acks {
-            self.ack(now, &terminal, self.empty_ack(now), seq_held(held));
+            self.ack(&terminal, self.empty_ack(now), seq_held(held));
         }
         for (terminal, hello) in fx.hellos {
             if self.hellos.insert(terminal.clone(), hello).is_none() {
@@ -231,12 +266,16 @@ impl Engine {
 
     fn empty_ack(&self, now: Timestamp) -> Ack {
         let incarnation = self.parts.store.incarnation;
-        Ack { v: 1, incarnation, time: now, nonce: None, say_hello: false, held: Vec::new() }
+        let time = (!self.parts.clock.in_doubt()).then_some(now);
+        Ack { v: 1, incarnation, time, nonce: None, say_hello: false, held: Vec::new() }
     }
 
-    fn ack(&self, now: Timestamp, terminal: &TerminalId, ack: Ack, held: Vec<SeqHeld>) {
-        match (Ack { held, time: now, ..ack }).encode() {
-            Ok(payload) => self.parts.outbox.send(terminal, DownTopic::Ack, payload),
+    fn ack(&self, terminal: &TerminalId, ack: Ack, held: Vec<SeqHeld>) {
+        match (Ack { held, ..ack }).encode() {
+            Ok(payload) => {
+                self.vitals.counts().acks.add(1);
+                self.parts.outbox.send(terminal, DownTopic::Ack, payload);
+            }
             Err(error) => tracing::error!(%terminal, %error, "an ack could not be made"),
         }
     }
@@ -264,7 +303,7 @@ impl Engine {
             Ok(all) => {
                 for terminal in all {
                     self.asked.insert(terminal.clone(), now);
-                    self.ack(now, &terminal, Ack { say_hello: true, ..self.empty_ack(now) }, Vec::new());
+                    self.ack(&terminal, Ack { say_hello: true, ..self.empty_ack(now) }, Vec::new());
                 }
             }
             Err(error) => {
@@ -285,21 +324,19 @@ impl Engine {
 
     /// Where the day has turned, every list of the new window is looked after.
     pub(super) fn look_at_the_day(&mut self) {
+        let certain = self.look_at_the_clock();
+        let today = meguri_proto::clock::business_date(self.parts.clock.now());
+        // Erasing goes by a time that is not in doubt. What failed is tried again at the next look.
+        if certain && self.day_done != Some(today) && self.erasing.is_none() {
+            self.erasing = Some(Erasing::new(&self.parts.settings.retention, self.parts.clock.now()));
+        }
         let window = self.window_now();
         if self.window == Some(window) {
             return;
         }
-        self.window = Some(window);
-        let forgotten = window.from.saturating_sub(jiff::Span::new().days(KEPT_DAYS));
-        let settled = self.parts.clock.now().saturating_sub(SignedDuration::from_hours(24 * KEPT_DAYS));
-        let conn = &self.parts.store.conn;
-        let forget = || {
-            lists::forget(conn, forgotten)?;
-            aside::forget(conn, settled.unwrap_or(Timestamp::MIN))?;
-            terminals(conn)
-        };
-        match forget() {
+        match terminals(&self.parts.store.conn) {
             Ok(all) => {
+                self.window = Some(window);
                 tracing::info!(from = %window.from, to = %window.to, terminals = all.len(), "lists are kept for these days");
                 for terminal in all {
                     self.lists.extend(window.days().map(|day| (terminal.clone(), day)));
@@ -314,13 +351,98 @@ impl Engine {
         }
     }
 
+    /// Keeps the time that is believed, or tells people that the clock is in doubt. Says whether it is not.
+    fn look_at_the_clock(&mut self) -> bool {
+        let now = self.parts.clock.now();
+        let doubt = self.parts.clock.in_doubt();
+        if !doubt && self.clock_kept.is_some_and(|kept| kept.elapsed() < KEEP_CLOCK) {
+            return true;
+        }
+        let shown = Timestamp::now();
+        let noted = self.transact(|tx, _, fx| {
+            if doubt {
+                fx.touched.notice |= trust::tell(tx, now, shown)?;
+            } else {
+                trust::keep(tx, now)?;
+                fx.touched.notice |= trust::settle(tx, now)?;
+            }
+            Ok::<_, rusqlite::Error>(())
+        });
+        match noted {
+            Ok(Ok(())) => self.clock_kept = (!doubt).then(Instant::now),
+            Ok(Err(error)) => self.vitals.failed("keep the time", &code(&error)),
+            Err(error) => self.vitals.failed("keep the time", &plain(&error)),
+        }
+        !doubt
+    }
+
+    /// Writes something, so that a trouble of the store that is over is seen to be.
+    pub(super) fn probe(&mut self) {
+        if !self.vitals.failing() {
+            return;
+        }
+        let probed = self.transact(|tx, _, _| tx.execute("UPDATE office SET generation = generation", []));
+        match probed {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => self.vitals.failed("be written", &code(&error)),
+            Err(error) => self.vitals.failed("be written", &plain(&error)),
+        }
+    }
+
+    /// Erases and prunes for a short while, in a transaction of its own.
+    fn erase(&mut self) {
+        let Some(mut erasing) = self.erasing.take() else { return };
+        let done = self.transact(|tx, _, fx| erasing.step(tx, fx, STEP));
+        match done {
+            Ok(Ok(false)) => self.erasing = Some(erasing),
+            Ok(Ok(true)) => {
+                self.day_done = Some(erasing.today());
+                self.vitals.counts().erased.add(erasing.residents());
+                if erasing.any() {
+                    tracing::info!(erased = ?erasing.counts(), "what was kept long enough is erased");
+                    // What is erased is gone from the write-ahead log, too.
+                    self.truncate_log();
+                }
+            }
+            Ok(Err(error)) => self.vitals.failed("erase", &code(&error)),
+            Err(error) => self.vitals.failed("erase", &plain(&error)),
+        }
+    }
+
+    /// Empties the write-ahead log. A reader that stands in the way is not waited for: the next erasure tries again.
+    fn truncate_log(&self) {
+        let conn = &self.parts.store.conn;
+        let truncate = || -> rusqlite::Result<bool> {
+            conn.busy_timeout(Duration::from_millis(200))?;
+            let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+            conn.busy_timeout(crate::store::BUSY)?;
+            busy
+        };
+        if !matches!(truncate(), Ok(false)) {
+            tracing::warn!("the write-ahead log could not be emptied now; it is overwritten as work goes on");
+        }
+    }
+
+    /// Leaves erasing to the next run.
+    pub(super) fn stop_erasing(&mut self) {
+        self.erasing = None;
+    }
+
     pub(super) fn has_pending(&self) -> bool {
+        self.has_lists() || self.erasing.is_some()
+    }
+
+    fn has_lists(&self) -> bool {
         !(self.hellos.is_empty() && self.lapses.is_empty() && self.lists.is_empty())
     }
 
     /// Makes lists for a short while: first those that a hello asks for.
     pub(super) fn step(&mut self) {
-        if !self.has_pending() || self.damage.is_some() {
+        if self.damage.is_some() {
+            return;
+        }
+        if !self.has_lists() {
+            self.erase();
             return;
         }
         let started = Instant::now();
@@ -358,6 +480,7 @@ impl Engine {
         })();
         match done {
             Ok(()) => {
+                self.vitals.counts().lists.add(issued.len() as u64);
                 issued.into_iter().for_each(|issued| self.send(issued));
                 if told {
                     self.parts.changes.tell(Change::Notice);
@@ -365,7 +488,7 @@ impl Engine {
             }
             // The next hello of each terminal has its lists compared again.
             Err(error) => {
-                tracing::error!(error = %code(&error), "lists could not be made");
+                self.vitals.failed("make lists", &code(&error));
                 self.note(error);
             }
         }

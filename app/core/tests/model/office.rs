@@ -130,7 +130,7 @@ impl Office {
 
     fn ack(&self, world: &mut World, to: Option<&Hello>, say_hello: bool, held: Vec<SeqHeld>) {
         let (incarnation, time, nonce) = (self.incarnation, world.time(), to.map(|hello| hello.nonce));
-        let ack = Ack { v: 1, incarnation, time, nonce, say_hello, held };
+        let ack = Ack { v: 1, incarnation, time: Some(time), nonce, say_hello, held };
         self.send(world, DownTopic::Ack, ack.encode().unwrap());
     }
 

@@ -143,6 +143,7 @@ impl View<'_> {
                             }
                             // It goes by itself once the terminal is bound anew.
                             None if kind == "contract_moved" => {}
+                            None if kind == "clock_doubted" => { (self.command(Text::ClockRight, "clock right")) }
                             None => { (self.command(Text::NoticeSettle, &format!("notice settle {id}"))) }
                         }
                         p .sub {
@@ -179,6 +180,8 @@ fn notice(kind: &str) -> (Text, Option<Text>) {
         "list_too_large" => (Text::NoticeListTooLarge, Some(Text::NoticeListTooLargeHint)),
         "restored" => (Text::NoticeRestored, Some(Text::NoticeRestoredHint)),
         "import_held" => (Text::NoticeImportHeld, Some(Text::NoticeImportHeldHint)),
+        "clock_doubted" => (Text::NoticeClockDoubted, Some(Text::NoticeClockDoubtedHint)),
+        "stays_erased" => (Text::NoticeStaysErased, Some(Text::NoticeStaysErasedHint)),
         "contract_moved" => (Text::NoticeContractMoved, Some(Text::NoticeContractMovedHint)),
         _ => (Text::NoticeOther, None),
     }

@@ -16,6 +16,8 @@ use meguri_proto::{Digest, Item, Payment};
 
 use super::state::{self, State};
 use super::text::{Lang, Text};
+use crate::vitals::Checks;
+
 use super::{format, request::Address};
 use crate::office::Place;
 
@@ -67,6 +69,8 @@ pub(super) struct Frame<'a> {
     pub(super) aside_open: Option<u32>,
     /// The address of the page's live stream.
     pub(super) events: Option<String>,
+    /// What keeps the office from its work.
+    pub(super) troubles: Markup,
 }
 
 impl Frame<'_> {
@@ -109,6 +113,7 @@ impl Frame<'_> {
                         a .language href=(self.address.with("lang", lang.other().tag()))
                             lang=(lang.other().tag()) hreflang=(lang.other().tag()) { (say(Text::OtherLanguage)) }
                     }
+                    div #troubles role="alert" { (self.troubles) }
                     main #main { (main) }
                 }
             }
@@ -118,6 +123,21 @@ impl Frame<'_> {
     fn tab(&self, tab: Tab, href: &str, label: &Markup) -> Markup {
         html! { a href=(href) aria-current=[(self.tab == tab).then_some("page")] { (label) } }
     }
+}
+
+/// What keeps the office from its work, in plain words above every page.
+pub(super) fn troubles(lang: Lang, checks: Option<Checks>) -> Markup {
+    let Some(checks) = checks else { return Markup::default() };
+    let Checks { store, writer, disk_speed, disk_room, broker, clock, running: _ } = checks;
+    let all = [
+        (store, Text::TroubleStore),
+        (writer, Text::TroubleWriter),
+        (disk_speed || !writer, Text::TroubleDiskSpeed),
+        (disk_room, Text::TroubleDiskRoom),
+        (broker, Text::TroubleBroker),
+        (clock, Text::TroubleClock),
+    ];
+    html! { @for (well, trouble) in all { @if !well { p { (lang.say(trouble)) } } } }
 }
 
 /// The number in the menu.
