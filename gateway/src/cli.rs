@@ -16,6 +16,7 @@ use meguri_proto::{CityId, Digest, TerminalId, VehicleId};
 use crate::config::Settings;
 use crate::control::{self, ControlError};
 use crate::direction::printable;
+use crate::export;
 use crate::import;
 use crate::ingest::{Context, Effects, Memory};
 use crate::ops::{self, Reply, Request};
@@ -63,6 +64,8 @@ enum Command {
     Notice(NoticeCommand),
     /// Takes a request file. Exit status: 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held for a person.
     Import(import::cli::Args),
+    /// Writes a day's results as CSV. Exit status: 0 written, 1 could not, 2 characters the encoding can't hold (nothing written).
+    Export(export::cli::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -207,6 +210,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                     other => Err(unexpected(&other)),
                 }
             }));
+        }
+        Command::Export(args) => {
+            drop(out);
+            return export::cli::run(&args, &settings.data);
         }
     }
     Ok(ExitCode::SUCCESS)

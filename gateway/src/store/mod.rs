@@ -4,6 +4,7 @@
 //! file beside it, so that a store copied back from a backup is recognised; it then draws a new
 //! incarnation, by which terminals learn to send again what it has lost.
 
+mod look;
 mod read;
 pub mod sql;
 
@@ -18,6 +19,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use rusqlite_migration::{M, Migrations};
 use uuid::Uuid;
 
+pub(crate) use look::incarnation;
+pub use look::{LookError, look};
 pub use read::Readers;
 
 /// The store's file in the data folder.
@@ -34,6 +37,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/0003.sql")),
     M::up(include_str!("migrations/0004.sql")),
     M::up(include_str!("migrations/0005.sql")),
+    M::up(include_str!("migrations/0007.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -11,8 +11,9 @@ use serde_json::Value;
 use super::board::{aside_open, contradictions, last_history, note_text};
 use super::format;
 use super::names::Names;
-use super::part::{self, Part, Saying};
+use super::part::{self, Part};
 use super::state::State;
+use crate::pickups::Saying;
 use crate::store::sql;
 
 /// How many rows of a pickup's history are shown; nobody corrects himself oftener.
