@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use meguri_config::{City, Terminal};
 use meguri_proto::{CityId, Digest, TerminalId, VehicleId};
 
+use crate::catalogue;
 use crate::config::Settings;
 use crate::control::{self, ControlError};
 use crate::direction::printable;
@@ -66,6 +67,9 @@ enum Command {
     Import(import::cli::Args),
     /// Writes a day's results as CSV. Exit status: 0 written, 1 could not, 2 characters the encoding can't hold (nothing written).
     Export(export::cli::Args),
+    /// The catalogue of items (品目).
+    #[command(subcommand)]
+    Catalogue(catalogue::cli::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -214,6 +218,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Export(args) => {
             drop(out);
             return export::cli::run(&args, &settings.data);
+        }
+        Command::Catalogue(command) => {
+            drop(out);
+            return catalogue::cli::run(&command, &settings.data, |new| {
+                match request_done(&settings, &Request::Catalogue { new })? {
+                    Reply::Catalogue(report) => Ok(*report),
+                    other => Err(unexpected(&other)),
+                }
+            });
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@
 //! durable is acknowledged; readers stand beside it. See [`serve`] for how the parts are joined.
 
 pub mod broker;
+pub mod catalogue;
 pub mod changes;
 pub mod cli;
 pub mod config;

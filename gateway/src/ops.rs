@@ -7,6 +7,7 @@ use meguri_proto::{Digest, TerminalId, VehicleId};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue;
 use crate::import;
 use crate::ingest::aside::{self, Settled};
 use crate::ingest::{Context, Effects};
@@ -75,6 +76,11 @@ pub enum Request {
         /// What is to be done.
         command: import::Command,
     },
+    /// Takes a catalogue.
+    Catalogue {
+        /// What was read of the city's file.
+        new: catalogue::New,
+    },
 }
 
 /// What came of it.
@@ -103,6 +109,8 @@ pub enum Reply {
     Done,
     /// What came of an import.
     Imported(Box<import::Report>),
+    /// What came of a catalogue.
+    Catalogue(Box<catalogue::Report>),
 }
 
 /// Why it was not done.
@@ -184,6 +192,9 @@ impl Prepared {
                     return Ok(Reply::Done);
                 }
                 Err(OpError::NotSettled(format!("there is no open notice {id}; `notice list` shows them")))
+            }
+            Request::Catalogue { new } => {
+                Ok(Reply::Catalogue(Box::new(catalogue::apply(tx, now, &new)?)))
             }
             Request::Import { command } => {
                 let import = match import {

@@ -2,37 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use encoding_rs::SHIFT_JIS;
-
 use super::profile::{Encoding, ProfileError, wrong};
+use crate::encoding::{self, Gaiji, Unmappable};
 
-/// Characters that are one in JIS X 0208 and another in CP932's table of Unicode. They are written as the table has them,
-/// which is told like a substitute.
-const TABLES: [(&str, &str); 7] =
-    [("〜", "～"), ("‖", "∥"), ("−", "－"), ("¢", "￠"), ("£", "￡"), ("¬", "￢"), ("—", "―")];
+/// A control character that the encoder takes for a byte that CP932 leaves unused.
+const UNUSED: char = '\u{80}';
 
 /// How texts become bytes.
 #[derive(Debug)]
 pub(super) struct Characters {
     cp932: bool,
     /// What is written instead of what, the longest first.
-    instead: Vec<(String, Instead)>,
+    instead: Vec<(String, String)>,
+    gaiji: Gaiji,
 }
 
-#[derive(Debug)]
-enum Instead {
-    Text(String),
-    /// A code of the range for external characters (外字).
-    Code([u8; 2]),
-}
-
-/// What happened to a character.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Met<'a> {
-    /// The encoding can't hold it, and the profile names no substitute.
-    Cannot(char),
-    /// Something else was written, as the profile says.
-    Instead { of: &'a str, to: &'a str },
+/// Something was written instead of something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Instead {
+    pub(super) of: String,
+    pub(super) to: String,
 }
 
 impl Characters {
@@ -40,99 +29,85 @@ impl Characters {
     pub(super) fn new(
         encoding: Encoding,
         substitutes: &BTreeMap<String, String>,
-        gaiji: &BTreeMap<String, String>,
+        gaiji: &Gaiji,
     ) -> Result<Self, ProfileError> {
         let cp932 = encoding == Encoding::Cp932;
-        if !cp932 {
-            for (setting, table) in [("substitutes", substitutes), ("gaiji", gaiji)] {
-                if !table.is_empty() {
-                    return wrong(setting, "is for encoding = \"cp932\"; UTF-8 holds every character");
-                }
+        for (setting, there) in
+            [("substitutes", !substitutes.is_empty()), ("gaiji", gaiji.entries().next().is_some())]
+        {
+            if there && !cp932 {
+                return wrong(setting, "is for encoding = \"cp932\"; UTF-8 holds every character");
             }
         }
-        let mut instead: Vec<(String, Instead)> = Vec::new();
         for (of, to) in substitutes {
+            let setting = || format!("substitutes.{of:?}");
             if of.is_empty() {
                 return wrong("substitutes", "expected one or more characters, found none");
             }
-            if let Some(c) = to.chars().find(|&c| code(c).is_none()) {
-                let setting = format!("substitutes.{of:?}");
-                return wrong(setting, format!("is {to:?}, and CP932 can't hold {}", named(c)));
+            if let Err(unmappable) = encoding::encode_with(to, gaiji) {
+                return wrong(setting(), format!("is {to:?}, and {unmappable}"));
             }
-            instead.push((of.clone(), Instead::Text(to.clone())));
+            if gaiji.entries().any(|(_, known)| known == of) {
+                return wrong(setting(), "is in gaiji, too; expected it in one of them");
+            }
         }
-        for (code, of) in gaiji {
-            let setting = || format!("gaiji.{code}");
-            let Some(bytes) = external(code) else {
-                return wrong(setting(), "expected a code from F040 to F9FC as CP932 has it for 外字");
-            };
-            if of.is_empty() {
-                return wrong(setting(), "expected the character that stands for it");
-            }
-            if instead.iter().any(|(other, _)| other == of) {
-                return wrong(setting(), format!("{of:?} is there twice: in gaiji, or in substitutes, too"));
-            }
-            instead.push((of.clone(), Instead::Code(bytes)));
-        }
+        let mut instead: Vec<(String, String)> =
+            substitutes.iter().map(|(of, to)| (of.clone(), to.clone())).collect();
         instead.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        Ok(Self { cp932, instead })
+        Ok(Self { cp932, instead, gaiji: gaiji.clone() })
     }
 
-    /// What is to be written instead of what `text` begins with.
-    fn instead(&self, text: &str) -> Option<(&str, &Instead)> {
-        self.instead.iter().find(|(of, _)| text.starts_with(of.as_str())).map(|(of, to)| (of.as_str(), to))
-    }
-
-    /// The text with its substitutes by other texts; external characters stay.
-    pub(super) fn substituted<'a>(&'a self, text: &str, mut met: impl FnMut(Met<'a>)) -> String {
+    /// The text with the profile's substitutes, and with the signs that Windows names differently (〜 and ～).
+    pub(super) fn substituted(&self, text: &str, mut told: impl FnMut(Instead)) -> String {
         if !self.cp932 || text.is_ascii() && self.instead.is_empty() {
             return text.to_owned();
         }
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
-            if let Some((of, to)) = self.instead(rest) {
-                match to {
-                    Instead::Text(to) => {
-                        met(Met::Instead { of, to });
-                        out.push_str(to);
-                    }
-                    Instead::Code(_) => out.push_str(of),
-                }
-                rest = &rest[of.len()..];
-                continue;
-            }
-            let of = &rest[..c.len_utf8()];
-            match TABLES.iter().find(|(other, _)| *other == of) {
+            let named = self.instead.iter().find(|(of, _)| rest.starts_with(of.as_str()));
+            let sign = encoding::windows_sign(c);
+            let length = match named {
                 Some((of, to)) => {
-                    met(Met::Instead { of, to });
+                    told(Instead { of: of.clone(), to: to.clone() });
                     out.push_str(to);
+                    of.len()
                 }
-                None => out.push(c),
-            }
-            rest = &rest[of.len()..];
+                None => {
+                    if sign != c {
+                        told(Instead { of: c.to_string(), to: sign.to_string() });
+                    }
+                    out.push(sign);
+                    c.len_utf8()
+                }
+            };
+            rest = &rest[length..];
         }
         out
     }
 
-    /// The text's bytes, after its substitutes.
-    pub(super) fn put(&self, text: &str, out: &mut Vec<u8>, mut met: impl FnMut(Met<'_>)) {
-        if !self.cp932 || text.is_ascii() {
+    /// The text's bytes, after its substitutes. Tells every character that has none.
+    pub(super) fn put(&self, text: &str, out: &mut Vec<u8>, mut cannot: impl FnMut(char)) {
+        if !self.cp932 {
             out.extend_from_slice(text.as_bytes());
             return;
         }
         let mut rest = text;
-        while let Some(c) = rest.chars().next() {
-            if let Some((of, Instead::Code(bytes))) = self.instead(rest) {
-                out.extend_from_slice(bytes);
-                rest = &rest[of.len()..];
-                continue;
-            }
-            match code(c) {
-                Some(bytes) => out.extend_from_slice(&bytes),
-                None => met(Met::Cannot(c)),
-            }
-            rest = &rest[c.len_utf8()..];
+        loop {
+            let until = rest.find(UNUSED).unwrap_or(rest.len());
+            let (found, at) = match encoding::encode_with(&rest[..until], &self.gaiji) {
+                Ok(bytes) => {
+                    out.extend_from_slice(&bytes);
+                    if until == rest.len() {
+                        return;
+                    }
+                    (UNUSED, until)
+                }
+                // What stands before it is not needed: no file is written.
+                Err(Unmappable { found, index }) => (found, index),
+            };
+            cannot(found);
+            rest = &rest[at + found.len_utf8()..];
         }
     }
 }
@@ -140,34 +115,6 @@ impl Characters {
 /// A character and its code point, for people.
 pub(super) fn named(c: char) -> String {
     format!("{} (U+{:04X})", crate::direction::printable(&c.to_string()), u32::from(c))
-}
-
-/// A character's bytes in CP932; none where it has none that reads back as the same character.
-fn code(c: char) -> Option<Vec<u8>> {
-    if c.is_ascii() {
-        return u8::try_from(c).ok().map(|byte| vec![byte]);
-    }
-    // Unused codes that decoders take for controls, and private use, which means nothing by itself.
-    if matches!(c, '\u{80}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}') {
-        return None;
-    }
-    let mut text = [0; 4];
-    let text = &*c.encode_utf8(&mut text);
-    let (bytes, _, unmappable) = SHIFT_JIS.encode(text);
-    if unmappable {
-        return None;
-    }
-    let same = SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&bytes)? == text;
-    same.then(|| bytes.into_owned())
-}
-
-/// A code like F040, within what CP932 leaves to external characters.
-fn external(code: &str) -> Option<[u8; 2]> {
-    let plain = code.len() == 4 && code.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let code = plain.then(|| u16::from_str_radix(code, 16).ok()).flatten()?;
-    let [lead, trail] = code.to_be_bytes();
-    let within = (0xF0..=0xF9).contains(&lead) && matches!(trail, 0x40..=0x7E | 0x80..=0xFC);
-    within.then_some([lead, trail])
 }
 
 #[cfg(test)]
@@ -180,71 +127,62 @@ mod tests {
     }
 
     fn cp932(substitutes: &[(&str, &str)], gaiji: &[(&str, &str)]) -> Result<Characters, ProfileError> {
-        Characters::new(Encoding::Cp932, &table(substitutes), &table(gaiji))
+        let gaiji = Gaiji::try_from(table(gaiji)).unwrap();
+        Characters::new(Encoding::Cp932, &table(substitutes), &gaiji)
     }
 
-    /// The bytes, and what was met.
-    fn written(characters: &Characters, text: &str) -> (Vec<u8>, Vec<String>) {
-        let (mut out, mut met) = (Vec::new(), Vec::new());
-        let text = characters.substituted(text, |one| met.push(format!("{one:?}")));
-        characters.put(&text, &mut out, |one| met.push(format!("{one:?}")));
-        (out, met)
+    /// The bytes, what was written instead of what, and what could not be.
+    fn written(characters: &Characters, text: &str) -> (Vec<u8>, Vec<String>, Vec<char>) {
+        let (mut out, mut instead, mut cannot) = (Vec::new(), Vec::new(), Vec::new());
+        let text = characters.substituted(text, |one| instead.push(format!("{}>{}", one.of, one.to)));
+        characters.put(&text, &mut out, |c| cannot.push(c));
+        (out, instead, cannot)
     }
 
     #[test]
     fn what_cp932_has_goes_through_as_it_is() {
-        let text = "収集済 髙﨑濵①㈱℡Ⅳ ｱｲｳ ～∥－￠￡￢― ￥\\~ 彅德";
-        let (bytes, met) = written(&cp932(&[], &[]).unwrap(), text);
-        assert_eq!(met, Vec::<String>::new());
-        let (back, _, bad) = SHIFT_JIS.decode(&bytes);
-        assert_eq!((back.as_ref(), bad), (text, false));
+        let text = "収集済 髙﨑濵①㈱℡Ⅳ ｱｲｳ ～∥－￠￡￢― ￥\\~ 彅德邉";
+        let (bytes, instead, cannot) = written(&cp932(&[], &[]).unwrap(), text);
+        assert_eq!((instead, cannot), (Vec::new(), Vec::new()));
+        assert_eq!(encoding::decode(&bytes, encoding::Encoding::Cp932).unwrap(), text);
         // The codes that Windows writes: of what is there twice, IBM's.
-        assert_eq!(written(&cp932(&[], &[]).unwrap(), "髙①〜").0, [0xFB, 0xFC, 0x87, 0x40, 0x81, 0x60]);
+        assert_eq!(written(&cp932(&[], &[]).unwrap(), "髙①").0, [0xFB, 0xFC, 0x87, 0x40]);
     }
 
     #[test]
     fn nothing_else_is_replaced_silently() {
         let characters = cp932(&[], &[]).unwrap();
-        for c in ['𠮷', '槗', '¥', '‾', '邉', '\u{80}', '\u{e000}', '\u{fffd}', '\u{3099}', '😀', '•', 'é'] {
-            let (bytes, met) = written(&characters, &c.to_string());
-            if c == '邉' {
-                assert_eq!((bytes.len(), met.len()), (2, 0), "this one it has");
-                continue;
-            }
-            assert_eq!((bytes, met), (Vec::new(), vec![format!("Cannot({c:?})")]), "{c}");
+        for c in ['𠮷', '槗', '\u{80}', '\u{9f}', '\u{fffd}', '\u{3099}', '😀', '•', 'é'] {
+            assert_eq!(written(&characters, &format!("a{c}b")).2, [c], "{c}");
         }
-        let (bytes, met) = written(&characters, "10〜20");
-        assert_eq!(bytes, *b"10\x81\x6020");
-        assert_eq!(met, [r#"Instead { of: "〜", to: "～" }"#], "another table's, and told");
+        assert_eq!(written(&characters, "𠮷a\u{80}槗b").2, ['𠮷', '\u{80}', '槗'], "every one of them");
+        let (bytes, instead, cannot) = written(&characters, "10〜20¥");
+        assert_eq!((bytes, cannot.len()), (b"10\x81\x6020\x81\x8F".to_vec(), 0));
+        assert_eq!(instead, ["〜>～", "¥>￥"], "told");
     }
 
     #[test]
     fn substitutes_and_external_characters_are_the_profiles() {
-        let substitutes = [("𠮷", "吉"), ("葛\u{e0100}", "葛"), ("葛\u{e0101}", "葛飾の葛"), ("髙", "高")];
+        let substitutes = [("𠮷", "吉"), ("葛\u{e0101}", "葛飾の葛"), ("髙", "高"), ("〜", "-")];
         let characters = cp932(&substitutes, &[("F040", "槗"), ("F9FC", "葛\u{e0102}")]).unwrap();
-        let (bytes, met) = written(&characters, "𠮷野 葛\u{e0101} 槗 髙 葛\u{e0102}葛");
-        let (text, _) = SHIFT_JIS.decode_without_bom_handling(&bytes[..16]);
-        assert_eq!(text, "吉野 葛飾の葛 ".trim_end().to_owned() + " ");
-        assert_eq!(bytes[16..], *b"\xF0\x40 \x8D\x82 \xF9\xFC\x8A\x8B");
-        assert_eq!(met.len(), 3, "{met:?}");
+        let (bytes, instead, cannot) = written(&characters, "𠮷 葛\u{e0101} 槗 髙 葛\u{e0102}葛 1〜2");
+        assert_eq!((instead.len(), cannot.len()), (4, 0), "{instead:?} {cannot:?}");
+        let expected: &[u8] =
+            b"\x8B\x67 \x8A\x8B\x8F\xFC\x82\xCC\x8A\x8B \xF0\x40 \x8D\x82 \xF9\xFC\x8A\x8B 1-2";
+        assert_eq!(bytes, expected);
     }
 
     #[test]
     fn tables_that_can_not_be_are_refused() {
         for (substitutes, gaiji, says) in [
-            (&[("𠮷", "𠮷")][..], &[][..], "CP932 can't hold 𠮷 (U+20BB7)"),
+            (&[("𠮷", "𠮷")][..], &[][..], "U+20BB7"),
             (&[("", "x")], &[], "expected one or more characters"),
-            (&[], &[("EFFC", "槗")], "F040 to F9FC"),
-            (&[], &[("F07F", "槗")], "F040 to F9FC"),
-            (&[], &[("F0400", "槗")], "F040 to F9FC"),
-            (&[], &[("F040", "")], "expected the character"),
-            (&[], &[("F040", "槗"), ("F041", "槗")], "there twice"),
-            (&[("槗", "橋")], &[("F041", "槗")], "there twice"),
+            (&[("槗", "橋")], &[("F041", "槗")], "in gaiji, too"),
         ] {
             let refused = cp932(substitutes, gaiji).unwrap_err().to_string();
             assert!(refused.contains(says), "{refused}");
         }
-        let refused = Characters::new(Encoding::Utf8, &table(&[("𠮷", "吉")]), &table(&[])).unwrap_err();
+        let refused = Characters::new(Encoding::Utf8, &table(&[("𠮷", "吉")]), &Gaiji::default()).unwrap_err();
         assert!(refused.to_string().contains("UTF-8 holds"), "{refused}");
     }
 }

@@ -10,6 +10,7 @@ use meguri_proto::{Reason, clock};
 use serde::Deserialize;
 
 use super::characters::Characters;
+use crate::encoding::Gaiji;
 pub use crate::import::profile::ProfileError;
 
 /// The profile that is used where none is named.
@@ -50,9 +51,10 @@ pub struct Profile {
     /// What is written instead of what: characters that CP932 can't hold, or that the system knows in another form.
     #[serde(default)]
     pub substitutes: BTreeMap<String, String>,
-    /// Codes of external characters (外字) from `F040` to `F9FC`, and the character that each stands for.
+    /// Codes of external characters (外字) from `F040` to `F9FC`, and the character that each stands for: the table of the
+    /// import profile, the other way round.
     #[serde(default)]
-    pub gaiji: BTreeMap<String, String>,
+    pub gaiji: Gaiji,
 }
 
 /// How characters become bytes.
@@ -476,7 +478,7 @@ mod tests {
             (column("source = \"date\"\nclock = \"gnss\""), "has clock"),
             (column("source = \"key\"\npart = 0"), "from 1"),
             (column("source = \"date\"\nformat = \"%H\""), "format"),
-            (column("source = \"at\"\nformat = \"%q\""), "format"),
+            (column("source = \"at\"\nformat = \"%!\""), "format"),
             (column("source = \"state\"\nmap = { collected = \"01\" }"), "map lacks open"),
             (column("source = \"state\"\ndefault = \"9\"\nmap = { colected = \"01\" }"), "map has \"colected\""),
             (column("source = \"payment\"\nmap = { number_tag = \"免除\" }\ndefault = \"\""), "welfare"),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::characters::{Characters, Met, named};
+use super::characters::{Characters, Instead, named};
 use super::profile::{Encoding, Formula, LineEnd, Profile, ProfileError, Quoting, Rows};
 use super::rows::Results;
 
@@ -160,11 +160,8 @@ impl Sheet<'_> {
         let place =
             Place { line: self.line, column: index + 1, name: self.profile.columns[index].name.clone() };
         let substituted = &mut self.substituted;
-        let mut text = self.characters.substituted(cell, |met| {
-            if let Met::Instead { of, to } = met {
-                let key = (of.to_owned(), to.to_owned());
-                substituted.entry(key).or_default().push(place.clone());
-            }
+        let mut text = self.characters.substituted(cell, |Instead { of, to }| {
+            substituted.entry((of, to)).or_default().push(place.clone());
         });
         // After substitutes, which may have made one.
         if self.profile.formula == Formula::Neutralise && is_formula(&text) {
@@ -198,12 +195,10 @@ impl Sheet<'_> {
     fn put(&mut self, index: usize, text: &str) {
         let name = &self.profile.columns[index].name;
         let (line, cannot) = (self.line, &mut self.cannot);
-        self.characters.put(text, &mut self.bytes, |met| {
-            if let Met::Cannot(character) = met {
-                let place = Place { line, column: index + 1, name: name.clone() };
-                let code = format!("U+{:04X}", u32::from(character));
-                cannot.push(Cannot { place, character, code });
-            }
+        self.characters.put(text, &mut self.bytes, |character| {
+            let place = Place { line, column: index + 1, name: name.clone() };
+            let code = format!("U+{:04X}", u32::from(character));
+            cannot.push(Cannot { place, character, code });
         });
     }
 }

@@ -49,6 +49,14 @@ pub(crate) fn is_current(conn: &Connection) -> Result<bool, rusqlite_migration::
     Ok(MIGRATIONS.pending_migrations(conn)? == 0)
 }
 
+/// Brings an empty connection to the tables of this version, for trying something on no store.
+///
+/// # Errors
+/// When the tables can't be made.
+pub(crate) fn bring_up(conn: &mut Connection) -> Result<(), rusqlite_migration::Error> {
+    MIGRATIONS.to_latest(conn)
+}
+
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
