@@ -173,7 +173,7 @@ fn a_line_an_item_with_codes_clocks_and_the_note() {
     for row in rows {
         assert!(text.contains(row), "{row}\n{text}");
     }
-    assert_eq!(report["lines"], 9);
+    assert_eq!(report["lines"], 8);
     // A note that begins like a formula.
     let note = office.sample.note("=cmd|'/C calc'!A0");
     office.say(all[5], "t-02", 45, Outcome::NotCollected { reason: Reason::NotOut, note: Some(note) });
