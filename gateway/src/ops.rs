@@ -193,9 +193,7 @@ impl Prepared {
                 }
                 Err(OpError::NotSettled(format!("there is no open notice {id}; `notice list` shows them")))
             }
-            Request::Catalogue { new } => {
-                Ok(Reply::Catalogue(Box::new(catalogue::apply(tx, now, &new)?)))
-            }
+            Request::Catalogue { new } => Ok(Reply::Catalogue(Box::new(catalogue::apply(tx, now, &new)?))),
             Request::Import { command } => {
                 let import = match import {
                     Some(import) => import,

@@ -194,7 +194,7 @@ fn cp932_reads_back_as_the_same_table() {
     ended(&office.export(&args), 0, "the whole of 2026-04-01, written with results: 6 pickups on 6 lines");
     let bytes = fs::read(office.path("results.csv")).unwrap();
     assert!(std::str::from_utf8(&bytes).is_err());
-    let text = encoding::decode(&bytes, Encoding::Cp932).unwrap();
+    let text = encoding::decode(bytes, Encoding::Cp932).unwrap();
     let read = |text: &str| -> Vec<Vec<String>> {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
         reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
@@ -218,12 +218,10 @@ fn what_cp932_can_not_hold_keeps_the_file_from_being_written() {
     ended(&office.export(&["--profile", &name]), 2, "nothing is written");
     assert!(office.export(&["--profile", &name]).stdout.is_empty());
 
-    let name = office.profile(
-        &(profile("") + "[substitutes]\n\"𠮷\" = \"吉\"\n[gaiji]\nF040 = \"槗\"\n"),
-    );
+    let name = office.profile(&(profile("") + "[substitutes]\n\"𠮷\" = \"吉\"\n[gaiji]\nF040 = \"槗\"\n"));
     let written = office.export(&["--profile", &name, "--out", "r.csv"]);
-    ended(&written, 0, "𠮷 written as 吉, 1 times: line 2, column 2 (品目)");
-    ended(&written, 0, "〜 written as ～, 1 times");
+    ended(&written, 0, "𠮷 written as 吉, 1 time: line 2, column 2 (品目)");
+    ended(&written, 0, "〜 written as ～, 1 time");
     let bytes = fs::read(office.path("r.csv")).unwrap();
     let expected = encoding::encode("番号,品目\r\n0001,吉野机～椅子×1、\u{e000}×1\r\n").unwrap();
     assert_eq!(bytes, expected);
@@ -272,11 +270,11 @@ fn a_cursor_file_goes_on_only_behind_a_file_that_is_written() {
     ended(&run("2.csv"), 1, "2.csv is there already");
     ended(&run("nowhere/3.csv"), 1, "can't use the folder nowhere");
     assert_eq!(fs::read_to_string(office.path("cursor")).unwrap(), before);
-    ended(&run("3.csv"), 0, "1 pickups");
+    ended(&run("3.csv"), 0, "1 pickup on 1 line");
     assert_eq!(lines("3.csv"), 1);
     // Killed between file and cursor: told once more.
     fs::write(office.path("cursor"), &before).unwrap();
-    ended(&run("4.csv"), 0, "1 pickups");
+    ended(&run("4.csv"), 0, "1 pickup on 1 line");
     fs::write(office.path("cursor"), "").unwrap();
     ended(&run("5.csv"), 1, "cursor can't be used");
     ended(&office.export(&["--cursor-file", "cursor"]), 64, "--out");
@@ -362,7 +360,8 @@ fn the_books_example_is_true() {
     let args = ["--profile", &office.profile(&block("toml")), "--out", "kekka-20260401.csv"];
     let written = office.export(&args);
     ended(&written, 0, "");
-    let text = encoding::decode(&fs::read(office.path("kekka-20260401.csv")).unwrap(), Encoding::Cp932).unwrap();
+    let text =
+        encoding::decode(fs::read(office.path("kekka-20260401.csv")).unwrap(), Encoding::Cp932).unwrap();
     assert_eq!(text.replace("\r\n", "\n"), block("csv"));
     let report = String::from_utf8(written.stdout).unwrap();
     for line in block("text").lines() {

@@ -819,7 +819,10 @@ async fn streams_end_when_the_office_stops() {
 async fn the_catalogue_is_found_by_name_reading_and_other_words() {
     let office = Office::open();
     let empty = office.page("/items").await;
-    assert!(empty.contains("品目はまだ取り込まれていません") && empty.contains("catalogue import"), "{empty}");
+    assert!(
+        empty.contains("品目はまだ取り込まれていません") && empty.contains("catalogue import"),
+        "{empty}"
+    );
     office.sample.catalogue("<script>alert(1)</script>,すくりぷと,250,,1,1,,\n", noon());
     let all = office.page("/items").await;
     assert!(all.contains("131品目") && all.contains("rel=\"next\""), "{all}");

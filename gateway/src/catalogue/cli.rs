@@ -100,8 +100,8 @@ fn import(
     office: impl FnOnce(New) -> anyhow::Result<Report>,
 ) -> anyhow::Result<ExitCode> {
     let profile_name = args.profile.display();
-    let profile =
-        fs::read_to_string(&args.profile).with_context(|| format!("can't read the profile {profile_name}"))?;
+    let profile = fs::read_to_string(&args.profile)
+        .with_context(|| format!("can't read the profile {profile_name}"))?;
     let profile =
         Profile::parse(&profile).with_context(|| format!("can't use the profile {profile_name}"))?;
     // One byte more than allowed shows that it is too large, without reading all of it.

@@ -177,7 +177,10 @@ impl fmt::Display for Report {
         }
         let Counts { added, changed, unchanged, gone, back, .. } = counts;
         if self.outcome != Outcome::Rejected {
-            writeln!(f, "  {added} added, {changed} changed, {unchanged} unchanged, {gone} gone, {back} back")?;
+            writeln!(
+                f,
+                "  {added} added, {changed} changed, {unchanged} unchanged, {gone} gone, {back} back"
+            )?;
         }
         match (self.outcome, self.dry_run) {
             (Outcome::Applied, true) => write!(f, "dry run: it would be taken, nothing was written"),

@@ -127,7 +127,8 @@ impl Profile {
     }
 
     fn check(&self) -> Result<(), ProfileError> {
-        if self.name.is_empty() || self.name.chars().count() > 100 || self.name.chars().any(char::is_control) {
+        if self.name.is_empty() || self.name.chars().count() > 100 || self.name.chars().any(char::is_control)
+        {
             return wrong("name", "expected 1 to 100 printable characters");
         }
         if self.missing_percent > 100 {

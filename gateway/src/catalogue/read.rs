@@ -46,7 +46,7 @@ pub fn read(profile: &Profile, content: &[u8]) -> Result<Reading, Unreadable> {
     if content.len() > FILE_BYTES {
         return Err(whole(format!("expected at most {FILE_BYTES} bytes, found more")));
     }
-    let text = encoding::decode(content, profile.encoding).map_err(|error| {
+    let text = encoding::decode(content.to_vec(), profile.encoding).map_err(|error| {
         let (line, byte) = error.at.unzip();
         let byte = byte.map(|byte| format!("byte {byte}: ")).unwrap_or_default();
         Unreadable(Problem { line, column: None, problem: format!("{byte}{}", error.problem) })
@@ -202,9 +202,10 @@ impl Row<'_> {
         };
         let reading = self.text(fields.reading.as_ref(), 2 * limits::SHORT_TEXT, false);
         let size = self.text(fields.size.as_ref(), limits::LONG_TEXT, false);
-        let mut coins = self.get(fields.tickets.as_ref(), |text| tickets(text)).unwrap_or_default();
+        let mut coins = self.get(fields.tickets.as_ref(), tickets).unwrap_or_default();
         for ticket in &fields.ticket {
-            let none_or = |text: &str| if text.is_empty() { Ok(0) } else { number(text, 0, limits::ITEM_COUNT) };
+            let none_or =
+                |text: &str| if text.is_empty() { Ok(0) } else { number(text, 0, limits::ITEM_COUNT) };
             let count = self.get(Some(&ticket.count), none_or).unwrap_or_default();
             if count > 0 {
                 coins.push(Ticket { yen: ticket.yen, count });
@@ -315,7 +316,8 @@ impl Row<'_> {
 
     fn wrong(&mut self, column: Option<&str>, problem: String) {
         let index = column.and_then(|name| self.columns.index(name).ok());
-        let column = index.map(|index| Column { number: index + 1, name: self.columns.header[index].clone() });
+        let column =
+            index.map(|index| Column { number: index + 1, name: self.columns.header[index].clone() });
         self.problems.push(Problem { line: Some(self.line), column, problem });
     }
 }

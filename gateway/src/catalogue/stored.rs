@@ -178,7 +178,8 @@ pub(super) fn write(
                 let name = plain(&item.name);
                 let reading = plain(&item.reading);
                 let synonyms = item.synonyms.iter().map(|word| plain(word));
-                let found_by: Vec<String> = [name.clone(), reading.clone()].into_iter().chain(synonyms).collect();
+                let found_by: Vec<String> =
+                    [name.clone(), reading.clone()].into_iter().chain(synonyms).collect();
                 let sorted_by = if reading.is_empty() { &name } else { &reading };
                 put.query_row(
                     params![
@@ -297,10 +298,7 @@ fn rank(found_by: &str, whole: &str) -> u8 {
 ///
 /// # Errors
 /// When the store can't be read.
-pub fn known<'a>(
-    conn: &Connection,
-    names: impl IntoIterator<Item = &'a str>,
-) -> rusqlite::Result<Vec<bool>> {
+pub fn known<'a>(conn: &Connection, names: impl IntoIterator<Item = &'a str>) -> rusqlite::Result<Vec<bool>> {
     let select = "SELECT 1 FROM catalogue_item WHERE plain = ?1 AND gone = 0";
     let mut statement = conn.prepare_cached(select)?;
     names.into_iter().map(|name| statement.exists([plain(name)])).collect()

@@ -144,7 +144,7 @@ mod tests {
         let text = "収集済 髙﨑濵①㈱℡Ⅳ ｱｲｳ ～∥－￠￡￢― ￥\\~ 彅德邉";
         let (bytes, instead, cannot) = written(&cp932(&[], &[]).unwrap(), text);
         assert_eq!((instead, cannot), (Vec::new(), Vec::new()));
-        assert_eq!(encoding::decode(&bytes, encoding::Encoding::Cp932).unwrap(), text);
+        assert_eq!(encoding::decode(bytes, encoding::Encoding::Cp932).unwrap(), text);
         // The codes that Windows writes: of what is there twice, IBM's.
         assert_eq!(written(&cp932(&[], &[]).unwrap(), "髙①").0, [0xFB, 0xFC, 0x87, 0x40]);
     }
@@ -182,7 +182,8 @@ mod tests {
             let refused = cp932(substitutes, gaiji).unwrap_err().to_string();
             assert!(refused.contains(says), "{refused}");
         }
-        let refused = Characters::new(Encoding::Utf8, &table(&[("𠮷", "吉")]), &Gaiji::default()).unwrap_err();
+        let refused =
+            Characters::new(Encoding::Utf8, &table(&[("𠮷", "吉")]), &Gaiji::default()).unwrap_err();
         assert!(refused.to_string().contains("UTF-8 holds"), "{refused}");
     }
 }

@@ -105,7 +105,10 @@ fn read_cursor(path: &Path) -> anyhow::Result<Option<Cursor>> {
     match fs::read_to_string(path) {
         // One that can't be read is not a missing one: changes would be told as if nothing had been told before.
         Ok(text) => Ok(Some(text.parse().map_err(|problem| {
-            anyhow::anyhow!("{} can't be used: {problem}; take it away to export the whole day", path.display())
+            anyhow::anyhow!(
+                "{} can't be used: {problem}; take it away to export the whole day",
+                path.display()
+            )
         })?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("can't read the cursor file {}", path.display())),

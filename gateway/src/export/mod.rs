@@ -16,9 +16,9 @@ use jiff::civil::Date;
 use rusqlite::Connection;
 use serde::Serialize;
 
+use self::profile::Profile;
 pub use self::rows::{Cursor, CursorError};
 pub use self::write::{Cannot, MakeError, Place, Substituted, WriteError};
-use self::profile::Profile;
 use crate::direction::printable;
 
 /// How many places the report for people names of each substitute.
@@ -100,6 +100,11 @@ pub fn export(
     Ok(Export { file: report.cannot.is_empty().then_some(made.bytes), report })
 }
 
+/// A count with its word: 1 line, 2 lines.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {} ({})", self.line, self.column, printable(&self.name))
@@ -110,9 +115,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { day, profile, pickups, lines, .. } = self;
         let what = if self.since.is_some() { "changes of" } else { "the whole of" };
-        writeln!(f, "{what} {day}, written with {}: {pickups} pickups on {lines} lines", printable(profile))?;
+        let [pickups, lines] = [counted(*pickups as u64, "pickup"), counted(*lines, "line")];
+        writeln!(f, "{what} {day}, written with {}: {pickups} on {lines}", printable(profile))?;
         for Substituted { of, to, at } in &self.substituted {
-            write!(f, "  {} written as {}, {} times:", printable(of), printable(to), at.len())?;
+            let times = counted(at.len() as u64, "time");
+            write!(f, "  {} written as {}, {times}:", printable(of), printable(to))?;
             let mut last = None;
             for place in at.iter().take(PLACES_TOLD).filter(|place| last.replace(*place) != Some(*place)) {
                 write!(f, " {place};")?;
@@ -120,8 +127,8 @@ impl fmt::Display for Report {
             writeln!(f, "{}", if at.len() > PLACES_TOLD { " …" } else { "" })?;
         }
         if self.neutralised > 0 {
-            let count = self.neutralised;
-            writeln!(f, "  {count} cells would be read as formulas: an apostrophe is before them")?;
+            let cells = counted(self.neutralised, "cell");
+            writeln!(f, "  an apostrophe stands before {cells} that a spreadsheet would take for a formula")?;
         }
         for cannot in &self.cannot {
             writeln!(f, "  {}: the encoding can't hold {}", cannot.place, cannot.named())?;
@@ -129,10 +136,10 @@ impl fmt::Display for Report {
         if self.cannot.is_empty() {
             return write!(f, "  cursor {}", self.cursor);
         }
-        let count = self.cannot.len();
+        let characters = counted(self.cannot.len() as u64, "character");
         write!(
             f,
-            "nothing is written: {count} characters can't be held; name them in the profile's [substitutes] or [gaiji], or \
+            "nothing is written: {characters} can't be held; name them in the profile's [substitutes] or [gaiji], or \
              write UTF-8"
         )
     }

@@ -270,7 +270,8 @@ impl Profile {
     }
 
     fn check(&self) -> Result<(), ProfileError> {
-        if self.name.is_empty() || self.name.chars().count() > 100 || self.name.chars().any(char::is_control) {
+        if self.name.is_empty() || self.name.chars().count() > 100 || self.name.chars().any(char::is_control)
+        {
             return wrong("name", "expected 1 to 100 printable characters");
         }
         for (setting, found) in [("delimiter", self.delimiter), ("quote", self.quote)] {
@@ -280,7 +281,10 @@ impl Profile {
             }
             // The second byte of a character may look like any of these.
             if self.encoding == Encoding::Cp932 && found >= '@' {
-                return wrong(setting, format!("is {found:?}, which CP932 has within characters; take another"));
+                return wrong(
+                    setting,
+                    format!("is {found:?}, which CP932 has within characters; take another"),
+                );
             }
         }
         if self.delimiter == self.quote {
@@ -363,9 +367,12 @@ impl Column {
             return Err(format!("map has {strange:?}, expected {}", words.join(", ")));
         }
         let told = self.map.values().chain(&self.default);
-        if source == Source::Payment && told.into_iter().any(|word| word.contains("免除") || word.contains("減免"))
+        if source == Source::Payment
+            && told.into_iter().any(|word| word.contains("免除") || word.contains("減免"))
         {
-            return Err("names the exemption, which reveals welfare status; say シール不要（番号札）".to_owned());
+            return Err(
+                "names the exemption, which reveals welfare status; say シール不要（番号札）".to_owned()
+            );
         }
         Ok(())
     }
@@ -441,7 +448,10 @@ mod tests {
         let profile = Profile::parse(BUILT_IN).unwrap();
         let state = profile.columns.iter().find(|column| column.source == Some(Source::State)).unwrap();
         assert_eq!(state.map["collected"], "収集済");
-        assert!(profile.columns.iter().all(|column| column.source != Some(Source::NoteText)), "only if asked");
+        assert!(
+            profile.columns.iter().all(|column| column.source != Some(Source::NoteText)),
+            "only if asked"
+        );
     }
 
     #[test]
@@ -480,7 +490,10 @@ mod tests {
             (column("source = \"date\"\nformat = \"%H\""), "format"),
             (column("source = \"at\"\nformat = \"%!\""), "format"),
             (column("source = \"state\"\nmap = { collected = \"01\" }"), "map lacks open"),
-            (column("source = \"state\"\ndefault = \"9\"\nmap = { colected = \"01\" }"), "map has \"colected\""),
+            (
+                column("source = \"state\"\ndefault = \"9\"\nmap = { colected = \"01\" }"),
+                "map has \"colected\"",
+            ),
             (column("source = \"payment\"\nmap = { number_tag = \"免除\" }\ndefault = \"\""), "welfare"),
             (column("source = \"date\"\n[[columns]]\nname = \"c\"\nsource = \"date\""), "there twice"),
         ] {

@@ -424,7 +424,9 @@ mod tests {
         let text = "2026-04-01:00000000-0000-0000-0000-000000000001:412";
         let cursor: Cursor = format!("{text}\n").parse().unwrap();
         assert_eq!((cursor.history, cursor.to_string().as_str()), (412, text));
-        for bad in ["", "412", "2026-04-01:x:1", &text[..20], &format!("{text}:1"), &text.replace("412", "-1")] {
+        for bad in
+            ["", "412", "2026-04-01:x:1", &text[..20], &format!("{text}:1"), &text.replace("412", "-1")]
+        {
             assert!(bad.parse::<Cursor>().is_err(), "{bad}");
         }
     }
@@ -437,12 +439,8 @@ mod tests {
 
     #[test]
     fn every_item_says_how_it_went() {
-        let item = |name: &str, count| Item {
-            name: name.to_owned(),
-            count,
-            tickets: Vec::new(),
-            recycling: false,
-        };
+        let item =
+            |name: &str, count| Item { name: name.to_owned(), count, tickets: Vec::new(), recycling: false };
         let items = [item("自転車", 2), item("布団", 3)];
         let told = |result: Option<Outcome>| -> Vec<(u32, u32, Option<u32>, Option<String>)> {
             let lines = lines(&items, result.as_ref());
@@ -457,11 +455,8 @@ mod tests {
             items: vec![said(1, 1, Some(Reason::OtherCount)), said(2, 4, None)],
             note: None,
         };
-        let expected = [
-            (1, 2, None, None),
-            (2, 3, Some(1), Some("other_count".to_owned())),
-            (3, 0, Some(4), None),
-        ];
+        let expected =
+            [(1, 2, None, None), (2, 3, Some(1), Some("other_count".to_owned())), (3, 0, Some(4), None)];
         assert_eq!(told(Some(partly)), expected);
     }
 }

@@ -122,13 +122,7 @@ pub(super) fn make(profile: &Profile, results: &Results) -> Result<Made, MakeErr
     }
     let substituted =
         sheet.substituted.into_iter().map(|((of, to), at)| Substituted { of, to, at }).collect();
-    Ok(Made {
-        bytes: sheet.bytes,
-        lines,
-        cannot: sheet.cannot,
-        substituted,
-        neutralised: sheet.neutralised,
-    })
+    Ok(Made { bytes: sheet.bytes, lines, cannot: sheet.cannot, substituted, neutralised: sheet.neutralised })
 }
 
 struct Sheet<'a> {
@@ -269,12 +263,8 @@ pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), WriteE
     // Of a killed run that had this number.
     let _ = fs::remove_file(&temporary);
     // For its owner and group alone: a note may be in it.
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o640)
-        .open(&temporary)
-        .map_err(folder)?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o640).open(&temporary).map_err(folder)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write"));
     let done = written.and_then(|()| {
         if !force {
@@ -353,7 +343,9 @@ mod tests {
             let kept = one("formula = \"keep\"", cell);
             assert!(!kept.0.contains("'=") && !kept.0.contains("'＝") && kept.1 == 0, "{kept:?}");
         }
-        for cell in ["0417", "0", "", "1-2", "a=b", "令和8年4月1日", "'", "－".repeat(2).split_off(6).as_str()] {
+        for cell in
+            ["0417", "0", "", "1-2", "a=b", "令和8年4月1日", "'", "－".repeat(2).split_off(6).as_str()]
+        {
             assert_eq!(one("", cell), (format!("{cell},x\r\n"), 0), "{cell:?}");
         }
         // A substitute makes one, too.
@@ -381,8 +373,23 @@ mod tests {
 
     fn cell() -> impl Strategy<Value = String> {
         let part = prop_oneof![
-            Just("\""), Just(","), Just("\n"), Just("\r\n"), Just("'"), Just(";"), Just("\t"), Just(" "), Just("　"),
-            Just("ソ"), Just("表"), Just("収集"), Just("ﾀﾝｽ"), Just("髙"), Just("0417"), Just("x"), Just("～"),
+            Just("\""),
+            Just(","),
+            Just("\n"),
+            Just("\r\n"),
+            Just("'"),
+            Just(";"),
+            Just("\t"),
+            Just(" "),
+            Just("　"),
+            Just("ソ"),
+            Just("表"),
+            Just("収集"),
+            Just("ﾀﾝｽ"),
+            Just("髙"),
+            Just("0417"),
+            Just("x"),
+            Just("～"),
         ];
         prop::collection::vec(part, 0..6).prop_map(|parts| parts.concat())
     }

@@ -19,7 +19,6 @@ pub(super) fn stored(ms: i64) -> Zoned {
     in_japan(sql::instant(ms))
 }
 
-
 /// A number with thousands separators.
 pub(super) fn number(value: impl TryInto<i64>) -> String {
     let value: i64 = value.try_into().unwrap_or(i64::MAX);

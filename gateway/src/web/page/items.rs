@@ -115,5 +115,8 @@ impl View<'_> {
 fn paid(lang: Lang, item: &Item) -> String {
     let fee = item.fee.map(|fee| lang.fill(Text::Yen, &[("yen", &format::number(fee))]));
     let tickets = super::tickets(lang, &item.tickets, item.recycling);
-    fee.into_iter().chain(Some(tickets).filter(|text| !text.is_empty())).collect::<Vec<_>>().join(super::comma(lang))
+    fee.into_iter()
+        .chain(Some(tickets).filter(|text| !text.is_empty()))
+        .collect::<Vec<_>>()
+        .join(super::comma(lang))
 }
