@@ -27,7 +27,7 @@ use serde::Deserialize;
 
 use crate::encoding::{Encoding, Gaiji};
 pub use crate::import::profile::ProfileError;
-use crate::import::profile::{Field, FieldTable, Skip, TicketField};
+use crate::import::profile::{Field, FieldTable, TicketField};
 
 /// How a list of items is read.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -93,6 +93,31 @@ pub struct Words {
     /// What stands between words; default `、`, `,`, `;` and blanks of either width.
     #[serde(default = "between")]
     pub between: Vec<String>,
+}
+
+/// Lines to leave out: one of `empty` and `equals`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skip {
+    /// The rule's name in reports.
+    pub name: String,
+    /// The column looked at.
+    pub column: String,
+    /// `true` skips where the cell is empty, `false` where it is not.
+    pub empty: Option<bool>,
+    /// Skips where the cell is one of these.
+    #[serde(default)]
+    pub equals: Vec<String>,
+}
+
+impl Skip {
+    /// Whether the rule skips a line with this cell.
+    pub(super) fn skips(&self, cell: &str) -> bool {
+        match self.empty {
+            Some(empty) => cell.is_empty() == empty,
+            None => self.equals.iter().any(|value| value == cell),
+        }
+    }
 }
 
 fn comma() -> char {
@@ -176,11 +201,9 @@ impl Profile {
             return wrong("fields.synonyms", "expected a column, and texts that stand between words");
         }
         for (index, skip) in self.skip.iter().enumerate() {
-            let tests = usize::from(skip.empty.is_some())
-                + usize::from(!skip.equals.is_empty())
-                + usize::from(skip.matches.is_some());
-            if skip.name.is_empty() || skip.column.is_empty() || tests != 1 {
-                let problem = "expected a name, a column, and one of empty, equals and matches";
+            let tests = skip.empty.is_some() != !skip.equals.is_empty();
+            if skip.name.is_empty() || skip.column.is_empty() || !tests {
+                let problem = "expected a name, a column, and one of empty and equals";
                 return wrong(format!("skip[{index}]"), problem);
             }
         }
