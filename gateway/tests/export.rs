@@ -221,7 +221,7 @@ fn what_cp932_can_not_hold_keeps_the_file_from_being_written() {
     let name = office.profile(&(profile("") + "[substitutes]\n\"𠮷\" = \"吉\"\n[gaiji]\nF040 = \"槗\"\n"));
     let written = office.export(&["--profile", &name, "--out", "r.csv"]);
     ended(&written, 0, "𠮷 written as 吉, 1 time: line 2, column 2 (品目)");
-    ended(&written, 0, "〜 written as ～, 1 time");
+    assert!(!String::from_utf8_lossy(&written.stdout).contains('〜'), "one code, whichever name it has");
     let bytes = fs::read(office.path("r.csv")).unwrap();
     let expected = encoding::encode("番号,品目\r\n0001,吉野机～椅子×1、\u{e000}×1\r\n").unwrap();
     assert_eq!(bytes, expected);
