@@ -201,8 +201,8 @@ impl Profile {
             return wrong("fields.synonyms", "expected a column, and texts that stand between words");
         }
         for (index, skip) in self.skip.iter().enumerate() {
-            let tests = skip.empty.is_some() != !skip.equals.is_empty();
-            if skip.name.is_empty() || skip.column.is_empty() || !tests {
+            let one = skip.empty.is_some() == skip.equals.is_empty();
+            if skip.name.is_empty() || skip.column.is_empty() || !one {
                 let problem = "expected a name, a column, and one of empty and equals";
                 return wrong(format!("skip[{index}]"), problem);
             }
