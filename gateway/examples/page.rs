@@ -29,6 +29,7 @@ async fn main() {
     let mut sample = Sample::open(dir.path());
     sample.day(today, 84);
     special(&mut sample, now);
+    sample.catalogue("消火器,しょうかき,0,,3,1,,専門の窓口へ\n", now);
     let office = sample.office(sample::clock_at(dir.path(), now, 1.0));
     let clock = office.clock.clone();
 

@@ -13,9 +13,11 @@ use clap::{Args, Parser, Subcommand};
 use meguri_config::{City, Terminal};
 use meguri_proto::{CityId, Digest, TerminalId, VehicleId};
 
+use crate::catalogue;
 use crate::config::Settings;
 use crate::control::{self, ControlError};
 use crate::direction::printable;
+use crate::export;
 use crate::import;
 use crate::ingest::{Context, Effects, Memory};
 use crate::ops::{self, Reply, Request};
@@ -80,6 +82,11 @@ enum Command {
     Clock(ClockCommand),
     /// Takes a request file. Exit status: 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held for a person.
     Import(import::cli::Args),
+    /// Writes a day's results as CSV. Exit status: 0 written, 1 could not, 2 characters the encoding can't hold (nothing written).
+    Export(export::cli::Args),
+    /// The catalogue of items (品目).
+    #[command(subcommand)]
+    Catalogue(catalogue::cli::Command),
     /// Makes a backup, beside a running gateway or without one, or checks one.
     Backup(backup::cli::BackupArgs),
     /// Puts a backup back, while no gateway runs on the folder.
@@ -263,6 +270,19 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                     other => Err(unexpected(&other)),
                 }
             }));
+        }
+        Command::Export(args) => {
+            drop(out);
+            return export::cli::run(&args, &settings.data);
+        }
+        Command::Catalogue(command) => {
+            drop(out);
+            return catalogue::cli::run(&command, &settings.data, |new| {
+                match request_done(&settings, &Request::Catalogue { new })? {
+                    Reply::Catalogue(report) => Ok(*report),
+                    other => Err(unexpected(&other)),
+                }
+            });
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -5,12 +5,15 @@
 
 pub mod backup;
 pub mod broker;
+pub mod catalogue;
 pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod control;
 mod direction;
 pub mod doctor;
+pub mod encoding;
+pub mod export;
 pub mod import;
 pub mod ingest;
 pub mod link;

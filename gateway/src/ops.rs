@@ -7,6 +7,7 @@ use meguri_proto::{Digest, TerminalId, VehicleId};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue;
 use crate::import;
 use crate::ingest::aside::{self, Settled};
 use crate::ingest::{Context, Effects};
@@ -87,6 +88,11 @@ pub enum Request {
         /// What is to be done.
         command: import::Command,
     },
+    /// Takes a catalogue.
+    Catalogue {
+        /// What was read of the city's file.
+        new: catalogue::New,
+    },
 }
 
 /// What came of it.
@@ -119,6 +125,8 @@ pub enum Reply {
     Retention(retention::Outlook),
     /// What came of an import.
     Imported(Box<import::Report>),
+    /// What came of a catalogue.
+    Catalogue(Box<catalogue::Report>),
 }
 
 /// Why it was not done.
@@ -224,6 +232,7 @@ impl Prepared {
                 fx.clock_right = true;
                 Ok(Reply::Done)
             }
+            Request::Catalogue { new } => Ok(Reply::Catalogue(Box::new(catalogue::apply(tx, now, &new)?))),
             Request::Import { command } => {
                 let since = retention::last_history(tx)?;
                 let import = match import {

@@ -1,7 +1,9 @@
 //! A pickup's state, kept in its row: decided anew from the office's word and every fact about it.
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use meguri_proto::pickup::{OfficeWord, Said, State, Statement, Verdict, decide, standing};
-use meguri_proto::{Epoch, Fact, FactBody, FactId, Reason};
+use meguri_proto::{Epoch, Fact, FactBody, FactId, Item, Reason, clock};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::store::sql;
@@ -69,6 +71,50 @@ pub fn refresh(tx: &Connection, pickup: i64) -> rusqlite::Result<()> {
         contradictions,
     ])?;
     Ok(())
+}
+
+/// When a day begins in Japan.
+pub(crate) fn midnight(date: Date) -> Timestamp {
+    date.to_zoned(clock::japan()).map(|midnight| midnight.timestamp()).unwrap_or_default()
+}
+
+/// When something happened, for a person: by the terminal's clock, unless that must be wrong, because it lies after
+/// the office's own, or before the day of the pickup. `HAPPENED` of the front page is the same as SQL.
+pub(crate) fn happened(said_at: Option<i64>, received_at: i64, date: Date) -> i64 {
+    let midnight = |date| sql::ms(midnight(date));
+    // What comes before the day of the pickup is held to the day on which it came.
+    let first = midnight(date).min(midnight(clock::business_date(sql::instant(received_at))));
+    said_at.filter(|said_at| (first..=received_at).contains(said_at)).unwrap_or(received_at)
+}
+
+/// When something was said of a pickup.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Saying {
+    /// The pickup's row.
+    pub(crate) pickup: i64,
+    /// The history row of what was said.
+    pub(crate) history: i64,
+    /// When it happened.
+    pub(crate) at: i64,
+}
+
+/// A pickup's items then: those before the first change that was committed later, or that stands earlier in history
+/// but was made after it happened, since a crew without a line can't have known of it.
+pub(crate) fn items_then(conn: &Connection, said: Saying) -> rusqlite::Result<Vec<Item>> {
+    let select = "SELECT json_extract(detail, '$.fields.items[0]') FROM history
+        WHERE pickup = ?1 AND kind = 'changed' AND (id > ?2 OR at > ?3)
+            AND json_type(detail, '$.fields.items[0]') = 'array'
+        ORDER BY id LIMIT 1";
+    let before: Option<Vec<Item>> = conn
+        .prepare_cached(select)?
+        .query_row(params![said.pickup, said.history, said.at], |row| sql::json(row, 0))
+        .optional()?;
+    match before {
+        Some(items) => Ok(items),
+        None => conn
+            .prepare_cached("SELECT items FROM pickup WHERE id = ?1")?
+            .query_row([said.pickup], |row| sql::json(row, 0)),
+    }
 }
 
 /// The state as the store writes it.

@@ -346,9 +346,14 @@ async fn every_page_fits_every_window() {
         problem,
         "x".repeat(9000).as_bytes(),
     );
+    let long = "x".repeat(100);
+    sample.catalogue(&format!("{long},{long},1000000,1,1,1,{long} {long}y,{long}\n"), noon());
     let served = Served::start(&mut sample, &dir, ANY_PORT).await;
     let mut browser = Browser::start();
     let paths = [
+        "/items",
+        "/items?q=xx",
+        "/items?q=nothing",
         "/",
         "/?by=contractor",
         "/?by=vehicle",

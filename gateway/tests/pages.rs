@@ -56,6 +56,12 @@ impl Office {
     }
 
     async fn ask(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        // As a browser sends it.
+        let plain = |byte: u8| byte.is_ascii_graphic() && !b"<>".contains(&byte);
+        let path: String = path
+            .bytes()
+            .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+            .collect();
         let mut request = HttpRequest::get(path).header(header::HOST, "localhost:8650");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -816,4 +822,52 @@ async fn streams_end_when_the_office_stops() {
     assert!(stream.next().await.is_some());
     office.sample.changes.stop();
     assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn the_catalogue_is_found_by_name_reading_and_other_words() {
+    let office = Office::open();
+    let empty = office.page("/items").await;
+    assert!(
+        empty.contains("品目はまだ取り込まれていません") && empty.contains("catalogue import"),
+        "{empty}"
+    );
+    office.sample.catalogue("<script>alert(1)</script>,すくりぷと,250,,1,1,,\n", noon());
+    let all = office.page("/items").await;
+    assert!(all.contains("131品目") && all.contains("rel=\"next\""), "{all}");
+    assert!(all.contains("<a href=\"/items\" aria-current=\"page\">品目</a>"));
+    let hostile = office.page("/items?q=すくりぷと").await;
+    assert!(hostile.contains("&lt;script&gt;alert(1)") && !hostile.contains("<script>alert"), "{hostile}");
+    // Katakana, half width, and another word for it, which is shown first.
+    for asked in ["アイロンダイ", "ｱｲﾛﾝ台", "あいろん台"] {
+        let page = office.page(&format!("/items?q={asked}")).await;
+        assert_eq!(words(&page, "<tbody", "</tbody>").matches("アイロン台").count(), 1, "{asked}");
+    }
+    let page = office.page("/items?q=寝具").await;
+    let found = words(&page, "<tbody", "</tbody>");
+    assert!(found.contains("|布団|") && found.contains("別の呼び方：寝具、ふとん"), "{found}");
+    assert!(found.contains("2枚まで一点。ひもで縛ってください。") && found.contains("|250円|"), "{found}");
+    let page = office.page("/items?q=冷蔵庫&lang=en").await;
+    let found = words(&page, "<tbody", "</tbody>");
+    assert!(found.contains("2,500 yen, recycling ticket"), "{found}");
+    let none = office.page("/items?q=<b>宇宙船").await;
+    assert!(none.contains("「&lt;b&gt;宇宙船」に合う品目は見つかりません"), "{none}");
+    let long = office.ask(&format!("/items?q={}", "a".repeat(101)), &[]).await;
+    assert_eq!(long.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(office.ask("/items?p=1", &[]).await.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_pickups_items_lead_to_the_catalogue() {
+    let mut office = Office::open();
+    let pickup = office.pickup("v01", "中区", "0417");
+    let link = "href=\"/items?q=%E8%87%AA%E8%BB%A2%E8%BB%8A\"";
+    assert!(!office.page(&format!("/pickup/{pickup}")).await.contains(link));
+    office.sample.catalogue("", noon());
+    let page = office.page(&format!("/pickup/{pickup}")).await;
+    assert!(page.contains(link), "{page}");
+    let found = office.page("/items?q=%E8%87%AA%E8%BB%A2%E8%BB%8A").await;
+    let found = words(&found, "<tbody", "</tbody>");
+    // The one that is called so stands first.
+    assert!(found.find("|自転車|").unwrap() < found.find("自転車（子ども用）").unwrap(), "{found}");
 }

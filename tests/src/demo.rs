@@ -25,7 +25,7 @@ use crate::day::{self, Request};
 use crate::harness::port::Port;
 use crate::harness::process::{Process, program};
 use crate::harness::proxy::Proxy;
-use crate::harness::scene::{CHANGES_PROFILE, DAY_PROFILE, write_clock};
+use crate::harness::scene::{CHANGES_PROFILE, DAY_PROFILE, ITEMS, write_clock};
 
 /// The round that is left to whoever watches.
 const YOURS: &str = "v01";
@@ -239,6 +239,7 @@ impl Stage {
             );
             self.import("day", DAY_PROFILE, &self.requests)?;
         }
+        self.catalogue()?;
         println!("ゲートウェイを起動します… / Starting the gateway…");
         let mut command = ending_with_us(&program("meguri-gateway")?);
         // In a group of its own, so that Ctrl-C reaches the demo alone, which then ends everything in order.
@@ -293,6 +294,23 @@ impl Stage {
             "import",
             "--profile",
             &profile_path.display().to_string(),
+            "--data",
+            &self.path("office").display().to_string(),
+            &file.display().to_string(),
+        ])?;
+        Ok(())
+    }
+
+    /// Takes the catalogue; the same again changes nothing.
+    fn catalogue(&self) -> anyhow::Result<()> {
+        let (file, profile) = (self.path("items.csv"), self.path("items.profile.toml"));
+        fs::write(&file, ITEMS[0])?;
+        fs::write(&profile, ITEMS[1])?;
+        self.gateway(&[
+            "catalogue",
+            "import",
+            "--profile",
+            &profile.display().to_string(),
             "--data",
             &self.path("office").display().to_string(),
             &file.display().to_string(),

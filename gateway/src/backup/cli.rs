@@ -105,7 +105,7 @@ fn city(settings: &Settings) -> anyhow::Result<String> {
     if !path.exists() {
         return Err(super::BackupError::NoStore { path }.into());
     }
-    let conn = store::look(&path)?;
+    let conn = store::read_only(&path)?;
     let city = conn.query_row("SELECT city FROM office", [], |row| row.get(0));
     Ok(city.map_err(|source| store::damaged_or(&path, "say whose it is", source))?)
 }

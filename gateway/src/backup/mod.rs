@@ -271,7 +271,7 @@ fn fill(
         return Err(BackupError::NoStore { path });
     }
     store::check_log(&store::wal(&path))?;
-    let conn = store::look(&path)?;
+    let conn = store::read_only(&path)?;
     let reading = || BackupError::sql("read", &path);
     // One moment for all that is read.
     let moment = conn.unchecked_transaction().map_err(reading())?;

@@ -19,7 +19,7 @@ pub(super) fn last(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
             ),
         ]);
     };
-    let city = store::look(&scope.store_file()).ok().and_then(|store: Connection| {
+    let city = store::read_only(&scope.store_file()).ok().and_then(|store: Connection| {
         store.query_row("SELECT city FROM office", [], |row| row.get::<_, String>(0)).ok()
     });
     // Without a readable store the plan knows.

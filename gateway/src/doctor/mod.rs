@@ -158,7 +158,7 @@ impl Scope {
         if !path.is_file() || office_store::check_log(&office_store::wal(&path)).is_err() {
             return None;
         }
-        let conn = office_store::look(&path).ok()?;
+        let conn = office_store::read_only(&path).ok()?;
         office_store::is_current(&conn).ok()?.then_some(conn)
     }
 

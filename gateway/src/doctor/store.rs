@@ -75,7 +75,7 @@ pub(super) fn store(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
             ),
         ]);
     }
-    let conn = match store::look(&path) {
+    let conn = match store::read_only(&path) {
         Ok(conn) => conn,
         Err(StoreError::Damaged { source, .. }) => return Ok(vec![damaged(source.to_string())]),
         Err(error) => return Err(error.into()),

@@ -15,7 +15,7 @@ mod read;
 mod report;
 mod stored;
 mod table;
-mod value;
+pub(crate) mod value;
 mod visit;
 
 use std::collections::BTreeSet;

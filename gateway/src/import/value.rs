@@ -11,7 +11,7 @@ use super::profile::ItemText;
 pub(super) const WAREKI: &str = "wareki";
 
 /// A value as an error shows it: quoted, and no longer than needed to find it.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 20;
     let mut short: String = text.chars().take(MOST).collect();
     if short.len() < text.len() {
@@ -73,7 +73,7 @@ fn reiwa(year: &str, month: &str, day: &str) -> Option<Date> {
 }
 
 /// A whole number of at most `most`.
-pub(super) fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
+pub(crate) fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
     let plain = narrow(text);
     // `parse` takes a sign.
     let digits = !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit());
@@ -149,7 +149,7 @@ pub(super) fn cancelled(text: &str) -> Result<bool, String> {
 }
 
 /// Yes or no.
-pub(super) fn yes(text: &str) -> Result<bool, String> {
+pub(crate) fn yes(text: &str) -> Result<bool, String> {
     match narrow(text).to_ascii_lowercase().as_str() {
         "1" | "yes" | "true" | "有" | "あり" | "○" | "〇" | "要" => Ok(true),
         "" | "0" | "no" | "false" | "無" | "なし" | "×" | "不要" | "-" => Ok(false),
@@ -158,7 +158,7 @@ pub(super) fn yes(text: &str) -> Result<bool, String> {
 }
 
 /// Tickets like `1000x1+250x2`; the value alone is one ticket.
-pub(super) fn tickets(text: &str) -> Result<Vec<Ticket>, String> {
+pub(crate) fn tickets(text: &str) -> Result<Vec<Ticket>, String> {
     let plain = narrow(text);
     if plain.is_empty() {
         return Ok(Vec::new());

@@ -4,6 +4,7 @@
 //! file beside it, so that a store copied back from a backup is recognised; it then draws a new
 //! incarnation, by which terminals learn to send again what it has lost.
 
+mod look;
 mod read;
 pub(crate) mod replace;
 pub mod sql;
@@ -20,6 +21,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use rusqlite_migration::{M, Migrations};
 use uuid::Uuid;
 
+pub(crate) use look::incarnation;
+pub use look::{LookError, look};
 pub use read::Readers;
 
 /// The store's file in the data folder.
@@ -39,6 +42,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/0003.sql")),
     M::up(include_str!("migrations/0004.sql")),
     M::up(include_str!("migrations/0005.sql")),
+    M::up(include_str!("migrations/0007.sql")),
     M::up(include_str!("migrations/0008.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
@@ -60,6 +64,14 @@ pub(crate) fn schema(conn: &Connection) -> rusqlite::Result<i64> {
 /// When it can't be read.
 pub(crate) fn is_current(conn: &Connection) -> Result<bool, rusqlite_migration::Error> {
     Ok(MIGRATIONS.pending_migrations(conn)? == 0)
+}
+
+/// Brings an empty connection to the tables of this version, for trying something on no store.
+///
+/// # Errors
+/// When the tables can't be made.
+pub(crate) fn bring_up(conn: &mut Connection) -> Result<(), rusqlite_migration::Error> {
+    MIGRATIONS.to_latest(conn)
 }
 
 /// Why the store can't be used.
@@ -429,7 +441,7 @@ pub(crate) fn check_log(path: &Path) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// When it can't be opened.
-pub(crate) fn look(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn read_only(path: &Path) -> Result<Connection, StoreError> {
     connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 

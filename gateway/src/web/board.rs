@@ -11,9 +11,10 @@ use uuid::Uuid;
 
 use super::format;
 use super::names::Names;
-use super::part::{self, Part, Saying};
+use super::part::{self, Part};
 use super::state::{Counts, State};
 use crate::import::Missing;
+use crate::pickups::Saying;
 use crate::store::sql;
 
 /// How many exceptions the front page shows; the rest is a page away.

@@ -6,6 +6,7 @@ use meguri_proto::Reason;
 use meguri_proto::clock::japan;
 
 use super::text::{Lang, Text};
+pub(super) use crate::pickups::{happened, midnight};
 use crate::store::sql;
 
 /// An instant on Japan's clocks.
@@ -16,11 +17,6 @@ pub(super) fn in_japan(at: Timestamp) -> Zoned {
 /// An instant of the store on Japan's clocks.
 pub(super) fn stored(ms: i64) -> Zoned {
     in_japan(sql::instant(ms))
-}
-
-/// When a day begins in Japan.
-pub(super) fn midnight(date: Date) -> Timestamp {
-    date.to_zoned(japan()).map(|midnight| midnight.timestamp()).unwrap_or_default()
 }
 
 /// A number with thousands separators.
@@ -98,15 +94,6 @@ pub(super) fn exact(at: &Zoned) -> String {
 /// Percent of `part` in `whole`, rounded down so that 100 means all.
 pub(super) fn percent(part: u32, whole: u32) -> u32 {
     if whole == 0 { 0 } else { u32::try_from(u64::from(part) * 100 / u64::from(whole)).unwrap_or(100) }
-}
-
-/// When something happened, for a person: by the terminal's clock, unless that must be wrong, because it lies after
-/// the office's own, or before the day of the pickup. [`HAPPENED`](super::board::HAPPENED) is the same as SQL.
-pub(super) fn happened(said_at: Option<i64>, received_at: i64, date: Date) -> i64 {
-    let midnight = |date| sql::ms(midnight(date));
-    // What comes before the day of the pickup is held to the day on which it came.
-    let first = midnight(date).min(midnight(meguri_proto::clock::business_date(sql::instant(received_at))));
-    said_at.filter(|said_at| (first..=received_at).contains(said_at)).unwrap_or(received_at)
 }
 
 /// A reason's name.

@@ -7,6 +7,7 @@ mod aside;
 mod board;
 mod format;
 mod guard;
+mod items;
 mod live;
 mod metrics;
 mod names;
@@ -32,6 +33,7 @@ use tokio::sync::Semaphore;
 pub use self::metrics::Inside;
 
 use self::board::Board;
+use self::items::Items;
 use self::live::Boards;
 use self::page::problem::Problem;
 use self::page::{Frame, Tab};
@@ -72,6 +74,7 @@ fn routes(office: Office, inside: Option<Inside>) -> Router {
         .route("/", get(day))
         .route("/attention", get(attention))
         .route("/search", get(find))
+        .route("/items", get(look_up))
         .route("/pickup/{uid}", get(one_pickup))
         .route("/aside", get(set_aside))
         .route("/aside/{id}", get(one_aside))
@@ -237,6 +240,35 @@ async fn find(State(web): State<Web>, asked: Asked) -> Response {
             aside_open: found.aside_open,
             events: None,
             main: page::search::page(asked.lang, &found, number.as_deref(), day, web.today()),
+        })
+    };
+    let shown = shown.await;
+    web.answer(&asked, shown)
+}
+
+async fn look_up(State(web): State<Web>, asked: Asked) -> Response {
+    let shown = async {
+        asked.only(&["q", "page"])?;
+        let (text, number) = (asked.get("q").unwrap_or_default().trim().to_owned(), asked.page()?);
+        if text.chars().count() > items::WORDS {
+            return Err(Problem::bad("q", &text, text::Text::ErrorWords));
+        }
+        let wanted = text.clone();
+        let items = web.office.readers.with(move |conn| Items::read(conn, &wanted, number)).await?;
+        let view = page::items::View {
+            items: &items,
+            text: &text,
+            page: number,
+            address: &asked.address,
+            data: &web.office.data,
+            lang: asked.lang,
+        };
+        Ok(Shown {
+            title: asked.lang.say(text::Text::ItemsTitle).to_owned(),
+            tab: Tab::Items,
+            aside_open: items.aside_open,
+            events: None,
+            main: view.page(),
         })
     };
     let shown = shown.await;

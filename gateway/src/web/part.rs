@@ -1,23 +1,12 @@
 //! What a crew collected of which item, told by the items as they stood when it was said: an import may have changed
 //! them since.
 
-use meguri_proto::{Item, ItemResult, Reason};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use meguri_proto::{ItemResult, Reason};
+use rusqlite::Connection;
 
 use super::format;
 use super::text::{Lang, Text};
-use crate::store::sql;
-
-/// When something was said of a pickup.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Saying {
-    /// The pickup's row.
-    pub(super) pickup: i64,
-    /// The history row of what was said.
-    pub(super) history: i64,
-    /// When it happened.
-    pub(super) at: i64,
-}
+use crate::pickups::{self, Saying};
 
 /// What was collected of one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +41,7 @@ impl Part {
 
 /// What `results`, said then, mean.
 pub(super) fn read(conn: &Connection, said: Saying, results: &[ItemResult]) -> rusqlite::Result<Vec<Part>> {
-    let items = items(conn, said)?;
+    let items = pickups::items_then(conn, said)?;
     let part = |result: &ItemResult| {
         let item = usize::try_from(result.item).ok().and_then(|index| items.get(index));
         Part {
@@ -63,23 +52,4 @@ pub(super) fn read(conn: &Connection, said: Saying, results: &[ItemResult]) -> r
         }
     };
     Ok(results.iter().map(part).collect())
-}
-
-/// A pickup's items then: those before the first change that was committed later, or that stands earlier in history
-/// but was made after it happened, since a crew without a line can't have known of it.
-fn items(conn: &Connection, said: Saying) -> rusqlite::Result<Vec<Item>> {
-    let select = "SELECT json_extract(detail, '$.fields.items[0]') FROM history
-        WHERE pickup = ?1 AND kind = 'changed' AND (id > ?2 OR at > ?3)
-            AND json_type(detail, '$.fields.items[0]') = 'array'
-        ORDER BY id LIMIT 1";
-    let before: Option<Vec<Item>> = conn
-        .prepare_cached(select)?
-        .query_row(params![said.pickup, said.history, said.at], |row| sql::json(row, 0))
-        .optional()?;
-    match before {
-        Some(items) => Ok(items),
-        None => conn
-            .prepare_cached("SELECT items FROM pickup WHERE id = ?1")?
-            .query_row([said.pickup], |row| sql::json(row, 0)),
-    }
 }

@@ -11,8 +11,10 @@ use serde_json::Value;
 use super::board::{aside_open, contradictions, last_history, note_text};
 use super::format;
 use super::names::Names;
-use super::part::{self, Part, Saying};
+use super::part::{self, Part};
 use super::state::State;
+use crate::catalogue;
+use crate::pickups::Saying;
 use crate::store::sql;
 
 /// How many rows of a pickup's history are shown; nobody corrects himself oftener.
@@ -37,6 +39,8 @@ pub(super) struct Pickup {
     pub(super) reception: String,
     /// Its items.
     pub(super) items: Vec<Item>,
+    /// Which of them the catalogue knows.
+    pub(super) known: Vec<bool>,
     /// How it is paid.
     pub(super) payment: Payment,
     /// What the office has decided.
@@ -158,7 +162,10 @@ impl Pickup {
             .query_row([uid.0.as_bytes().as_slice()], |row| {
                 let (id, rev): (i64, i64) = (row.get(0)?, row.get(1)?);
                 let revisions = residents(conn, id)?;
+                let items: Vec<Item> = sql::json(row, 9)?;
                 Ok(Self {
+                    known: catalogue::known(conn, items.iter().map(|item| item.name.as_str()))?,
+                    items,
                     date: sql::parsed(row, 2)?,
                     district: row.get(3)?,
                     ward: row.get(4)?,
@@ -166,7 +173,6 @@ impl Pickup {
                     vehicle: row.get(6)?,
                     stop: row.get(7)?,
                     reception: row.get(8)?,
-                    items: sql::json(row, 9)?,
                     payment: payment(row, 10)?,
                     office: sql::json(row, 11)?,
                     state: State::of_row(row, 12)?,

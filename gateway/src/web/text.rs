@@ -331,6 +331,22 @@ texts! {
     StandsNow "いまの状態" "State now";
     None "なし" "none";
 
+    // The catalogue.
+    ItemsTitle "品目を調べる" "Look up items";
+    ItemsLabel "品目の名前・よみ・別の呼び方" "Name, reading or another word";
+    ItemsNone "「{text}」に合う品目は見つかりません。別の呼び方や、よみの一部でお試しください。" "No item fits “{text}”. Try another word, or a part of its reading.";
+    ItemsCount "{count}品目" "{count} items";
+    ItemsAll "すべての品目" "All items";
+    ItemsEmpty "品目はまだ取り込まれていません" "No catalogue has been imported yet";
+    ItemsImport "取り込む" "Import one";
+    ItemsImportHow "catalogue import --profile プロファイル ファイル" "catalogue import --profile PROFILE FILE";
+    ItemSize "大きさなどの決まり" "Size rule";
+    ItemPaid "料金・納付券" "Fee, tickets";
+    ItemNotAccepted "収集できません" "Not accepted";
+    ItemAlso "別の呼び方：{words}" "also: {words}";
+    ItemAlsoMore "、ほか{count}語" ", and {count} more";
+    Yen "{yen}円" "{yen} yen";
+
     // What was set aside.
     AsideTitle "未処理データ" "Set aside";
     AsideLead "届いたが受け取れなかった通信です。ほかの処理は止まっていません。原因を確かめて、更新のあとに処理し直すか、片付けてください。" "Messages that arrived but could not be taken. Everything else went on. Find out why, then process them again after an upgrade or put them away.";
@@ -379,6 +395,7 @@ texts! {
     ErrorDate "2026-04-01 のような日付を指定してください。" "Expected a date like 2026-04-01.";
     ErrorBy "ward、contractor、vehicle のどれかを指定してください。" "Expected ward, contractor or vehicle.";
     ErrorNumber "40文字までの受付番号を指定してください。" "Expected a reception number of at most 40 characters.";
+    ErrorWords "100文字までの言葉を指定してください。" "Expected words of at most 100 characters.";
     ErrorPage "1 からのページ番号を指定してください。" "Expected a page number from 1.";
     ErrorId "一覧にある番号を指定してください。" "Expected an id as in the lists.";
     ErrorUnknown "この項目は指定できません。" "This parameter is not known.";

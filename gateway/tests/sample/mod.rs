@@ -16,6 +16,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use meguri_config::{City, Clock};
+use meguri_gateway::catalogue;
 use meguri_gateway::changes::{Change, Changes};
 use meguri_gateway::office::Office;
 use meguri_gateway::pickups;
@@ -30,6 +31,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 const PLAN: &str = include_str!("../../../tests/demo/city.toml");
+const CATALOGUE: &str = include_str!("../../../tests/demo/items.csv");
+const ITEMS_PROFILE: &str = include_str!("../../../tests/demo/items.profile.toml");
 const TOWNS: &str = include_str!("../../../tests/demo/towns.csv");
 
 /// A store that a test writes as the writer would.
@@ -275,6 +278,24 @@ impl Sample {
         let insert =
             "INSERT INTO history (pickup, at, kind, import, detail) VALUES (?1, ?2, 'changed', ?3, ?4)";
         conn.execute(insert, params![row, sql::ms(at), self.import(at), detail.to_string()]).unwrap();
+    }
+
+    /// The demo's catalogue, with these lines beside its own.
+    pub(crate) fn catalogue(&self, more: &str, at: Timestamp) {
+        let profile = catalogue::profile::Profile::parse(ITEMS_PROFILE).unwrap();
+        let content = format!("{CATALOGUE}{more}");
+        let reading = catalogue::read::read(&profile, content.as_bytes()).unwrap();
+        assert_eq!(reading.problems, []);
+        let new = catalogue::New {
+            file: "items.csv".to_owned(),
+            sha256: Digest::of(content.as_bytes()),
+            profile: profile.name,
+            items: reading.items,
+            missing_percent: 20,
+            anyway: false,
+        };
+        let report = catalogue::apply(&self.store.conn, at, &new).unwrap();
+        assert_eq!(report.outcome, catalogue::Outcome::Applied);
     }
 
     pub(crate) fn note(&self, text: &str) -> Digest {

@@ -20,6 +20,9 @@ use crate::day::{self, Request};
 
 /// How the demo's request files are read.
 pub const DAY_PROFILE: &str = include_str!("../../demo/day.profile.toml");
+/// The demo's catalogue, and how it is read.
+pub const ITEMS: [&str; 2] =
+    [include_str!("../../demo/items.csv"), include_str!("../../demo/items.profile.toml")];
 /// How the demo's files of changes are read.
 pub const CHANGES_PROFILE: &str = include_str!("../../demo/changes.profile.toml");
 

@@ -3,6 +3,7 @@
 pub(super) mod aside;
 pub(super) mod attention;
 pub(super) mod board;
+pub(super) mod items;
 pub(super) mod pickup;
 pub(super) mod problem;
 pub(super) mod search;
@@ -12,7 +13,7 @@ use std::sync::LazyLock;
 
 use maud::{DOCTYPE, Markup, html};
 use meguri_config::City;
-use meguri_proto::{Digest, Item, Payment};
+use meguri_proto::{Digest, Item, Payment, Ticket};
 
 use super::state::{self, State};
 use super::text::{Lang, Text};
@@ -47,6 +48,8 @@ pub(super) enum Tab {
     Today,
     /// Search.
     Search,
+    /// The catalogue.
+    Items,
     /// What was set aside.
     Aside,
     /// None of them.
@@ -99,6 +102,7 @@ impl Frame<'_> {
                         nav aria-label=(say(Text::MainMenu)) {
                             (self.tab(Tab::Today, "/", &html! { (say(Text::Today)) }))
                             (self.tab(Tab::Search, "/search", &html! { (say(Text::Search)) }))
+                            (self.tab(Tab::Items, "/items", &html! { (say(Text::Items)) }))
                             (self.tab(Tab::Aside, "/aside", &html! {
                                 (say(Text::SetAside))
                                 span #aside-count { (aside_count(self.aside_open)) }
@@ -204,6 +208,21 @@ pub(super) fn payment(lang: Lang, payment: Payment) -> &'static str {
 pub(super) fn items_line(lang: Lang, items: &[Item]) -> String {
     let items: Vec<String> = items.iter().map(|item| format!("{} {}", item.name, item.count)).collect();
     items.join(comma(lang))
+}
+
+/// Tickets, and whether a recycling ticket belongs to them: 1,000円×1、250円×2.
+pub(super) fn tickets(lang: Lang, tickets: &[Ticket], recycling: bool) -> String {
+    let mut parts: Vec<String> = tickets
+        .iter()
+        .map(|ticket| match lang {
+            Lang::Ja => format!("{}円×{}", format::number(ticket.yen), ticket.count),
+            Lang::En => format!("{} × {} yen", ticket.count, format::number(ticket.yen)),
+        })
+        .collect();
+    if recycling {
+        parts.push(lang.say(Text::RecyclingTicket).to_owned());
+    }
+    parts.join(comma(lang))
 }
 
 /// What stands between the parts of a list.

@@ -8,6 +8,7 @@ use meguri_proto::{Fact, Item};
 
 use super::super::format;
 use super::super::pickup::{Event, Note, Pickup, Resident, Said, What};
+use super::super::request::Address;
 use super::super::state::{self, State};
 use super::super::text::{Lang, Text};
 use super::{Sections, aside_count, items_line, payment, state as state_mark};
@@ -107,10 +108,14 @@ impl View<'_> {
                     th scope="col" .num { (say(Text::ItemCount)) }
                     th scope="col" { (say(Text::ItemTickets)) }
                 } }
-                tbody { @for item in &pickup.items { tr {
-                    td { (item.name) }
+                tbody { @for (item, known) in pickup.items.iter().zip(&pickup.known) { tr {
+                    td {
+                        @if *known {
+                            a .number href=(Address::new("/items", &[]).with("q", &item.name)) { (item.name) }
+                        } @else { (item.name) }
+                    }
                     td .num { (item.count) }
-                    td { (tickets(lang, item)) }
+                    td { (super::tickets(lang, &item.tickets, item.recycling)) }
                 } } }
             }
         }
@@ -244,19 +249,4 @@ impl View<'_> {
             _ => value.to_owned(),
         }
     }
-}
-
-fn tickets(lang: Lang, item: &Item) -> String {
-    let mut parts: Vec<String> = item
-        .tickets
-        .iter()
-        .map(|ticket| match lang {
-            Lang::Ja => format!("{}円×{}", format::number(ticket.yen), ticket.count),
-            Lang::En => format!("{} × {} yen", ticket.count, format::number(ticket.yen)),
-        })
-        .collect();
-    if item.recycling {
-        parts.push(lang.say(Text::RecyclingTicket).to_owned());
-    }
-    parts.join(super::comma(lang))
 }
