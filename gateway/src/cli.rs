@@ -18,7 +18,7 @@ use crate::control::{self, ControlError};
 use crate::direction::printable;
 use crate::import;
 use crate::ingest::{Context, Effects, Memory};
-use crate::ops::{self, Reply, Request};
+use crate::ops::{Reply, Request};
 use crate::store::{StoreError, write_durably};
 use crate::terminals::{self, Bound};
 use crate::{logs, serve};
@@ -61,7 +61,8 @@ enum Command {
     /// What a person should know.
     #[command(subcommand)]
     Notice(NoticeCommand),
-    /// Takes a request file. Exit status: 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held for a person.
+    /// Takes a request file. Exit status: 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held for a person, 4 taken but for
+    /// the rejected lines (with --accept-good).
     Import(import::cli::Args),
 }
 
@@ -201,8 +202,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Notice(command) => notice(&settings, command, &mut out)?,
         Command::Import(args) => {
             let city = City::read(&settings.city_file())?;
-            return Ok(import::cli::run(&args, &settings.data, &city, |command| {
-                match request_done(&settings, &Request::Import { command })? {
+            return Ok(import::cli::run(&args, &settings.data, &city, |command, progress| {
+                match import_done(&settings, Request::Import { command }, progress)? {
                     Reply::Imported(report) => Ok(*report),
                     other => Err(unexpected(&other)),
                 }
@@ -218,13 +219,28 @@ fn unexpected(reply: &Reply) -> anyhow::Error {
 
 /// Has a request done: by the gateway that runs on the folder, or here.
 fn request_done(settings: &Settings, request: &Request) -> anyhow::Result<Reply> {
+    done(settings, request.clone(), &mut |_| (), |request| done_here(settings, request))
+}
+
+/// As [`request_done`], with a look at how far it is.
+fn import_done(settings: &Settings, request: Request, watch: &mut import::cli::Watch) -> anyhow::Result<Reply> {
+    let progress = watch.progress();
+    done(settings, request, &mut |at| watch.told(at), |request| import_here(settings, request, &progress))
+}
+
+fn done(
+    settings: &Settings,
+    mut request: Request,
+    told: &mut dyn FnMut(import::At),
+    here: impl Fn(Request) -> anyhow::Result<Reply>,
+) -> anyhow::Result<Reply> {
     let until = Instant::now() + BETWEEN;
     loop {
-        match control::ask(&settings.data, request) {
+        match control::ask(&settings.data, &mut request, told) {
             Err(ControlError::NotRunning) => {}
             done => return Ok(done?),
         }
-        match done_here(settings, request.clone()) {
+        match here(request.clone()) {
             // One is starting or stopping: it will answer, or let go.
             Err(error) if is_held(&error) && Instant::now() < until => {
                 std::thread::sleep(Duration::from_millis(50));
@@ -242,20 +258,28 @@ fn done_here(settings: &Settings, request: Request) -> anyhow::Result<Reply> {
     let clock = serve::clock(settings)?;
     let city = Arc::new(City::read(&settings.city_file())?);
     let mut store = serve::open(settings, &city, &clock)?;
-    let prepared = ops::prepare(&store.conn, &city, request)?;
-    if let Some(reply) = prepared.reply_without_writing() {
-        store.close()?;
-        return Ok(reply);
-    }
     let incarnation = store.incarnation;
     let tx = store.conn.transaction().context("the store can't begin")?;
     let mut memory = Memory::default();
     let mut ctx = Context { now: clock.now(), city: &city.id, incarnation, memory: &mut memory };
     // Lists and listeners catch up when a gateway starts.
-    let reply = prepared.execute(&tx, &mut ctx, &mut Effects::default())?;
+    let reply = request.execute(&tx, &mut ctx, &mut Effects::default())?;
     tx.commit().context("the store can't commit")?;
     store.close()?;
     Ok(with_broker(settings, reply))
+}
+
+fn import_here(settings: &Settings, request: Request, progress: &import::Progress) -> anyhow::Result<Reply> {
+    let Request::Import { command } = request else { return done_here(settings, request) };
+    let clock = serve::clock(settings)?;
+    let city = City::read(&settings.city_file())?;
+    let mut store = serve::open(settings, &city, &clock)?;
+    let taken = import::take_here(&mut store, &city, &clock, command, progress);
+    // Where the import failed, that is what is told.
+    let closed = store.close();
+    let report = taken?;
+    closed?;
+    Ok(Reply::Imported(Box::new(report)))
 }
 
 /// Tells a terminal where the broker will be.
