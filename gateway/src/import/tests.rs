@@ -866,6 +866,84 @@ fn several_lines_make_one_request() {
     );
 }
 
+fn good_of(profile: &str, content: &str) -> Command {
+    let Command::File(mut file) = file(profile, content) else { unreachable!() };
+    file.accept_good = true;
+    Command::File(file)
+}
+
+/// A whole day's file with lines that can't be taken cancels nothing that one of them may be of.
+#[test]
+fn what_a_rejected_line_may_be_of_is_not_missing() {
+    let by_number = PROFILE.replace("key = [\"収集日\", \"地区\", \"受付番号\"]", "key = [\"受付番号\"]");
+    let loose = |profile: &str| profile.replace("missing_percent = 5", "missing_percent = 50");
+    let tomorrow = |line: String| line.replace("06-10", "06-11");
+    // The key with its day, then the number alone.
+    for (profile, from, to, cancelled_today, cancelled_tomorrow) in [
+        // The key is there: only what is really missing is cancelled.
+        (&*PROFILE, "納付券", "現金", 1, 1),
+        (&by_number, "納付券", "現金", 1, 1),
+        // Its day is there: that day is left as it is.
+        (&*PROFILE, "0002,", "00 02,", 0, 1),
+        (&*PROFILE, "0002,", ",", 0, 1),
+        (&*PROFILE, "中区A,", "西区A,", 0, 1),
+        // Not even its day; or of a key without it, which may have been on any day.
+        (&*PROFILE, "2026-06-10", "2026-06-31", 0, 0),
+        (&*PROFILE, "2026-06-10", "2027-06-10", 0, 0),
+        (&by_number, "2026-06-10", "2026-06-31", 1, 1),
+        (&by_number, "0002,", ",", 0, 0),
+        (&*PROFILE, "0002,2026", "0002,x,2026", 0, 0),
+    ] {
+        let mut office = Office::new();
+        let mut all = lines(20);
+        all.extend((21..=40).map(|n| tomorrow(line(n))));
+        assert_eq!(office.import(&loose(profile), &day(&all)).outcome, Outcome::Applied);
+        // One really goes on each day.
+        all.remove(39);
+        all.remove(19);
+        assert!(all[1].contains(from), "{from}");
+        all[1] = all[1].replacen(from, to, 1);
+        let report = office.run(good_of(&loose(profile), &day(&all))).unwrap();
+        assert_eq!((report.outcome, report.exit_status()), (Outcome::Applied, 4), "{to}: {report}");
+        assert_eq!(report.rejected.as_ref().map(|rejected| rejected.lines), Some(1), "{to}: {report}");
+        let cancelled = |date: &str| {
+            office.texts(&format!("SELECT count(*) FROM pickup WHERE state = 'cancelled' AND date = '{date}'"))
+        };
+        let expected = (vec![cancelled_today.to_string()], vec![cancelled_tomorrow.to_string()]);
+        assert_eq!((cancelled("2026-06-10"), cancelled("2026-06-11")), expected, "{to}: {report}");
+        assert_eq!(office.texts("SELECT state FROM pickup WHERE reception = '0002'"), ["open"], "{to}");
+        let kept = report.rejected.unwrap().kept.len();
+        assert_eq!(kept, usize::from(cancelled_today == 0) + usize::from(cancelled_tomorrow == 0), "{to}");
+    }
+}
+
+/// A request of several lines is rejected whole; what is left of a file is never none.
+#[test]
+fn a_request_with_one_bad_line_is_left_out_whole() {
+    let start = PROFILE.find("[items.columns]").unwrap();
+    let lines_of = "[items.lines]\nname = \"品目1\"\ncount = { column = \"個数1\", default = \"1\" }\n";
+    let profile = format!("{}{lines_of}", &PROFILE[..start]);
+    let mut office = Office::new();
+    let all = [line(1), line(2), line(1).replace("椅子,2", "棚,x"), "".into(), line(3), line(2).replace("椅子", "机")];
+    let report = office.run(good_of(&profile, &day(&all))).unwrap();
+    let rejected = report.rejected.unwrap();
+    assert_eq!((rejected.lines, rejected.places), (2, vec![(2, 2), (4, 5)]));
+    assert_eq!(office.texts("SELECT reception, items FROM pickup"), [
+        r#"0002 [{"count":2,"name":"椅子"},{"count":2,"name":"机"}]"#,
+        r#"0003 [{"count":2,"name":"椅子"}]"#,
+    ]);
+    // The same key twice, where that is no further item: nobody can tell which counts.
+    let report = office.run(good_of(&PROFILE, &day(&[line(7), line(8), line(7)]))).unwrap();
+    assert_eq!(report.rejected.unwrap().places, [(2, 2), (4, 4)]);
+    assert_eq!(office.texts("SELECT count(*) FROM pickup WHERE reception = '0007'"), ["0"]);
+    // Where no line is good nothing is taken, nor where a round is too large.
+    let none = office.run(good_of(&PROFILE, &day(&[line(9).replace("納付券", "?")]))).unwrap();
+    assert_eq!((none.outcome, none.exit_status(), none.rejected), (Outcome::Rejected, 2, None));
+    let mut many = lines(1_001);
+    many.push(line(1_002).replace("納付券", "?"));
+    assert_eq!(office.run(good_of(&PROFILE, &day(&many))).unwrap().outcome, Outcome::Rejected);
+}
+
 /// One profile with all that the demo's has not.
 #[test]
 fn every_other_setting_of_a_profile() {
