@@ -144,13 +144,6 @@ fn lines_of(content: &[u8]) -> u64 {
     ended + u64::from(!matches!(content.last(), None | Some(b'\n' | b'\r')))
 }
 
-/// Reads a file's bytes through, for the first thing that is wrong with the file as a whole.
-pub(super) fn check(profile: &Profile, content: &[u8]) -> Result<(), Problem> {
-    let mut table = Table::open(content, profile)?;
-    while !matches!(table.next()?, Next::End) {}
-    Ok(())
-}
-
 struct Reader<'a> {
     profile: &'a Profile,
     city: &'a City,
