@@ -15,7 +15,7 @@ pub struct Row {
     /// When.
     pub at: Timestamp,
     /// What: `fork`, `hole`, `two_devices`, `list_too_large`, `restored`, `import_held`,
-    /// `contract_moved`.
+    /// `contract_moved`, `watch_trouble`.
     pub kind: String,
     /// Of which terminal.
     pub terminal: Option<String>,

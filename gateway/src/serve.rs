@@ -18,6 +18,7 @@ use crate::changes::Changes;
 use crate::config::{External, Settings};
 use crate::control::{self, Desk};
 use crate::import::Taker;
+use crate::import::watch::Watcher;
 use crate::link::Link;
 use crate::office::Office;
 use crate::outbox::Outbox;
@@ -68,6 +69,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         let taker = taker.clone();
         async move { taker.go_on().await }
     });
+    let mut watching = tokio::task::JoinSet::new();
+    for watcher in Watcher::all(&settings, &taker, &writer, &changes, &clock) {
+        let here = tokio::runtime::Handle::current();
+        watching.spawn_blocking(move || here.block_on(watcher.run()));
+    }
     let desk = Desk {
         writer: writer.clone(),
         readers: readers.clone(),
@@ -103,6 +109,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             bail!("the writer ended by itself");
         }
         () = link.broke() => bail!("the link to the broker broke; this is a fault of the program"),
+        Some(ended) = watching.join_next() => {
+            ended.context("the watch over a folder broke")?;
+            bail!("the watch over a folder ended by itself");
+        }
         ended = &mut pages => {
             ended.context("the pages broke")?.context("the pages can't be served any more")?;
             bail!("the pages ended by themselves");
@@ -114,6 +124,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     changes.stop();
     // Commands that had come are done and answered while the writer still works.
     let answered = control.await;
+    while watching.join_next().await.is_some() {}
     going_on.abort();
     link.take_no_more();
     // What was handed over is written and acknowledged; only then the line ends.

@@ -5,6 +5,7 @@
 //! held for a person. Reading and comparing happen beside the writer ([`Prepared::new`]); what differs is written
 //! in transactions that are short whatever the file's size ([`Taking`]), by a [`Taker`] that has one import at a time.
 
+mod ack;
 mod apply;
 pub mod cli;
 mod columns;
@@ -21,6 +22,7 @@ mod taker;
 mod taking;
 mod value;
 mod visit;
+pub mod watch;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

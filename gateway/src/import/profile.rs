@@ -535,7 +535,7 @@ impl Skip {
 }
 
 /// Whether `text` looks like `pattern`, in which `*` stands for any text.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     // `split` yields at least one part.
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };

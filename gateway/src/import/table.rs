@@ -8,8 +8,9 @@ use super::profile::Profile;
 use super::report::{Column, Problem};
 use crate::direction;
 
-/// Most bytes of a request file (64 MiB): ten times a large city's year of days is far below.
-pub const FILE_BYTES: usize = 64 * 1024 * 1024;
+/// Most bytes of a request file, as it comes and as UTF-8 text (128 MiB): as many requests as a file may have, with three
+/// lines of 400 bytes each.
+pub const FILE_BYTES: usize = 128 * 1024 * 1024;
 
 /// Follows the file's last line. It comes out as a line of its own unless a quote was left open.
 ///
