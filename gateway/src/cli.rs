@@ -202,12 +202,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Notice(command) => notice(&settings, command, &mut out)?,
         Command::Import(args) => {
             let city = City::read(&settings.city_file())?;
-            return Ok(import::cli::run(&args, &settings.data, &city, |command, progress| {
-                match import_done(&settings, Request::Import { command }, progress)? {
+            return Ok(import::cli::run(
+                &args,
+                &settings.data,
+                &city,
+                |command, progress| match import_done(&settings, Request::Import { command }, progress)? {
                     Reply::Imported(report) => Ok(*report),
                     other => Err(unexpected(&other)),
-                }
-            }));
+                },
+            ));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -223,7 +226,11 @@ fn request_done(settings: &Settings, request: &Request) -> anyhow::Result<Reply>
 }
 
 /// As [`request_done`], with a look at how far it is.
-fn import_done(settings: &Settings, request: Request, watch: &mut import::cli::Watch) -> anyhow::Result<Reply> {
+fn import_done(
+    settings: &Settings,
+    request: Request,
+    watch: &mut import::cli::Watch,
+) -> anyhow::Result<Reply> {
     let progress = watch.progress();
     done(settings, request, &mut |at| watch.told(at), |request| import_here(settings, request, &progress))
 }

@@ -237,7 +237,10 @@ pub const FIELDS: &[(&str, &str)] = &[
         "watch.trigger",
         "With \".end\" a file is taken once NAME.end, or NAME with that instead of its last suffix, stands beside it. Always, it must not have changed between two looks.",
     ),
-    ("watch.accept_good", "Whether good lines are taken although others are rejected; those are put into rejected."),
+    (
+        "watch.accept_good",
+        "Whether good lines are taken although others are rejected; those are put into rejected.",
+    ),
     (
         "watch.day_in_name",
         "Whether the file's name says the day that it is the whole of, as 20260401 or 2026-04-01: then a day without any request can be told, too.",
@@ -349,8 +352,10 @@ impl Settings {
         let table = Table::try_from(self).unwrap_or_default();
         let mut text = String::from("# Settings of meguri-gateway in force.\n");
         let mut section = "";
-        let (watch, other): (Vec<_>, Vec<_>) =
-            FIELDS.iter().copied().partition(|(path, _)| path.split_once('.').is_some_and(|(section, _)| section == WATCH));
+        let (watch, other): (Vec<_>, Vec<_>) = FIELDS
+            .iter()
+            .copied()
+            .partition(|(path, _)| path.split_once('.').is_some_and(|(section, _)| section == WATCH));
         for (path, meaning) in &other {
             let (in_section, key) = path.rsplit_once('.').unwrap_or(("", path));
             let value = lookup(&table, path);

@@ -415,9 +415,37 @@ mod tests {
             let answer: Answer = serde_json::from_slice(answer.get(4..).unwrap()).unwrap();
             assert!(matches!(answer, Answer::Ok(Reply::Terminals(_))), "{answer:?}");
         }
-        assert!(matches!(ask(dir.path(), &mut Request::TerminalList, &mut |_| ()), Err(ControlError::NotRunning)));
+        assert!(matches!(
+            ask(dir.path(), &mut Request::TerminalList, &mut |_| ()),
+            Err(ControlError::NotRunning)
+        ));
         writer.stop().await;
         running.ended().await.unwrap();
+    }
+
+    #[test]
+    fn how_far_an_import_is_comes_before_the_reply() {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(dir.path().join(SOCKET)).unwrap();
+        let at = At { stage: import::Stage::Staging, done: 1, of: 2 };
+        let office = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            for _ in 0..2 {
+                let mut length = [0; 4];
+                stream.read_exact(&mut length).unwrap();
+                let mut text = vec![0; u32::from_be_bytes(length) as usize];
+                stream.read_exact(&mut text).unwrap();
+            }
+            for answer in [Answer::Progress(at), Answer::Ok(Reply::Done)] {
+                let bytes = serde_json::to_vec(&answer).unwrap();
+                stream.write_all(&u32::try_from(bytes.len()).unwrap().to_be_bytes()).unwrap();
+                stream.write_all(&bytes).unwrap();
+            }
+        });
+        let mut told = Vec::new();
+        let reply = ask(dir.path(), &mut Request::TerminalList, &mut |at| told.push(at)).unwrap();
+        office.join().unwrap();
+        assert_eq!((reply, told), (Reply::Done, vec![at]));
     }
 
     #[test]

@@ -157,11 +157,7 @@ fn status_1_could_not_read() {
     ended(&folder.import("no,date\n", &[]), 1, "expected columns district, town, items, found only no, date");
     ended(&folder.import("no,\"date\n", &[]), 1, "line 1: expected a closing quote");
     let shift_jis = [day(1).as_bytes(), b"0002,2026-06-10,\x92\x86\x8b\xe6A,x,y\n"].concat();
-    ended(
-        &folder.import(shift_jis, &[]),
-        1,
-        "line 3, column 3 (district): expected UTF-8, found the byte 0x92",
-    );
+    ended(&folder.import(shift_jis, &[]), 1, "line 3: byte 17: expected UTF-8, found the byte 0x92");
     fs::write(folder.path("profile.toml"), PROFILE.replace("town =", "twon =")).unwrap();
     ended(&folder.import(day(1), &[]), 1, "twon");
     fs::remove_file(folder.path("profile.toml")).unwrap();
@@ -374,7 +370,8 @@ fn killed_when(folder: &Folder, there: &str) -> Output {
 }
 
 const STAGING: &str = "SELECT count(*) > 100 AND NOT EXISTS (SELECT 1 FROM taking) FROM taking_step";
-const APPLYING: &str = "SELECT count(*) > 100 AND EXISTS (SELECT 1 FROM taking) AND (SELECT count(*) FROM pickup) > 100
+const APPLYING: &str =
+    "SELECT count(*) > 100 AND EXISTS (SELECT 1 FROM taking) AND (SELECT count(*) FROM pickup) > 100
     FROM taking_step";
 
 #[track_caller]
@@ -430,14 +427,19 @@ fn status_4_the_good_lines_are_taken_and_the_rest_can_be_corrected() {
     let folder = Folder::new();
     ended(&folder.import(day(4), &[]), 0, "taken");
     ended(&folder.import(MIXED, &[]), 2, "nothing was taken");
-    ended(&folder.import(MIXED, &["--accept-good", "--dry-run"]), 4, "all but the rejected lines would be taken");
+    ended(
+        &folder.import(MIXED, &["--accept-good", "--dry-run"]),
+        4,
+        "all but the rejected lines would be taken",
+    );
     assert!(!folder.path("day.csv.rejected.csv").exists());
     let output = folder.import(MIXED, &["--accept-good"]);
     ended(&output, 4, "line 3, column 3 (district): expected a district");
     ended(&output, 4, "taken as import 2, but for the rejected lines");
     ended(&output, 4, "import that file with --changes");
     let rejected = fs::read(folder.path("day.csv.rejected.csv")).unwrap();
-    let stood = b"\xEF\xBB\xBFno,date,district,town,items\r\n0002,2026-06-10,?,x,y\r\n0004,2026-06-10,?,\"x\"\"\",y";
+    let stood =
+        b"\xEF\xBB\xBFno,date,district,town,items\r\n0002,2026-06-10,?,x,y\r\n0004,2026-06-10,?,\"x\"\"\",y";
     assert_eq!(rejected, stood);
     // What was rejected is not missing.
     assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 4);
@@ -466,7 +468,10 @@ fn status_4_the_good_lines_are_taken_and_the_rest_can_be_corrected() {
         "no,date,district,town,items\n0005,2026-06-10\n"
     );
     assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 4);
-    assert_eq!(folder.import("no,date,district,town,items\n1,x,,,\n", &["--accept-good"]).status.code(), Some(1));
+    assert_eq!(
+        folder.import("no,date,district,town,items\n1,x,,,\n", &["--accept-good"]).status.code(),
+        Some(1)
+    );
 }
 
 #[test]

@@ -824,8 +824,14 @@ async fn what_terminals_say_is_acknowledged_while_a_large_file_is_taken() {
         content.push_str(&format!("{:04},2090-01-{:02},本川町,机\n", n % 1_000, n / 1_000 + 1));
     }
     let profile = PROFILE.to_owned();
-    let file =
-        File { name: "day.csv".into(), content, profile, days: Vec::new(), accept_good: false, changes: false };
+    let file = File {
+        name: "day.csv".into(),
+        content,
+        profile,
+        days: Vec::new(),
+        accept_good: false,
+        changes: false,
+    };
     let progress = Progress::default();
     let watched = progress.clone();
     let taking = tokio::spawn(async move { taker.take(Command::File(file), &progress).await });
@@ -863,8 +869,14 @@ async fn an_import_makes_each_list_anew_once() {
         content.push_str(&format!("{n:04},{},本川町,机\n", bench.today));
     }
     let profile = PROFILE.to_owned();
-    let file =
-        File { name: "day.csv".into(), content, profile, days: Vec::new(), accept_good: false, changes: false };
+    let file = File {
+        name: "day.csv".into(),
+        content,
+        profile,
+        days: Vec::new(),
+        accept_good: false,
+        changes: false,
+    };
     taker.take(Command::File(file), &Progress::default()).await.unwrap().unwrap();
     for terminal in ["t-1", "t-2"] {
         let (_, _, list) = bench.list(terminal).await;

@@ -158,7 +158,11 @@ impl<'a> Ack<'a> {
             ));
         }
         if let Some(rejected) = self.rejected_file {
-            lines.push(format!("誤りのある行: {} 行、{} に書き出しました", self.rejected_lines, printable(rejected)));
+            lines.push(format!(
+                "誤りのある行: {} 行、{} に書き出しました",
+                self.rejected_lines,
+                printable(rejected)
+            ));
         }
         for Missing { date, planned, missing } in self.missing {
             lines.push(format!("{date}: 予定 {planned} 件のうち {missing} 件がファイルにありません"));

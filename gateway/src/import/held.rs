@@ -166,8 +166,8 @@ pub(super) fn find(conn: &Connection, id: i64) -> Result<Held, ImportError> {
     let has = |word| how.split_whitespace().any(|other| other == word);
     let days = days.split_whitespace().filter_map(|day| day.parse().ok()).collect();
     // What is held was UTF-8.
-    let content =
-        String::from_utf8(content).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let content = String::from_utf8(content)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     let (accept_good, changes) = (has(ACCEPT_GOOD), has(CHANGES));
     Ok(Held { file: File { name, content, profile: text.to_owned(), days, accept_good, changes }, profile })
 }

@@ -377,8 +377,8 @@ impl<'a> Take<'a> {
     }
 
     fn outcome(&self) -> Outcome {
-        let good = self.reading.problems.is_empty()
-            || (self.file.accept_good && !self.reading.requests.is_empty());
+        let good =
+            self.reading.problems.is_empty() || (self.file.accept_good && !self.reading.requests.is_empty());
         if !good || !self.plan.problems.is_empty() {
             Outcome::Rejected
         } else if !self.plan.missing.is_empty() && self.released.is_none() {

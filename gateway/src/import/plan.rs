@@ -108,11 +108,7 @@ pub(super) fn change(visit: &Visit, cancelled: bool, stop: Option<i64>, stored: 
         (true, OfficeWord::Planned | OfficeWord::Revisit { .. }) => Some(OfficeWord::Cancelled),
         _ => None,
     };
-    Change {
-        fields: stored.visit.differences(visit),
-        word,
-        stop: stop.filter(|stop| *stop != stored.stop),
-    }
+    Change { fields: stored.visit.differences(visit), word, stop: stop.filter(|stop| *stop != stored.stop) }
 }
 
 impl Change {

@@ -137,9 +137,8 @@ pub(super) fn read(
 
 /// How many lines a file has, as an editor counts them.
 fn lines_of(content: &[u8]) -> u64 {
-    let ends = |(at, byte): (usize, &u8)| {
-        *byte == b'\n' || (*byte == b'\r' && content.get(at + 1) != Some(&b'\n'))
-    };
+    let ends =
+        |(at, byte): (usize, &u8)| *byte == b'\n' || (*byte == b'\r' && content.get(at + 1) != Some(&b'\n'));
     let ended = content.iter().enumerate().filter(|&at| ends(at)).count() as u64;
     ended + u64::from(!matches!(content.last(), None | Some(b'\n' | b'\r')))
 }

@@ -193,7 +193,10 @@ impl Rejected {
         writeln!(f, "  {:<11} {:>7}", "rejected", self.lines)?;
         if let Some(file) = &self.file {
             let file = printable(file);
-            writeln!(f, "  the rejected lines are in {file}: correct them, and import that file with --changes")?;
+            writeln!(
+                f,
+                "  the rejected lines are in {file}: correct them, and import that file with --changes"
+            )?;
         }
         for Kept { date, pickups } in &self.kept {
             writeln!(

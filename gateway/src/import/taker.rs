@@ -62,7 +62,8 @@ impl Taker {
         for _ in 0..TRIES {
             let (city, at, asked) = (self.inner.city.clone(), progress.clone(), command.clone());
             // Reading and comparing a file takes a reader's time, not the writer's.
-            let prepared = self.inner.readers.with(move |conn| Ok(Prepared::new(conn, &city, asked, &at))).await?;
+            let prepared =
+                self.inner.readers.with(move |conn| Ok(Prepared::new(conn, &city, asked, &at))).await?;
             let prepared = match prepared {
                 Ok(prepared) if prepared.rejected() => return Ok(Ok(prepared.report().clone())),
                 Ok(prepared) => prepared,
@@ -190,7 +191,8 @@ impl Here<'_> {
             let incarnation = self.held.incarnation;
             let tx = self.held.conn.transaction().map_err(store("begin"))?;
             let mut memory = Memory::default();
-            let mut ctx = Context { now: self.clock.now(), city: self.city, incarnation, memory: &mut memory };
+            let mut ctx =
+                Context { now: self.clock.now(), city: self.city, incarnation, memory: &mut memory };
             // Lists and listeners catch up when a gateway starts.
             let turn = taking.turn(&tx, &mut ctx, &mut Effects::default(), TURN)?;
             tx.commit().map_err(store("commit"))?;

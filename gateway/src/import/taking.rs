@@ -359,8 +359,8 @@ impl Taking {
         }
         // Facts that came before the pickups they speak of, as where the office is a copy put back.
         let until = clock.began + clock.budget;
-        if let Some(tried) =
-            aside::retry_known(tx, ctx, fx, self.tried, until).map_err(store("try again what was set aside"))?
+        if let Some(tried) = aside::retry_known(tx, ctx, fx, self.tried, until)
+            .map_err(store("try again what was set aside"))?
         {
             self.tried = tried;
             return Ok(false);

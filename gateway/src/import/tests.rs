@@ -354,7 +354,10 @@ fn a_full_disk_is_told_as_such() {
     let mut office = Office::new();
     office.room(4);
     let error = office.run(file(&PROFILE, &day(&lines(500)))).unwrap_err().to_string();
-    assert!(error.contains("the store can't prepare what the file says: database or disk is full"), "{error}");
+    assert!(
+        error.contains("the store can't prepare what the file says: database or disk is full"),
+        "{error}"
+    );
     assert_eq!(office.texts("SELECT count(*) FROM pickup, import"), ["0"]);
     office.room(1_000);
     office.go_on();
@@ -454,7 +457,10 @@ fn a_large_file_is_held_in_parts() {
     let id = held.import.unwrap();
     let Command::File(file) = named else { unreachable!() };
     let found = held::find(&office.store.conn, id).unwrap();
-    assert_eq!((found.file.content == file.content, found.file.days, found.file.accept_good), (true, file.days, true));
+    assert_eq!(
+        (found.file.content == file.content, found.file.days, found.file.accept_good),
+        (true, file.days, true)
+    );
     assert_eq!(found.file.profile, file.profile);
     assert_eq!(office.run(Command::Release { id, anyway: false }).unwrap().counts.cancelled, 750);
     assert_eq!(office.texts("SELECT count(*) FROM kept_part"), ["0"]);
@@ -910,7 +916,8 @@ fn what_a_rejected_line_may_be_of_is_not_missing() {
         assert_eq!((report.outcome, report.exit_status()), (Outcome::Applied, 4), "{to}: {report}");
         assert_eq!(report.rejected.as_ref().map(|rejected| rejected.lines), Some(1), "{to}: {report}");
         let cancelled = |date: &str| {
-            office.texts(&format!("SELECT count(*) FROM pickup WHERE state = 'cancelled' AND date = '{date}'"))
+            office
+                .texts(&format!("SELECT count(*) FROM pickup WHERE state = 'cancelled' AND date = '{date}'"))
         };
         let expected = (vec![cancelled_today.to_string()], vec![cancelled_tomorrow.to_string()]);
         assert_eq!((cancelled("2026-06-10"), cancelled("2026-06-11")), expected, "{to}: {report}");
@@ -927,14 +934,24 @@ fn a_request_with_one_bad_line_is_left_out_whole() {
     let lines_of = "[items.lines]\nname = \"品目1\"\ncount = { column = \"個数1\", default = \"1\" }\n";
     let profile = format!("{}{lines_of}", &PROFILE[..start]);
     let mut office = Office::new();
-    let all = [line(1), line(2), line(1).replace("椅子,2", "棚,x"), "".into(), line(3), line(2).replace("椅子", "机")];
+    let all = [
+        line(1),
+        line(2),
+        line(1).replace("椅子,2", "棚,x"),
+        "".into(),
+        line(3),
+        line(2).replace("椅子", "机"),
+    ];
     let report = office.run(good_of(&profile, &day(&all))).unwrap();
     let rejected = report.rejected.unwrap();
     assert_eq!((rejected.lines, rejected.places), (2, vec![(2, 2), (4, 5)]));
-    assert_eq!(office.texts("SELECT reception, items FROM pickup"), [
-        r#"0002 [{"count":2,"name":"椅子"},{"count":2,"name":"机"}]"#,
-        r#"0003 [{"count":2,"name":"椅子"}]"#,
-    ]);
+    assert_eq!(
+        office.texts("SELECT reception, items FROM pickup"),
+        [
+            r#"0002 [{"count":2,"name":"椅子"},{"count":2,"name":"机"}]"#,
+            r#"0003 [{"count":2,"name":"椅子"}]"#,
+        ]
+    );
     // The same key twice, where that is no further item: nobody can tell which counts.
     let report = office.run(good_of(&PROFILE, &day(&[line(7), line(8), line(7)]))).unwrap();
     assert_eq!(report.rejected.unwrap().places, [(2, 2), (4, 4)]);

@@ -10,9 +10,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use jiff::Zoned;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::Zoned;
 use meguri_config::Clock;
 use meguri_config::terminal::seconds;
 use meguri_proto::Digest;
@@ -81,7 +81,13 @@ impl Trouble {
 impl Watcher {
     /// The watchers of all folders in the settings.
     #[must_use]
-    pub fn all(settings: &Settings, taker: &Taker, writer: &Writer, changes: &Changes, clock: &Clock) -> Vec<Self> {
+    pub fn all(
+        settings: &Settings,
+        taker: &Taker,
+        writer: &Writer,
+        changes: &Changes,
+        clock: &Clock,
+    ) -> Vec<Self> {
         let watcher = |(index, watch): (usize, &config::Watch)| Self {
             number: index + 1,
             settings: watch.clone(),
@@ -129,7 +135,8 @@ impl Watcher {
             }
             seen.insert(name.clone(), *now);
             let triggers = self.triggers(&text, &there);
-            if self.seen.get(name) == Some(now) && (self.settings.trigger.is_empty() || !triggers.is_empty()) {
+            if self.seen.get(name) == Some(now) && (self.settings.trigger.is_empty() || !triggers.is_empty())
+            {
                 ready.push((now.modified, name.clone(), triggers, *now));
             }
         }
@@ -248,7 +255,12 @@ impl Watcher {
     }
 
     /// Has it taken. What is wrong with the file itself is told in its acknowledgement.
-    async fn take(&self, name: &str, profile: String, content: &[u8]) -> Result<Result<Report, Problem>, Trouble> {
+    async fn take(
+        &self,
+        name: &str,
+        profile: String,
+        content: &[u8],
+    ) -> Result<Result<Report, Problem>, Trouble> {
         let days = match self.settings.day_in_name.then(|| day_of(name)) {
             Some(None) => {
                 let problem = "expected a day in the file's name, like 20260401 or 2026-04-01, found none";
