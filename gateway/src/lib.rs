@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 mod direction;
+pub mod encoding;
 pub mod import;
 pub mod ingest;
 pub mod link;
