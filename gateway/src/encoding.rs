@@ -47,17 +47,20 @@ pub struct Undecodable {
 ///
 /// # Errors
 /// When they are something else: another encoding or another kind of file, as far as can be told, or damaged.
-pub fn decode(bytes: &[u8], encoding: Encoding) -> Result<String, Undecodable> {
-    if let Some(kind) = kind(bytes) {
+pub fn decode(bytes: Vec<u8>, encoding: Encoding) -> Result<String, Undecodable> {
+    if let Some(kind) = kind(&bytes) {
         return Err(Undecodable { at: None, problem: format!("expected a CSV file, found {kind}") });
     }
     match encoding {
         Encoding::Utf8 => {
-            let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
-            let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error))?;
-            Ok(text.to_owned())
+            let mut text =
+                String::from_utf8(bytes).map_err(|error| not_utf8(error.as_bytes(), error.utf8_error()))?;
+            if text.starts_with('\u{FEFF}') {
+                text.drain(..'\u{FEFF}'.len_utf8());
+            }
+            Ok(text)
         }
-        Encoding::Cp932 => cp932(bytes),
+        Encoding::Cp932 => cp932(&bytes),
     }
 }
 
@@ -406,7 +409,7 @@ mod tests {
     }
 
     fn told(bytes: &[u8], encoding: Encoding) -> (Option<(u64, u64)>, String) {
-        let Undecodable { at, problem } = decode(bytes, encoding).unwrap_err();
+        let Undecodable { at, problem } = decode(bytes.to_vec(), encoding).unwrap_err();
         (at, problem)
     }
 
@@ -421,11 +424,11 @@ mod tests {
             (b"\x81\x60\x81\x7c\x81\x61\x81\x5c\x81\x91\x81\x92\x81\xca", "～－∥―￠￡￢"),
             (b"\\~", "\\~"),
         ] {
-            assert_eq!(decode(bytes, Encoding::Cp932).unwrap(), text);
+            assert_eq!(decode(bytes.to_vec(), Encoding::Cp932).unwrap(), text);
             assert_eq!(encode(text).unwrap(), bytes, "{text}");
         }
         // What NEC and IBM both have a code for is written as Windows writes it.
-        assert_eq!(decode(b"\xee\xe0\xed\x95", Encoding::Cp932).unwrap(), "髙﨑");
+        assert_eq!(decode(b"\xee\xe0\xed\x95".to_vec(), Encoding::Cp932).unwrap(), "髙﨑");
         // The other names of signs are the same codes.
         assert_eq!(encode("〜−‖—¢£¬¥‾").unwrap(), encode("～－∥―￠￡￢￥￣").unwrap());
     }
@@ -461,7 +464,7 @@ mod tests {
         let table = gaiji(&[("F040", "𠮷"), ("F041", "葛\u{E0100}"), ("U+E002", "鷗")]).unwrap();
         let bytes = b"\xf0\x40\x96\xec\xf0\x41\x8a\x8b\xf0\x42";
         assert_eq!(encode_with("𠮷野葛\u{E0100}葛鷗", &table).unwrap(), bytes);
-        let text = decode(bytes, Encoding::Cp932).unwrap();
+        let text = decode(bytes.to_vec(), Encoding::Cp932).unwrap();
         assert_eq!(table.look_up(&text).unwrap(), "𠮷野葛\u{E0100}葛鷗");
     }
 
@@ -494,7 +497,7 @@ mod tests {
         assert!(problem.contains("this looks like UTF-8, the profile says cp932"), "{problem}");
         let marked = [MARK, b"a,b\n"].concat();
         assert!(told(&marked, Encoding::Cp932).1.contains("looks like UTF-8"));
-        assert_eq!(decode(&marked, Encoding::Utf8).unwrap(), "a,b\n");
+        assert_eq!(decode(marked, Encoding::Utf8).unwrap(), "a,b\n");
         assert!(told(&euc, Encoding::Utf8).1.contains("looks like EUC-JP"));
         for encoding in [Encoding::Utf8, Encoding::Cp932] {
             assert!(

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::direction::printable;
+use crate::encoding::{self, Undecodable};
 use crate::store::sql;
 use crate::touched::Touched;
 use apply::{NotApplied, Writing};
@@ -490,17 +491,21 @@ impl Imports {
     }
 }
 
-/// A file's bytes as text. The error names the place of the first thing that keeps it from being read as a whole.
+/// A file's bytes as the text that all else works on, in the encoding that the profile names.
 ///
 /// # Errors
-/// When the profile can't be used, or the file is not UTF-8.
+/// When the profile can't be used, or the file is too large, of another kind or encoding, or damaged.
 pub fn text(file: &str, profile: &str, content: Vec<u8>) -> Result<String, ImportError> {
-    String::from_utf8(content).or_else(|error| {
-        let profile = Profile::parse(profile)?;
-        let read = read::check(&profile, error.as_bytes());
-        // Reading meets every byte, so it has met what is not UTF-8.
-        let problem = read.err().unwrap_or_else(|| Problem::of_file("expected UTF-8"));
-        Err(ImportError::Unreadable { file: file.to_owned(), problem })
+    let profile = Profile::parse(profile)?;
+    let unreadable = |problem| ImportError::Unreadable { file: file.to_owned(), problem };
+    if content.len() > FILE_BYTES {
+        return Err(unreadable(table::too_large()));
+    }
+    encoding::decode(content, profile.encoding).map_err(|Undecodable { at, problem }| {
+        unreadable(match at {
+            Some((line, byte)) => Problem::at(line, None, format!("byte {byte}: {problem}")),
+            None => Problem::of_file(problem),
+        })
     })
 }
 

@@ -37,6 +37,8 @@ use std::fmt;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 
+use crate::encoding::Encoding;
+
 /// Stands for the number of the item in a column's name of [`Items::Columns`].
 pub const NUMBER: &str = "{n}";
 
@@ -54,6 +56,10 @@ pub struct Profile {
     /// before the import is held for a person. Default 5.
     #[serde(default = "missing_percent")]
     pub missing_percent: u8,
+    /// How the file's text is written as bytes: `utf-8` (the default; a byte order mark may stand before it) or `cp932`,
+    /// which is Shift_JIS as Windows has it.
+    #[serde(default)]
+    pub encoding: Encoding,
     /// What stands between cells, one ASCII character. Default a comma.
     #[serde(default = "comma")]
     pub delimiter: char,

@@ -98,13 +98,6 @@ pub(super) fn read(
     reader.finish()
 }
 
-/// Reads a file's bytes through, for the first thing that is wrong with the file as a whole.
-pub(super) fn check(profile: &Profile, content: &[u8]) -> Result<(), Problem> {
-    let mut table = Table::open(content, profile)?;
-    while !matches!(table.next()?, Next::End) {}
-    Ok(())
-}
-
 struct Reader<'a> {
     profile: &'a Profile,
     city: &'a City,

@@ -98,8 +98,7 @@ impl<'a> Table<'a> {
     /// The problem is one of the whole file: nothing of it can be read.
     pub(super) fn open(content: &'a [u8], profile: &Profile) -> Result<Self, Problem> {
         if content.len() > FILE_BYTES {
-            let problem = format!("expected at most {FILE_BYTES} bytes, found more; split the file");
-            return Err(Problem::of_file(problem));
+            return Err(too_large());
         }
         if content.starts_with(&[0xFE, 0xFF]) || content.starts_with(&[0xFF, 0xFE]) {
             return Err(Problem::of_file("expected UTF-8, found UTF-16; save it as CSV UTF-8"));
@@ -246,6 +245,10 @@ impl<'a> Table<'a> {
         };
         self.record.iter().enumerate().map(cell).collect()
     }
+}
+
+pub(super) fn too_large() -> Problem {
+    Problem::of_file(format!("expected at most {FILE_BYTES} bytes, found more; split the file"))
 }
 
 /// Trims a cell. Line breaks become one kind, tabs become spaces, and marks that turn the direction of writing go: on a
