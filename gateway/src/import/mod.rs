@@ -8,7 +8,10 @@
 mod apply;
 pub mod cli;
 mod columns;
+mod dates;
 mod held;
+mod letters;
+mod line;
 mod plan;
 pub mod profile;
 mod read;

@@ -868,3 +868,6 @@ proptest! {
         prop_assert_eq!(pickups, [if taken { "1" } else { "0" }]);
     }
 }
+
+#[path = "tests_reading.rs"]
+mod reading;
