@@ -17,6 +17,7 @@ use crate::broker::{Broker, Embedded, Login};
 use crate::changes::Changes;
 use crate::config::{External, Settings};
 use crate::control::{self, Desk};
+use crate::import::Taker;
 use crate::link::Link;
 use crate::office::Office;
 use crate::outbox::Outbox;
@@ -61,8 +62,18 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     let (writer, writing) = Writer::start(parts).context("can't start the writer's thread")?;
     let mut link = Link::start(broker.login(), &city.id, &settings, writer.clone(), waiting);
-    let desk =
-        Desk { writer: writer.clone(), readers: readers.clone(), city: city.clone(), broker: broker.clone() };
+    let taker = Taker::new(writer.clone(), readers.clone(), city.clone());
+    // What an earlier run decided and did not end comes first.
+    let going_on = tokio::spawn({
+        let taker = taker.clone();
+        async move { taker.go_on().await }
+    });
+    let desk = Desk {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        taker: taker.clone(),
+        broker: broker.clone(),
+    };
     let stopping = changes.clone();
     let control = tokio::spawn(control::serve(control, desk, async move { stopping.stopping().await }));
     let days = tokio::spawn(days(writer.clone(), seconds(settings.timers.day)));
@@ -103,6 +114,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     changes.stop();
     // Commands that had come are done and answered while the writer still works.
     let answered = control.await;
+    going_on.abort();
     link.take_no_more();
     // What was handed over is written and acknowledged; only then the line ends.
     writer.stop().await;

@@ -6,6 +6,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use meguri_config::City;
 use meguri_gateway::import::profile::Profile;
@@ -339,6 +341,137 @@ fn beside_a_running_gateway_the_file_goes_through_it() {
     );
     ended(&folder.import("no\n", &[]), 1, "expected columns");
     assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 10);
+}
+
+/// More than fits into a few transactions.
+fn big() -> String {
+    let mut content = "no,date,district,town,items\n".to_owned();
+    for n in 0..20_000 {
+        let date = format!("2026-05-{:02}", n / 1_000 + 1);
+        content.push_str(&format!("{n:05},{date},中区A,紙屋町一丁目,タンス×1、椅子×2\n"));
+    }
+    content
+}
+
+/// Kills a gateway with SIGKILL as soon as the store says that its import is there. Says what the command said.
+fn killed_when(folder: &Folder, there: &str) -> Output {
+    let mut serving = serve(folder);
+    fs::write(folder.path("big.csv"), big()).unwrap();
+    let mut import = folder.gateway();
+    import.arg("import").arg("--profile").arg(folder.path("profile.toml")).arg(folder.path("big.csv"));
+    let mut import = import.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while folder.count(there) == 0 {
+        assert!(import.try_wait().unwrap().is_none(), "it was through before it could be killed");
+        thread::sleep(Duration::from_millis(1));
+    }
+    serving.child.kill().unwrap();
+    serving.child.wait().unwrap();
+    import.wait_with_output().unwrap()
+}
+
+const STAGING: &str = "SELECT count(*) > 100 AND NOT EXISTS (SELECT 1 FROM taking) FROM taking_step";
+const APPLYING: &str =
+    "SELECT count(*) > 100 AND EXISTS (SELECT 1 FROM taking) AND (SELECT count(*) FROM pickup) > 100
+    FROM taking_step";
+
+#[track_caller]
+fn comes_to(folder: &Folder, select: &str, wanted: i64) {
+    for _ in 0..3_000 {
+        if folder.count(select) == wanted {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{select} stays {}", folder.count(select));
+}
+
+#[test]
+fn killed_before_it_is_decided_nothing_is_taken() {
+    let folder = Folder::new();
+    ended(&killed_when(&folder, STAGING), 1, "went away without an answer");
+    assert!(folder.count("SELECT count(*) FROM taking_step") > 0);
+    let _serving = serve(&folder);
+    comes_to(&folder, "SELECT count(*) FROM taking_step", 0);
+    assert_eq!(folder.count("SELECT (SELECT count(*) FROM pickup) + (SELECT count(*) FROM import)"), 0);
+    ended(&folder.import(big(), &[]), 0, "added         20000");
+}
+
+#[test]
+fn killed_after_it_is_decided_all_is_taken() {
+    let folder = Folder::new();
+    ended(&killed_when(&folder, APPLYING), 1, "went away without an answer");
+    assert!(folder.count("SELECT count(*) FROM pickup") < 20_000);
+    let _serving = serve(&folder);
+    comes_to(&folder, "SELECT count(*) FROM taking", 0);
+    assert_eq!(folder.count("SELECT count(*) FROM pickup"), 20_000);
+    assert_eq!(folder.count("SELECT count(*) FROM history"), 20_000);
+    ended(&folder.import(big(), &[]), 0, "unchanged     20000");
+}
+
+#[test]
+fn what_a_killed_gateway_left_is_ended_by_the_next_command() {
+    let folder = Folder::new();
+    ended(&killed_when(&folder, APPLYING), 1, "went away without an answer");
+    ended(&folder.import(day(3), &[]), 0, "added             3");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup"), 20_003);
+}
+
+const MIXED: &[u8] = b"\xEF\xBB\xBFno,date,district,town,items\r\n\
+    0001,2026-06-10,\xE4\xB8\xAD\xE5\x8C\xBAA,x,\xE6\xA4\x85\xE5\xAD\x90\r\n\
+    0002,2026-06-10,?,x,y\r\n\
+    0003,2026-06-10,\xE4\xB8\xAD\xE5\x8C\xBAA,x,z\r\n\
+    0004,2026-06-10,?,\"x\"\"\",y";
+
+#[test]
+fn status_4_the_good_lines_are_taken_and_the_rest_can_be_corrected() {
+    let folder = Folder::new();
+    ended(&folder.import(day(4), &[]), 0, "taken");
+    ended(&folder.import(MIXED, &[]), 2, "nothing was taken");
+    ended(
+        &folder.import(MIXED, &["--accept-good", "--dry-run"]),
+        4,
+        "all but the rejected lines would be taken",
+    );
+    assert!(!folder.path("day.csv.rejected.csv").exists());
+    let output = folder.import(MIXED, &["--accept-good"]);
+    ended(&output, 4, "line 3, column 3 (district): expected a district");
+    ended(&output, 4, "taken as import 2, but for the rejected lines");
+    ended(&output, 4, "import that file with --changes");
+    let rejected = fs::read(folder.path("day.csv.rejected.csv")).unwrap();
+    let stood =
+        b"\xEF\xBB\xBFno,date,district,town,items\r\n0002,2026-06-10,?,x,y\r\n0004,2026-06-10,?,\"x\"\"\",y";
+    assert_eq!(rejected, stood);
+    // What was rejected is not missing.
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 4);
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE rev = 2"), 2);
+    // Never overwritten, and then nothing is taken.
+    ended(&folder.import(MIXED, &["--accept-good"]), 1, "is there already and is not overwritten");
+    let other = folder.path("other.csv");
+    let output = folder.import(MIXED, &["--json", "--accept-good", "--rejected", other.to_str().unwrap()]);
+    let told = report(&output).rejected.unwrap();
+    assert_eq!((output.status.code(), told.lines, told.header), (Some(4), 2, 1));
+    assert_eq!((told.places, told.file), (vec![(3, 3), (5, 5)], Some(other.display().to_string())));
+    assert_eq!(fs::read(other).unwrap(), stood);
+    // Corrected, it changes those and cancels nothing.
+    let corrected = String::from_utf8(rejected).unwrap().replace('?', "中区A");
+    ended(&folder.import(&corrected, &[]), 3, "held");
+    ended(&folder.import(&corrected, &["--changes"]), 0, "changed           2");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open' AND rev = 2"), 4);
+    // Beside a gateway it is the same; a line that is no line of the table keeps its day from being cut.
+    let _serving = serve(&folder);
+    fs::remove_file(folder.path("day.csv.rejected.csv")).unwrap();
+    let broken = format!("{}0005,2026-06-10\n", day(2));
+    let output = folder.import(&broken, &["--accept-good"]);
+    ended(&output, 4, "2026-06-10: 2 missing pickups are not cancelled");
+    assert_eq!(
+        fs::read_to_string(folder.path("day.csv.rejected.csv")).unwrap(),
+        "no,date,district,town,items\n0005,2026-06-10\n"
+    );
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 4);
+    assert_eq!(
+        folder.import("no,date,district,town,items\n1,x,,,\n", &["--accept-good"]).status.code(),
+        Some(1)
+    );
 }
 
 #[test]

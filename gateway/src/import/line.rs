@@ -280,7 +280,7 @@ impl<'a> Values<'a> {
     }
 
     /// The district's entry in the city's plan.
-    fn district(&self, line: &Line) -> Result<District, Problem> {
+    pub(super) fn district(&self, line: &Line) -> Result<District, Problem> {
         self.get(line, &self.columns.district, |name| {
             self.plan.as_ref().and_then(|plan| plan.districts.find(&self.letters, name)).map(|&found| found.clone()).ok_or_else(|| {
                 // Whoever has just put it there looks for it in vain.
