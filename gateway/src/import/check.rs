@@ -14,6 +14,7 @@ use super::report::{Column, Problem};
 use super::table::{Line, Next, Table};
 use super::{ImportError, profile, text, value};
 use crate::direction::printable;
+use crate::encoding::{is_private, name};
 
 /// What a check found.
 #[derive(Debug, Clone, Serialize)]
@@ -129,7 +130,8 @@ fn first_lines(
     let mut table = Table::open(content.as_bytes(), profile)?;
     checked.lacking = table.header.lacking(&profile.columns()).into_iter().map(str::to_owned).collect();
     let values = Values::new(profile, city, &[], &table.header)?;
-    let unused = |index: &usize| !values.columns.used.contains(index);
+    let columns = &values.columns;
+    let unused = |index: &usize| !columns.used.contains(index) && !columns.skip.contains(index);
     checked.unused =
         (0..table.header.names.len()).filter(unused).map(|index| table.header.named(index)).collect();
     while checked.lines.len() < most {
@@ -243,6 +245,12 @@ fn line_read(profile: &Profile, values: &Values<'_>, looked_up: bool, mut line: 
     LineChecked { line: number, skipped: None, key, values: read, problems }
 }
 
+/// A cell as it stands, with its external characters as codes: no font knows them.
+fn spelled(cell: &str) -> String {
+    let one = |c: char| if is_private(c) { format!("[{}]", name(c)) } else { c.to_string() };
+    printable(&cell.chars().map(one).collect::<String>())
+}
+
 impl Checked {
     /// Whether all that was looked at can be read.
     #[must_use]
@@ -316,7 +324,7 @@ impl LineChecked {
             let name = words.field(field);
             let from = match (column, cell) {
                 (Some(column), Some(cell)) if cell != value => {
-                    format!("   <- {}「{}」", printable(column), printable(cell))
+                    format!("   <- {}「{}」", printable(column), spelled(cell))
                 }
                 (Some(column), _) => format!("   <- {}", printable(column)),
                 _ => String::new(),

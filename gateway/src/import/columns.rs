@@ -64,7 +64,7 @@ pub(super) struct Columns {
     pub(super) header: Header,
     pub(super) key: Vec<KeyPart>,
     pub(super) skip: Vec<usize>,
-    /// The columns that anything is read of.
+    /// The columns that anything of a request is read of.
     pub(super) used: Vec<usize>,
     pub(super) date: Source,
     pub(super) district: Source,
@@ -88,7 +88,7 @@ impl Columns {
     pub(super) fn resolve(profile: &Profile, header: &Header, letters: &Letters) -> Result<Self, Problem> {
         header.expect(&profile.columns())?;
         let mut used = BTreeSet::new();
-        for name in profile.key.iter().chain(profile.skip.iter().map(|rule| &rule.column)) {
+        for name in &profile.key {
             used.insert(header.column(name)?);
         }
         let used = std::cell::RefCell::new(used);

@@ -100,6 +100,12 @@ impl<'a> Values<'a> {
     /// Looks up the external characters of the cells that are used, and gives signs one name. Characters that the
     /// profile's table lacks are problems.
     pub(super) fn look_up(&self, line: &mut Line) -> Vec<Problem> {
+        // Names, which have most external characters, are often there for a rule alone: what that can't know, it passes.
+        for &column in &self.columns.skip {
+            if let Ok(known) = self.letters.cell(&line.cells[column]).map(std::borrow::Cow::into_owned) {
+                line.cells[column] = known;
+            }
+        }
         let mut problems = Vec::new();
         for &column in &self.columns.used {
             let cell = &mut line.cells[column];

@@ -113,11 +113,13 @@ fn what_stands_at_an_old_files_end() {
 #[test]
 fn an_external_character_that_nobody_knows_is_an_error_of_its_line() {
     let lines = [
-        // Nothing is read of the name.
+        // Nothing is read of the name, or only a rule looks at it.
         old("1", "机").replace("山田", "\u{E002}田"),
         old("2", "机").replace("門の前", "\u{E001}西\u{E003}"),
         old("\u{E004}", "机"),
     ];
+    let by_name = format!("{OLD}[[skip]]\nname = \"names\"\ncolumn = \"氏名\"\nmatches = \"テスト*\"\n");
+    assert_eq!(taken(&mut Office::new(), &by_name, windows(&lines[..1])).counts.added, 1);
     let report = taken(&mut Office::new(), OLD, windows(&lines));
     let told: Vec<_> = report.problems.iter().map(ToString::to_string).collect();
     assert_eq!(report.outcome, Outcome::Rejected);
@@ -250,6 +252,101 @@ fn hostile_files() {
     assert_eq!(Office::new().import(&PROFILE, &format!("{header}\n{first}\n")).counts.added, 1);
     let error = Office::new().run(file(&PROFILE, &format!("{}\n", wide(10_000)))).unwrap_err().to_string();
     assert!(error.contains("expected columns 収集日") && error.chars().count() < 500, "{error}");
+}
+
+const EXAMPLE: &str = include_str!("../../profiles/reception-cp932.toml");
+const EXAMPLE_FILE: &[u8] = include_bytes!("../../profiles/reception-cp932.csv");
+
+fn example_city() -> City {
+    City::parse(Path::new("city.toml"), include_str!("../../profiles/reception-cp932-city.toml")).unwrap()
+}
+
+fn checked(profile: &str, city: Option<&City>, content: &[u8], language: Language) -> Checked {
+    let today = "2026-03-25".parse().unwrap();
+    let file = Some(("reception-cp932.csv".to_owned(), content.to_vec()));
+    check(profile, city, today, file, 3, language).unwrap()
+}
+
+/// The integrator's guide shows the example, and what a check says of it.
+#[test]
+fn the_guides_example_is_as_it_says() {
+    let guide = include_str!("../../../docs/profiles.md");
+    let city = example_city();
+    for language in [Language::Ja, Language::En] {
+        let told = checked(EXAMPLE, Some(&city), EXAMPLE_FILE, language).to_string();
+        let start = told.find("reception-cp932.csv").unwrap();
+        assert!(
+            guide.contains(told[start..].trim_end()),
+            "docs/profiles.md should show:\n{}",
+            &told[start..]
+        );
+    }
+    let content = text("reception-cp932.csv", EXAMPLE, EXAMPLE_FILE.to_vec()).unwrap();
+    for line in content
+        .lines()
+        .filter(|line| !line.contains('\u{E000}') && !line.contains('\u{E001}') && line.len() > 60)
+    {
+        assert!(guide.contains(line.trim_end()), "docs/profiles.md should show: {line}");
+    }
+    let Command::File(file) = file(EXAMPLE, &content) else { panic!("it is a file") };
+    let report = Prepared::without_store(&city, file, &Progress::default()).unwrap().report().clone();
+    let counts = Counts { lines: 6, skipped: 1, requests: 4, added: 4, cancelled: 1, ..Counts::default() };
+    assert_eq!((report.outcome, report.counts), (Outcome::Applied, counts));
+}
+
+/// Every setting that a profile has is in the guide.
+#[test]
+fn the_guide_names_every_setting() {
+    let guide = include_str!("../../../docs/profiles.md");
+    let source = include_str!("profile.rs");
+    let settings = source.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(": "));
+    let mut count = 0;
+    for (setting, _) in settings.filter(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+    {
+        assert!(guide.contains(&format!("`{setting}`")), "docs/profiles.md lacks `{setting}`");
+        count += 1;
+    }
+    assert!(count > 40, "{count}");
+}
+
+#[test]
+fn a_check_shows_what_is_wrong_and_where() {
+    let city = example_city();
+    // Without a plan what is written is shown; with it, it is looked up.
+    let without = checked(EXAMPLE, None, EXAMPLE_FILE, Language::En);
+    assert!(
+        without.good() && without.to_string().contains("districts, wards and vehicles were not looked up")
+    );
+    let other = EXAMPLE.replace("\"01\" = \"中区A\"", "\"01\" = \"中区B\"");
+    assert!(checked(&other, None, EXAMPLE_FILE, Language::En).good());
+    let found = checked(&other, Some(&city), EXAMPLE_FILE, Language::Ja);
+    let told = found.to_string();
+    assert!(
+        !found.good()
+            && told.contains("誤り: line 1, column 2 (地区コード): expected a district of city.toml"),
+        "{told}"
+    );
+    // What only the whole line tells: a day that is none of the contract's, and an external character of a used column.
+    let content = encode("令和9年4月1日,01,1,,,町,1,,\u{E002},机,1,,,\r\n").unwrap();
+    let told = checked(EXAMPLE, Some(&city), &content, Language::En).to_string();
+    assert!(told.contains("expected a day of contract") && told.contains("F042 (U+E002)"), "{told}");
+    // Each problem once, and cells as they stand.
+    assert_eq!(told.matches("wrong: ").count(), 2, "{told}");
+    let json = serde_json::to_value(checked(EXAMPLE, Some(&city), EXAMPLE_FILE, Language::En)).unwrap();
+    assert_eq!(json["file"]["unused"][0]["name"], "電話");
+    assert_eq!(json["file"]["lines"][0]["values"][0]["cell"], "令和8年4月1日");
+    assert_eq!(json["file"]["lines"][2]["key"], "2026-04-01/01/0002");
+    // Files that can't be read.
+    for (profile, content, expected) in [
+        (EXAMPLE, &b"PK\x03\x04"[..], "can't be read: expected a CSV file, found a zip"),
+        (EXAMPLE, b"a,b\r\n", "wrong: line 1: expected 14 cells as in the profile's columns, found 2"),
+        (EXAMPLE, b"", "can't be read: expected lines, found an empty file"),
+        (&PROFILE, b"a,b\r\n1,2\r\n", "columns that the file lacks: 収集日, 地区"),
+        (&PROFILE, EXAMPLE_FILE, "this looks like CP932, the profile says utf-8"),
+    ] {
+        let found = checked(profile, None, content, Language::En);
+        assert!(!found.good() && found.to_string().contains(expected), "{found}");
+    }
 }
 
 /// What a spreadsheet would run is plain text here.
