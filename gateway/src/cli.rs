@@ -64,6 +64,30 @@ enum Command {
     /// Takes a request file. Exit status: 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held for a person, 4 taken but for
     /// the rejected lines (with --accept-good).
     Import(import::cli::Args),
+    /// Profiles, which say how request files are read.
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ProfileCommand {
+    /// Explains a profile in plain words, and shows how it reads a file's first lines. Writes nothing. Exit status: 0 all that
+    /// was looked at can be read, 1 the profile or the file can't be read, 2 lines with problems.
+    Check {
+        /// The profile (TOML).
+        profile: PathBuf,
+        /// A request file to read by it.
+        file: Option<PathBuf>,
+        /// How many lines to show.
+        #[arg(long, default_value_t = 5)]
+        lines: usize,
+        /// Prints what was found as JSON.
+        #[arg(long)]
+        json: bool,
+        /// The language of the explanation.
+        #[arg(long, value_enum, default_value_t)]
+        lang: import::Language,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -200,20 +224,61 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Terminal(command) => terminal(&settings, command, &mut out)?,
         Command::Aside(command) => aside(&settings, command, &mut out)?,
         Command::Notice(command) => notice(&settings, command, &mut out)?,
+        Command::Profile(ProfileCommand::Check { profile, file, lines, json, lang }) => {
+            return check_profile(&settings, &profile, file.as_deref(), lines, json, lang, &mut out);
+        }
         Command::Import(args) => {
             let city = City::read(&settings.city_file())?;
-            return Ok(import::cli::run(
-                &args,
-                &settings.data,
-                &city,
-                |command, progress| match import_done(&settings, Request::Import { command }, progress)? {
+            let today = today(&settings)?;
+            return Ok(import::cli::run(&args, &settings.data, &city, today, |command, progress| {
+                match import_done(&settings, Request::Import { command }, progress)? {
                     Reply::Imported(report) => Ok(*report),
                     other => Err(unexpected(&other)),
-                },
-            ));
+                }
+            }));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Explains a profile, and how it reads a file.
+fn check_profile(
+    settings: &Settings,
+    profile: &Path,
+    file: Option<&Path>,
+    lines: usize,
+    json: bool,
+    language: import::Language,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let text = std::fs::read_to_string(profile)
+        .with_context(|| format!("can't read the profile {}", profile.display()))?;
+    let plan = settings.city_file();
+    // A profile is often written before there is an installation.
+    let city = if plan.exists() { Some(City::read(&plan)?) } else { None };
+    let content = file.map(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        import::cli::bytes(path).map(|content| (name, content))
+    });
+    let content = content.transpose()?;
+    let checked = import::check(&text, city.as_ref(), today(settings)?, content, lines, language)
+        .with_context(|| profile.display().to_string())?;
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&checked)?)?;
+    } else {
+        write!(out, "{checked}")?;
+    }
+    let stopped = checked.file.as_ref().is_some_and(|file| file.stopped.is_some());
+    Ok(match (stopped, checked.good()) {
+        (true, _) => ExitCode::FAILURE,
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(2),
+    })
+}
+
+/// The day by the office's clock.
+fn today(settings: &Settings) -> anyhow::Result<jiff::civil::Date> {
+    Ok(meguri_proto::clock::business_date(serve::clock(settings)?.now()))
 }
 
 fn unexpected(reply: &Reply) -> anyhow::Error {

@@ -524,3 +524,55 @@ fn takes_requests_of_myla311() {
         WHERE reception = '2' AND date = '2018-01-04' AND vehicle = 'ev' AND town = 'ZIP unknown' AND state = 'cancelled'";
     assert_eq!(folder.count(cancelled), 1);
 }
+
+/// A file of one line of 1 GB, most of which nobody ever wrote: it is refused before it is read, in little memory.
+#[test]
+fn a_huge_line_is_refused_in_bounded_memory() {
+    let folder = Folder::new();
+    let huge = folder.path("huge.csv");
+    fs::write(&huge, "no,date,district,town,items\n").unwrap();
+    fs::OpenOptions::new().write(true).open(&huge).unwrap().set_len(1 << 30).unwrap();
+    let gateway = folder.gateway();
+    // With 1 GB of it in memory there would be no room left.
+    let limited = |args: &[&str]| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -v 900000 && exec \"$0\" \"$@\""]).arg(gateway.get_program());
+        shell.args(gateway.get_args()).args(args).arg(&huge).output().unwrap()
+    };
+    let profile = folder.path("profile.toml");
+    let profile = profile.to_str().unwrap();
+    ended(&limited(&["import", "--profile", profile]), 1, "expected at most 67108864 bytes, found more");
+    let checked = limited(&["profile", "check", profile]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("expected at most 67108864 bytes"));
+}
+
+#[test]
+fn a_profile_is_explained_and_checked() {
+    let folder = Folder::new();
+    fs::write(folder.path("good.csv"), day(20)).unwrap();
+    fs::write(folder.path("bad.csv"), day(2).replace("2026-06-10", "2026-06-31")).unwrap();
+    let check = |file: &str, more: &[&str]| {
+        let mut command = folder.gateway();
+        command.args(["profile", "check"]).arg(folder.path("profile.toml"));
+        if !file.is_empty() {
+            command.arg(folder.path(file));
+        }
+        let output = command.args(more).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (status, told) = check("", &[]);
+    assert!(status == Some(0) && told.contains("文字コードは UTF-8 です"), "{told}");
+    let (status, told) = check("good.csv", &["--lines", "2", "--lang", "en"]);
+    assert!(status == Some(0) && told.contains("line 3: key") && !told.contains("line 4"), "{told}");
+    let (status, told) = check("bad.csv", &["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((status, json["file"]["lines"][0]["problems"][0]["line"].as_u64()), (Some(2), Some(2)));
+    // Nothing is written, not even a store.
+    assert!(!folder.path("data/meguri.db").exists());
+    // Without an installation it works as well; and a profile that can't be is told as an import tells it.
+    fs::remove_file(folder.path("data/city.toml")).unwrap();
+    assert_eq!(check("good.csv", &[]).0, Some(0));
+    fs::write(folder.path("profile.toml"), PROFILE.replace("key =", "encoding = \"sjis\"\nkey =")).unwrap();
+    assert_eq!(check("good.csv", &[]).0, Some(1));
+}

@@ -16,6 +16,7 @@ use meguri_config::City;
 use rusqlite::{Connection, OpenFlags};
 
 use super::held::{self, Waiting};
+use super::profile::dated;
 use super::{At, Command, FILE_BYTES, File, Prepared, Progress, Report, text};
 use crate::direction::printable;
 use crate::store::{self, STORE_FILE};
@@ -36,7 +37,7 @@ pub struct Args {
     /// The profile that says how the file is read (TOML).
     #[arg(long, required = true)]
     profile: Option<PathBuf>,
-    /// The request file (CSV, UTF-8).
+    /// The request file (CSV, in the encoding that the profile names).
     #[arg(required = true)]
     file: Option<PathBuf>,
     /// The day that the file is the whole of, where it may have no request for it; may be repeated.
@@ -95,11 +96,13 @@ enum Action {
 
 /// Does what the arguments say with the store in `data`, prints what came of it, and gives the exit status.
 ///
+/// `today` is the day by the office's clock, which dates without a year are near to.
 /// `office` has the command done where the store is written: by the gateway that holds `data`, or right here.
 pub fn run(
     args: &Args,
     data: &Path,
     city: &City,
+    today: Date,
     office: impl FnOnce(Command, &mut Watch) -> anyhow::Result<Report>,
 ) -> ExitCode {
     let (dry_run, json) = match args.action {
@@ -113,7 +116,7 @@ pub fn run(
         Err(error) => return fail(&error),
     };
     let mut watch = Watch::start();
-    let done = command(args).and_then(|(command, content)| {
+    let done = command(args, today).and_then(|(command, content)| {
         let report = if dry_run {
             self::dry_run(data, city, command, &watch.progress())
         } else {
@@ -185,7 +188,7 @@ fn rejects(args: &Args, dry_run: bool) -> anyhow::Result<Option<PathBuf>> {
 }
 
 /// Reads what the arguments name, and the file's bytes where there are lines to be cut out of it.
-fn command(args: &Args) -> anyhow::Result<(Command, Vec<u8>)> {
+fn command(args: &Args, today: Date) -> anyhow::Result<(Command, Vec<u8>)> {
     match args.action {
         Some(Action::Release { id, anyway, .. }) => return Ok((Command::Release { id, anyway }, Vec::new())),
         Some(Action::Drop { id, .. }) => return Ok((Command::Drop { id }, Vec::new())),
@@ -196,13 +199,12 @@ fn command(args: &Args) -> anyhow::Result<(Command, Vec<u8>)> {
     };
     let profile = fs::read_to_string(profile_path)
         .with_context(|| format!("can't read the profile {}", profile_path.display()))?;
+    let profile = dated(&profile, today)
+        .with_context(|| format!("can't use the profile {}", profile_path.display()))?
+        .into_owned();
     // The name alone: the folders of a user's machine are nobody else's business.
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    // One byte more than allowed shows that it is too large, without reading all of it.
-    let mut content = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(FILE_BYTES as u64 + 1).read_to_end(&mut content))
-        .with_context(|| format!("can't read {}", path.display()))?;
+    let content = bytes(path)?;
     let profile_name = profile_path.display();
     let kept = if args.accept_good { content.clone() } else { Vec::new() };
     let content =
@@ -210,6 +212,15 @@ fn command(args: &Args) -> anyhow::Result<(Command, Vec<u8>)> {
     let Args { day: days, accept_good, changes, .. } = args;
     let (days, accept_good, changes) = (days.clone(), *accept_good, *changes);
     Ok((Command::File(File { name, content, profile, days, accept_good, changes }), kept))
+}
+
+/// A file's bytes, and of one that is too large one more than is allowed, which shows that without reading all of it.
+pub(crate) fn bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(FILE_BYTES as u64 + 1).read_to_end(&mut content))
+        .with_context(|| format!("can't read {}", path.display()))?;
+    Ok(content)
 }
 
 /// Shows a person how far an import is, once it takes longer than a moment: on a screen one line that changes, else a

@@ -7,9 +7,14 @@
 
 mod ack;
 mod apply;
+mod check;
 pub mod cli;
 mod columns;
+mod dates;
+mod explain;
 mod held;
+mod letters;
+mod line;
 mod plan;
 pub mod profile;
 mod progress;
@@ -38,6 +43,8 @@ use serde_json::json;
 use crate::direction::printable;
 use crate::encoding::{self, Undecodable};
 use crate::store::sql;
+pub use check::{Checked, FileChecked, LineChecked, ValueRead, check};
+pub use explain::{Language, Part};
 use plan::Plan;
 use profile::{Covers, Profile, ProfileError};
 pub use progress::{At, Progress, Stage};

@@ -1126,3 +1126,6 @@ proptest! {
         prop_assert_eq!(pickups, [if taken { "1" } else { "0" }]);
     }
 }
+
+#[path = "tests_reading.rs"]
+mod reading;

@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use meguri_config::Clock;
 use meguri_config::terminal::seconds;
 use meguri_proto::Digest;
+use meguri_proto::clock::business_date;
 use serde_json::json;
 
 use super::ack::{Ack, Status};
@@ -199,7 +200,7 @@ impl Watcher {
 
     fn may_be_of(&self, stem: &str) -> bool {
         let files = self.settings.files.as_str();
-        profile::matches(files, stem) || profile::matches(without_suffix(files), stem)
+        matches(files, stem) || matches(without_suffix(files), stem)
     }
 
     fn is_wanted(&self, name: &str) -> bool {
@@ -207,7 +208,7 @@ impl Watcher {
         !name.starts_with('.')
             && !ACKS.iter().any(|end| name.ends_with(end))
             && (trigger.is_empty() || !name.ends_with(trigger.as_str()))
-            && profile::matches(&self.settings.files, name)
+            && matches(&self.settings.files, name)
     }
 
     /// The files that say that this one is complete.
@@ -236,6 +237,10 @@ impl Watcher {
         let path = self.folder.join(name);
         let profile = fs::read_to_string(&self.profile)
             .map_err(|error| Trouble::io("profile", "read the profile", &self.profile, &error))?;
+        // Dates without a year are near to the day on which the file came.
+        let profile = profile::dated(&profile, business_date(self.clock.now()))
+            .map_err(|error| Trouble::new("profile", format!("{}: {error}", self.profile.display())))?
+            .into_owned();
         Profile::parse(&profile)
             .map_err(|error| Trouble::new("profile", format!("{}: {error}", self.profile.display())))?;
         let content = match read(&path, seen) {
@@ -413,6 +418,11 @@ fn remove(path: &Path) -> Result<(), Trouble> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a name looks like a pattern, in which `*` stands for anything.
+fn matches(pattern: &str, name: &str) -> bool {
+    profile::matches(pattern.split('*'), name)
 }
 
 fn without_suffix(name: &str) -> &str {
