@@ -541,10 +541,10 @@ fn a_huge_line_is_refused_in_bounded_memory() {
     };
     let profile = folder.path("profile.toml");
     let profile = profile.to_str().unwrap();
-    ended(&limited(&["import", "--profile", profile]), 1, "expected at most 67108864 bytes, found more");
+    ended(&limited(&["import", "--profile", profile]), 1, "expected at most 134217728 bytes, found more");
     let checked = limited(&["profile", "check", profile]);
     assert_eq!(checked.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&checked.stdout).contains("expected at most 67108864 bytes"));
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("expected at most 134217728 bytes"));
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn hostile_files() {
         (b"PK\x03\x04\x14\0\x06\0\x08\0".to_vec(), "expected a CSV file, found a zip or Excel file (xlsx)"),
         (b"%PDF-1.4\n".to_vec(), "found a PDF file"),
         (vec![0; 100], "found nothing but NUL bytes"),
-        (vec![b'a'; FILE_BYTES + 1], "expected at most 67108864 bytes, found more"),
+        (vec![b'a'; FILE_BYTES + 1], "expected at most 134217728 bytes, found more"),
     ] {
         let error =
             bytes(OLD, content).and_then(|command| Office::new().run(command)).unwrap_err().to_string();
