@@ -20,7 +20,7 @@ use crate::direction::printable;
 use crate::export;
 use crate::import;
 use crate::ingest::{Context, Effects, Memory};
-use crate::ops::{self, Reply, Request};
+use crate::ops::{Reply, Request};
 use crate::store::{StoreError, write_durably};
 use crate::terminals::{self, Bound};
 use crate::{backup, doctor, logs, retention, serve, watch};
@@ -80,8 +80,12 @@ enum Command {
     /// The clock of this machine.
     #[command(subcommand)]
     Clock(ClockCommand),
-    /// Takes a request file. Exit status: 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held for a person.
+    /// Takes a request file. Exit status: 0 all taken, 1 could not read, 2 rejected lines (nothing taken), 3 held for a person, 4 taken but for
+    /// the rejected lines (with --accept-good).
     Import(import::cli::Args),
+    /// Profiles, which say how request files are read.
+    #[command(subcommand)]
+    Profile(ProfileCommand),
     /// Writes a day's results as CSV. Exit status: 0 written, 1 could not, 2 characters the encoding can't hold (nothing written).
     Export(export::cli::Args),
     /// The catalogue of items (品目).
@@ -99,6 +103,27 @@ enum Command {
 enum ClockCommand {
     /// Says that this machine's clock is right, after it has jumped.
     Right,
+}
+
+#[derive(Debug, Subcommand)]
+enum ProfileCommand {
+    /// Explains a profile in plain words, and shows how it reads a file's first lines. Writes nothing. Exit status: 0 all that
+    /// was looked at can be read, 1 the profile or the file can't be read, 2 lines with problems.
+    Check {
+        /// The profile (TOML).
+        profile: PathBuf,
+        /// A request file to read by it.
+        file: Option<PathBuf>,
+        /// How many lines to show.
+        #[arg(long, default_value_t = 5)]
+        lines: usize,
+        /// Prints what was found as JSON.
+        #[arg(long)]
+        json: bool,
+        /// The language of the explanation.
+        #[arg(long, value_enum, default_value_t)]
+        lang: import::Language,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -262,10 +287,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let here = shown.to_zoned(meguri_proto::clock::japan());
             writeln!(out, "the gateway goes by this machine's clock: {:.0}", here.datetime())?;
         }
+        Command::Profile(ProfileCommand::Check { profile, file, lines, json, lang }) => {
+            return check_profile(&settings, &profile, file.as_deref(), lines, json, lang, &mut out);
+        }
         Command::Import(args) => {
             let city = City::read(&settings.city_file())?;
-            return Ok(import::cli::run(&args, &settings.data, &city, |command| {
-                match request_done(&settings, &Request::Import { command })? {
+            let today = today(&settings)?;
+            return Ok(import::cli::run(&args, &settings.data, &city, today, |command, progress| {
+                match import_done(&settings, Request::Import { command }, progress)? {
                     Reply::Imported(report) => Ok(*report),
                     other => Err(unexpected(&other)),
                 }
@@ -289,7 +318,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn health(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let reply = control::ask(&settings.data, &Request::Health)?;
+    let reply = control::ask(&settings.data, &mut Request::Health, &mut |_| ())?;
     let Reply::Health(report) = reply else { return Err(unexpected(&reply)) };
     if json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
@@ -303,7 +332,7 @@ fn health(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::Resu
 }
 
 fn retention(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
-    let outlook = match control::ask(&settings.data, &Request::Retention) {
+    let outlook = match control::ask(&settings.data, &mut Request::Retention, &mut |_| ()) {
         Err(ControlError::NotRunning) => {
             let clock = serve::clock(settings)?;
             let city = City::read(&settings.city_file())?;
@@ -349,19 +378,78 @@ fn counted(counts: &retention::Counts) -> String {
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
+/// Explains a profile, and how it reads a file.
+fn check_profile(
+    settings: &Settings,
+    profile: &Path,
+    file: Option<&Path>,
+    lines: usize,
+    json: bool,
+    language: import::Language,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let text = std::fs::read_to_string(profile)
+        .with_context(|| format!("can't read the profile {}", profile.display()))?;
+    let plan = settings.city_file();
+    // A profile is often written before there is an installation.
+    let city = if plan.exists() { Some(City::read(&plan)?) } else { None };
+    let content = file.map(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        import::cli::bytes(path).map(|content| (name, content))
+    });
+    let content = content.transpose()?;
+    let checked = import::check(&text, city.as_ref(), today(settings)?, content, lines, language)
+        .with_context(|| profile.display().to_string())?;
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&checked)?)?;
+    } else {
+        write!(out, "{checked}")?;
+    }
+    let stopped = checked.file.as_ref().is_some_and(|file| file.stopped.is_some());
+    Ok(match (stopped, checked.good()) {
+        (true, _) => ExitCode::FAILURE,
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(2),
+    })
+}
+
+/// The day by the office's clock.
+fn today(settings: &Settings) -> anyhow::Result<jiff::civil::Date> {
+    Ok(meguri_proto::clock::business_date(serve::clock(settings)?.now()))
+}
+
 fn unexpected(reply: &Reply) -> anyhow::Error {
     anyhow::anyhow!("the gateway answered something else ({reply:?}); are both of one version?")
 }
 
 /// Has a request done: by the gateway that runs on the folder, or here.
 fn request_done(settings: &Settings, request: &Request) -> anyhow::Result<Reply> {
+    done(settings, request.clone(), &mut |_| (), |request| done_here(settings, request))
+}
+
+/// As [`request_done`], with a look at how far it is.
+fn import_done(
+    settings: &Settings,
+    request: Request,
+    watch: &mut import::cli::Watch,
+) -> anyhow::Result<Reply> {
+    let progress = watch.progress();
+    done(settings, request, &mut |at| watch.told(at), |request| import_here(settings, request, &progress))
+}
+
+fn done(
+    settings: &Settings,
+    mut request: Request,
+    told: &mut dyn FnMut(import::At),
+    here: impl Fn(Request) -> anyhow::Result<Reply>,
+) -> anyhow::Result<Reply> {
     let until = Instant::now() + BETWEEN;
     loop {
-        match control::ask(&settings.data, request) {
+        match control::ask(&settings.data, &mut request, told) {
             Err(ControlError::NotRunning) => {}
             done => return Ok(done?),
         }
-        match done_here(settings, request.clone()) {
+        match here(request.clone()) {
             // One is starting or stopping: it will answer, or let go.
             Err(error) if is_held(&error) && Instant::now() < until => {
                 std::thread::sleep(Duration::from_millis(50));
@@ -379,20 +467,28 @@ fn done_here(settings: &Settings, request: Request) -> anyhow::Result<Reply> {
     let clock = serve::clock(settings)?;
     let city = Arc::new(City::read(&settings.city_file())?);
     let mut store = serve::open(settings, &city, &clock)?;
-    let prepared = ops::prepare(&store.conn, &city, request)?;
-    if let Some(reply) = prepared.reply_without_writing() {
-        store.close()?;
-        return Ok(reply);
-    }
     let incarnation = store.incarnation;
     let tx = store.conn.transaction().context("the store can't begin")?;
     let mut memory = Memory::default();
     let mut ctx = Context { now: clock.now(), city: &city.id, incarnation, memory: &mut memory };
     // Lists and listeners catch up when a gateway starts.
-    let reply = prepared.execute(&tx, &mut ctx, &mut Effects::default())?;
+    let reply = request.execute(&tx, &mut ctx, &mut Effects::default())?;
     tx.commit().context("the store can't commit")?;
     store.close()?;
     Ok(with_broker(settings, reply))
+}
+
+fn import_here(settings: &Settings, request: Request, progress: &import::Progress) -> anyhow::Result<Reply> {
+    let Request::Import { command } = request else { return done_here(settings, request) };
+    let clock = serve::clock(settings)?;
+    let city = City::read(&settings.city_file())?;
+    let mut store = serve::open(settings, &city, &clock)?;
+    let taken = import::take_here(&mut store, &city, &clock, command, progress);
+    // Where the import failed, that is what is told.
+    let closed = store.close();
+    let report = taken?;
+    closed?;
+    Ok(Reply::Imported(Box::new(report)))
 }
 
 /// Tells a terminal where the broker will be.

@@ -82,6 +82,8 @@ pub struct Settings {
     pub timers: Timers,
     pub backup: Backup,
     pub log: Log,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub watch: Vec<Watch>,
     /// The file they were read from, for commands that must name it. No setting itself.
     #[serde(skip)]
     pub file: Option<PathBuf>,
@@ -178,6 +180,33 @@ pub struct Backup {
     pub hours: u16,
 }
 
+/// A folder into which another system drops request files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Watch {
+    pub folder: PathBuf,
+    pub profile: PathBuf,
+    #[serde(default = "any_file")]
+    pub files: String,
+    #[serde(default)]
+    pub trigger: String,
+    #[serde(default)]
+    pub accept_good: bool,
+    #[serde(default)]
+    pub day_in_name: bool,
+    #[serde(default = "poll_seconds")]
+    pub poll_seconds: f64,
+}
+
+fn any_file() -> String {
+    "*".to_owned()
+}
+
+fn poll_seconds() -> f64 {
+    10.0
+}
+
 /// The log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -251,7 +280,29 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("backup.hours", "Hours after which `doctor` misses a newer backup."),
     ("log.format", "\"text\" or \"json\"; the log goes to standard error and holds no residents' data."),
     ("log.level", "error, warn, info, debug or trace."),
+    (
+        "watch.folder",
+        "A folder into which another system drops request files; repeat [[watch]] for another one. A relative path is one in the data folder. Files are taken as `meguri-gateway import` takes them, moved to done, held or rejected in it, and acknowledged beside where they were by NAME.ack.json and NAME.ack.txt.",
+    ),
+    ("watch.profile", "The profile by which its files are read; a relative path is one in the data folder."),
+    ("watch.files", "Which files are taken, by name; * stands for anything. All others are left alone."),
+    (
+        "watch.trigger",
+        "With \".end\" a file is taken once NAME.end, or NAME with that instead of its last suffix, stands beside it. Always, it must not have changed between two looks.",
+    ),
+    (
+        "watch.accept_good",
+        "Whether good lines are taken although others are rejected; those are put into rejected.",
+    ),
+    (
+        "watch.day_in_name",
+        "Whether the file's name says the day that it is the whole of, as 20260401 or 2026-04-01: then a day without any request can be told, too.",
+    ),
+    ("watch.poll_seconds", "Seconds between two looks."),
 ];
+
+/// Where settings that may be repeated stand.
+const WATCH: &str = "watch";
 
 impl Default for Settings {
     fn default() -> Self {
@@ -268,6 +319,7 @@ impl Default for Settings {
             timers: Timers::default(),
             backup: Backup::default(),
             log: Log::default(),
+            watch: Vec::new(),
             file: None,
         }
     }
@@ -375,7 +427,11 @@ impl Settings {
         let table = Table::try_from(self).unwrap_or_default();
         let mut text = String::from("# Settings of meguri-gateway in force.\n");
         let mut section = "";
-        for (path, meaning) in FIELDS {
+        let (watch, other): (Vec<_>, Vec<_>) = FIELDS
+            .iter()
+            .copied()
+            .partition(|(path, _)| path.split_once('.').is_some_and(|(section, _)| section == WATCH));
+        for (path, meaning) in &other {
             let (in_section, key) = path.rsplit_once('.').unwrap_or(("", path));
             let value = lookup(&table, path);
             // A heading of a section that is not set would set it.
@@ -390,7 +446,14 @@ impl Settings {
                 None => writeln!(text, "# {key} ="),
             };
         }
+        print_watch(&mut text, &watch, table.get(WATCH).and_then(Value::as_array));
         text
+    }
+
+    /// A path of the settings: a relative one is one in the data folder.
+    #[must_use]
+    pub fn in_data(&self, path: &Path) -> PathBuf {
+        self.data.join(path)
     }
 
     /// The plan's file.
@@ -460,6 +523,13 @@ impl Settings {
             let problem = format!("is {:?}, expected error, warn, info, debug or trace", self.log.level);
             return Err(SettingsError::Value { field: "log.level", problem });
         }
+        for (index, watch) in self.watch.iter().enumerate() {
+            watch.check()?;
+            if self.watch.iter().take(index).any(|other| other.folder == watch.folder) {
+                let problem = format!("{} is watched twice", watch.folder.display());
+                return Err(SettingsError::Value { field: "watch.folder", problem });
+            }
+        }
         let days = u32::from(self.lists.days_before) + u32::from(self.lists.days_after);
         if days > LIST_DAYS {
             let problem =
@@ -467,6 +537,49 @@ impl Settings {
             return Err(SettingsError::Value { field: "lists.days_after", problem });
         }
         Ok(())
+    }
+}
+
+impl Watch {
+    fn check(&self) -> Result<(), SettingsError> {
+        let wrong = |field, problem| Err(SettingsError::Value { field, problem });
+        for (field, path) in [("watch.folder", &self.folder), ("watch.profile", &self.profile)] {
+            if path.as_os_str().is_empty() {
+                return wrong(field, "is empty, expected a path".to_owned());
+            }
+        }
+        for (field, text) in [("watch.files", &self.files), ("watch.trigger", &self.trigger)] {
+            if text.contains('/') {
+                return wrong(field, format!("is {text:?}, expected a part of a name, without a folder"));
+            }
+        }
+        if self.files.is_empty() {
+            return wrong("watch.files", "is empty, expected a name, or * for any".to_owned());
+        }
+        if !(0.05..=3_600.0).contains(&self.poll_seconds) {
+            let problem = format!("is {}, expected 0.05 to 3600 seconds", self.poll_seconds);
+            return wrong("watch.poll_seconds", problem);
+        }
+        Ok(())
+    }
+}
+
+/// Prints the watched folders, the first with what its settings mean; without any, how one would look.
+fn print_watch(text: &mut String, fields: &[(&str, &str)], folders: Option<&Vec<Value>>) {
+    let none = [Value::Table(Table::new())];
+    let (folders, off) = folders.map_or((&none[..], "# "), |folders| (folders, ""));
+    for (index, folder) in folders.iter().enumerate() {
+        let _ = writeln!(text, "\n{off}[[{WATCH}]]");
+        for (path, meaning) in fields {
+            let key = path.rsplit_once('.').map_or(*path, |(_, key)| key);
+            if index == 0 {
+                let _ = writeln!(text, "# {meaning}");
+            }
+            let _ = match folder.get(key) {
+                Some(value) => writeln!(text, "{key} = {value}"),
+                None => writeln!(text, "# {key} ="),
+            };
+        }
     }
 }
 
@@ -517,6 +630,9 @@ fn set(table: &mut Table, name: &str, value: OsString) -> Result<&'static str, S
     };
     let wrong = |source| SettingsError::Variable { name: name.to_owned(), source: Box::new(source) };
     let bad = |problem: String| wrong(SettingsError::Value { field: path, problem });
+    if path.split_once('.').is_some_and(|(section, _)| section == WATCH) {
+        return Err(bad("can be set in the settings' file only".to_owned()));
+    }
     let text = value.into_string().map_err(|value| bad(format!("is {value:?}, expected UTF-8")))?;
     let external =
         External { host: String::new(), port: 0, user: String::new(), password_file: PathBuf::new() };
@@ -578,6 +694,17 @@ mod tests {
         port = 1883
         user = "office"
         password_file = "broker-password"
+        [[watch]]
+        folder = "drop"
+        profile = "reception.toml"
+        [[watch]]
+        folder = "/srv/other"
+        profile = "other.toml"
+        files = "*.csv"
+        trigger = ".end"
+        accept_good = true
+        day_in_name = true
+        poll_seconds = 2.5
     "#;
 
     /// The printed defaults are what operators read: a change here is a change for them.
@@ -605,6 +732,10 @@ mod tests {
             for (key, value) in table {
                 match value {
                     Value::Table(table) => paths(&format!("{prefix}{key}."), table, all),
+                    Value::Array(tables) => {
+                        let first = tables.first().and_then(Value::as_table).unwrap();
+                        paths(&format!("{prefix}{key}."), first, all);
+                    }
                     _ => all.push(format!("{prefix}{key}")),
                 }
             }
@@ -664,6 +795,20 @@ mod tests {
         }
         let error = message(read("[web]\nsilence_minutes = 0", &[]));
         assert!(error.contains("web.silence_minutes: is 0"), "{error}");
+        let watch = "[[watch]]\nfolder = \"a\"\nprofile = \"p\"\n";
+        for (text, expected) in [
+            ("[[watch]]\nfolder = \"a\"".to_owned(), "profile"),
+            (format!("{watch}fodler = 1"), "fodler"),
+            (format!("{watch}{watch}"), "watch.folder: a is watched twice"),
+            (format!("{watch}poll_seconds = 0"), "watch.poll_seconds: is 0"),
+            (format!("{watch}files = \"\""), "watch.files: is empty"),
+            (format!("{watch}trigger = \"/x\""), "watch.trigger: is"),
+        ] {
+            let error = message(read(&text, &[]));
+            assert!(error.contains(expected), "{error}");
+        }
+        let error = message(read("", &[("MEGURI_GATEWAY__WATCH__FOLDER", "x")]));
+        assert!(error.contains("in the settings' file only"), "{error}");
         let error = message(read("[timers]\nreconnect_most = 31", &[]));
         assert!(error.contains("timers.reconnect_most"), "{error}");
     }

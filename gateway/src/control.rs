@@ -1,7 +1,8 @@
 //! The socket in the data folder through which commands reach a running gateway, so that there is one writer.
 //!
-//! A request and its reply are each one JSON text behind its length (four bytes, big-endian). Only the
-//! folder's owner can connect.
+//! A request is one JSON text behind its length (four bytes, big-endian), and a request file's content, which may be
+//! nothing, behind its own. The reply is such a JSON text, too; while an import runs, others before it say how far it is.
+//! Only the folder's owner can connect.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use meguri_config::City;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 
 use crate::broker::{Broker, Login};
 use crate::config::Retention;
-use crate::import;
-use crate::ops::{self, OpError, Reply, Request};
+use crate::import::{self, At, Progress, Taker};
+use crate::ops::{OpError, Reply, Request};
 use crate::retention;
 use crate::store::{Readers, StoreError};
 use crate::terminals;
@@ -30,8 +30,10 @@ use crate::writer::Writer;
 pub const SOCKET: &str = "control.sock";
 /// Longest path that every system takes for a socket.
 const SOCKET_PATH_BYTES: usize = 100;
-/// Longest request: a request file, every character of it escaped, and its profile.
-const REQUEST_BYTES: usize = 2 * import::FILE_BYTES + 16 * 1024 * 1024;
+/// Longest request without its file's content: a profile, every character of it escaped.
+const REQUEST_BYTES: usize = 16 * 1024 * 1024;
+/// How often whoever waits is told how far an import is.
+const TELLING: Duration = Duration::from_millis(500);
 /// Requests that are worked on at a time; more wait.
 const AT_A_TIME: usize = 8;
 /// How long a command may take to send its request, and to take the answer: a command does so at once, and one
@@ -42,6 +44,8 @@ const LINE: Duration = Duration::from_secs(10);
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
+    /// Where an import is; more follows.
+    Progress(At),
     Ok(Reply),
     Error(String),
 }
@@ -81,8 +85,8 @@ pub struct Desk {
     pub writer: Writer,
     /// Reads beside it.
     pub readers: Readers,
-    /// The plan.
-    pub city: Arc<City>,
+    /// Takes imports.
+    pub taker: Taker,
     /// The broker, for who may come in.
     pub broker: Arc<Broker>,
     /// How the office is.
@@ -93,16 +97,20 @@ pub struct Desk {
 
 impl Desk {
     /// Does what is asked.
-    async fn answer(&self, request: Request) -> Answer {
-        match self.reply(request).await {
+    async fn answer(&self, request: Request, progress: &Progress) -> Answer {
+        match self.reply(request, progress).await {
             Ok(Ok(reply)) => Answer::Ok(reply),
-            Ok(Err(error)) => Answer::Error(error.to_string()),
-            Err(error) => Answer::Error(error.to_string()),
+            Ok(Err(error)) => Answer::Error(meguri_config::told(&error)),
+            Err(error) => Answer::Error(meguri_config::told(&error)),
         }
     }
 
-    async fn reply(&self, request: Request) -> Result<Result<Reply, OpError>, StoreError> {
-        match request {
+    async fn reply(
+        &self,
+        request: Request,
+        progress: &Progress,
+    ) -> Result<Result<Reply, OpError>, StoreError> {
+        let request = match request {
             // Needs neither the store nor the writer: whoever asks wants to know how these are.
             Request::Health => return Ok(Ok(Reply::Health(self.health.report()))),
             Request::Retention => {
@@ -110,19 +118,15 @@ impl Desk {
                 let look = move |conn: &rusqlite::Connection| retention::outlook(conn, &retention, now);
                 return Ok(Ok(Reply::Retention(self.readers.with(look).await?)));
             }
-            _ => {}
-        }
-        let city = self.city.clone();
-        // Reading and comparing a file takes a reader's time, not the writer's.
-        let prepared = match self.readers.with(move |conn| Ok(ops::prepare(conn, &city, request))).await? {
-            Ok(prepared) => prepared,
-            Err(error) => return Ok(Err(error)),
+            Request::Import { command } => {
+                let taken = self.taker.take(command, progress).await?;
+                return Ok(taken
+                    .map(|report| Reply::Imported(Box::new(report)))
+                    .map_err(OpError::Import));
+            }
+            other => other,
         };
-        if let Some(reply) = prepared.reply_without_writing() {
-            self.count(import::Outcome::Rejected);
-            return Ok(Ok(reply));
-        }
-        let done = self.writer.run(move |tx, ctx, fx| prepared.execute(tx, ctx, fx)).await?;
+        let done = self.writer.run(move |tx, ctx, fx| request.execute(tx, ctx, fx)).await?;
         Ok(match done {
             Ok(reply) => Ok(self.follow(reply).await?),
             Err(error) => {
@@ -134,27 +138,11 @@ impl Desk {
         })
     }
 
-    fn count(&self, outcome: import::Outcome) {
-        let counts = self.health.vitals.counts();
-        let count = match outcome {
-            import::Outcome::Applied => &counts.imports_applied,
-            import::Outcome::Held => &counts.imports_held,
-            import::Outcome::Rejected => &counts.imports_rejected,
-            import::Outcome::Dropped => &counts.imports_dropped,
-        };
-        count.add(1);
-    }
-
     /// What must be true before the reply says that it is: a terminal that is blocked, or has another secret, is out.
     /// Where the broker is, only the running gateway knows for certain.
     async fn follow(&self, reply: Reply) -> Result<Reply, StoreError> {
         if let Reply::TerminalBound { .. } | Reply::TerminalBlocked { .. } = reply {
             self.broker.admit(self.readers.with(terminals::credentials).await?).await;
-        }
-        if let Reply::Imported(report) = &reply
-            && !report.dry_run
-        {
-            self.count(report.outcome);
         }
         Ok(match reply {
             Reply::TerminalBound { bound, .. } => {
@@ -249,10 +237,29 @@ async fn attend(stream: tokio::net::UnixStream, desk: Desk) {
 
 async fn converse(mut stream: tokio::net::UnixStream, desk: &Desk) -> io::Result<()> {
     let answer = match tokio::time::timeout(LINE, request(&mut stream)).await?? {
-        Ok(request) => desk.answer(request).await,
+        Ok(request) => {
+            let progress = Progress::default();
+            let mut answer = std::pin::pin!(desk.answer(request, &progress));
+            let mut told = At::default();
+            loop {
+                match tokio::time::timeout(TELLING, &mut answer).await {
+                    Ok(answer) => break answer,
+                    Err(_) if progress.at() == told => {}
+                    Err(_) => {
+                        told = progress.at();
+                        // Whoever asked may have gone; what was begun is done all the same.
+                        let _ = say(&mut stream, &Answer::Progress(told)).await;
+                    }
+                }
+            }
+        }
         Err(problem) => Answer::Error(problem),
     };
-    let bytes = serde_json::to_vec(&answer).map_err(io::Error::other)?;
+    say(&mut stream, &answer).await
+}
+
+async fn say(stream: &mut tokio::net::UnixStream, answer: &Answer) -> io::Result<()> {
+    let bytes = serde_json::to_vec(answer).map_err(io::Error::other)?;
     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
     let say = async {
         stream.write_u32(length).await?;
@@ -264,62 +271,107 @@ async fn converse(mut stream: tokio::net::UnixStream, desk: &Desk) -> io::Result
 
 /// What is asked, or why it can't be read.
 async fn request(stream: &mut tokio::net::UnixStream) -> io::Result<Result<Request, String>> {
+    let bytes = match frame(stream, REQUEST_BYTES).await? {
+        Ok(bytes) => bytes,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let content = match frame(stream, import::FILE_BYTES).await? {
+        Ok(content) => content,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    // The parser's words may quote the request.
+    let unreadable = || "the gateway can't read the request; are both of one version?".to_owned();
+    let mut request: Request = match serde_json::from_slice(&bytes) {
+        Ok(request) => request,
+        Err(_) => return Ok(Err(unreadable())),
+    };
+    if let Request::Import { command: import::Command::File(file) } = &mut request {
+        match String::from_utf8(content) {
+            Ok(content) => file.content = content,
+            Err(_) => return Ok(Err(unreadable())),
+        }
+    }
+    Ok(Ok(request))
+}
+
+/// A text behind its length.
+async fn frame(stream: &mut tokio::net::UnixStream, most: usize) -> io::Result<Result<Vec<u8>, String>> {
     let length = usize::try_from(stream.read_u32().await?).unwrap_or(usize::MAX);
-    if length > REQUEST_BYTES {
-        return Ok(Err(format!("the request has {length} bytes, at most {REQUEST_BYTES} are taken")));
+    if length > most {
+        return Ok(Err(format!("the request has {length} bytes, at most {most} are taken")));
     }
     // Grows with what comes, not with what is announced.
     let mut bytes = Vec::new();
-    stream.take(length as u64).read_to_end(&mut bytes).await?;
-    // The parser's words may quote the request.
-    Ok(serde_json::from_slice(&bytes)
-        .map_err(|_| "the gateway can't read the request; are both of one version?".to_owned()))
+    (&mut *stream).take(length as u64).read_to_end(&mut bytes).await?;
+    if bytes.len() < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Ok(bytes))
 }
 
-/// Asks the gateway that runs on `dir`.
+/// Asks the gateway that runs on `dir`. While an import runs, `told` hears how far it is. Gives the request back where
+/// no gateway runs.
 ///
 /// # Errors
 /// When none runs, the line breaks, or it refuses.
-pub fn ask(dir: &Path, request: &Request) -> Result<Reply, ControlError> {
+pub fn ask(dir: &Path, request: &mut Request, told: &mut dyn FnMut(At)) -> Result<Reply, ControlError> {
     let path = dir.join(SOCKET);
     let line = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ControlError::NotRunning,
         _ => ControlError::Line { path: path.clone(), source },
     };
     let stream = reachable(dir).and_then(|(short, _folder)| UnixStream::connect(short)).map_err(line)?;
-    match exchange(stream, request, |source| ControlError::Line { path, source })? {
+    match exchange(stream, request, told, |source| ControlError::Line { path, source })? {
         Answer::Ok(reply) => Ok(reply),
         Answer::Error(problem) => Err(ControlError::Refused(problem)),
+        Answer::Progress(_) => Err(ControlError::NoAnswer { source: io::ErrorKind::InvalidData.into() }),
     }
 }
 
 fn exchange(
     mut stream: UnixStream,
-    request: &Request,
+    request: &mut Request,
+    told: &mut dyn FnMut(At),
     line: impl FnOnce(io::Error) -> ControlError,
 ) -> Result<Answer, ControlError> {
-    let say = |stream: &mut UnixStream| -> io::Result<()> {
-        let bytes = serde_json::to_vec(request).map_err(io::Error::other)?;
+    let say = |stream: &mut UnixStream, bytes: &[u8]| -> io::Result<()> {
         stream.write_all(&u32::try_from(bytes.len()).map_err(io::Error::other)?.to_be_bytes())?;
-        stream.write_all(&bytes)
+        stream.write_all(bytes)
     };
-    say(&mut stream).map_err(line)?;
+    // A file's content travels as it is.
+    let content = match request {
+        Request::Import { command: import::Command::File(file) } => std::mem::take(&mut file.content),
+        _ => String::new(),
+    };
+    let said = serde_json::to_vec(request)
+        .map_err(io::Error::other)
+        .and_then(|bytes| say(&mut stream, &bytes))
+        .and_then(|()| say(&mut stream, content.as_bytes()));
+    if let Request::Import { command: import::Command::File(file) } = request {
+        file.content = content;
+    }
+    said.map_err(line)?;
     // From here on the gateway may have done it.
-    let hear = |mut stream: UnixStream| -> io::Result<Answer> {
+    let hear = |stream: &mut UnixStream| -> io::Result<Answer> {
         let mut length = [0; 4];
         stream.read_exact(&mut length)?;
         let mut bytes = Vec::new();
         stream.take(u32::from_be_bytes(length).into()).read_to_end(&mut bytes)?;
         serde_json::from_slice(&bytes).map_err(io::Error::other)
     };
-    hear(stream).map_err(|source| ControlError::NoAnswer { source })
+    loop {
+        match hear(&mut stream).map_err(|source| ControlError::NoAnswer { source })? {
+            Answer::Progress(at) => told(at),
+            answer => return Ok(answer),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use jiff::Timestamp;
-    use meguri_config::Clock;
+    use meguri_config::{City, Clock};
     use meguri_proto::Incarnation;
     use uuid::Uuid;
 
@@ -349,6 +401,7 @@ mod tests {
         .unwrap();
         let login = Login { host: String::new(), port: 0, user: String::new(), password: String::new() };
         let broker = Arc::new(Broker::External(login));
+        let taker = Taker::new(writer.clone(), readers.clone(), city);
         let health = Health {
             vitals: writer.vitals().clone(),
             clock: Clock::system(),
@@ -356,7 +409,7 @@ mod tests {
             data: dir.path().to_owned(),
         };
         let retention = Retention::default();
-        let desk = Desk { writer: writer.clone(), readers, city, broker, health, retention };
+        let desk = Desk { writer: writer.clone(), readers, taker, broker, health, retention };
 
         // The writer is busy, as with a large import.
         let (release, released) = std::sync::mpsc::channel::<()>();
@@ -379,6 +432,7 @@ mod tests {
                 let bytes = serde_json::to_vec(&Request::TerminalList).unwrap();
                 stream.write_all(&u32::try_from(bytes.len()).unwrap().to_be_bytes()).unwrap();
                 stream.write_all(&bytes).unwrap();
+                stream.write_all(&[0; 4]).unwrap();
                 stream
             })
             .collect();
@@ -392,9 +446,37 @@ mod tests {
             let answer: Answer = serde_json::from_slice(answer.get(4..).unwrap()).unwrap();
             assert!(matches!(answer, Answer::Ok(Reply::Terminals(_))), "{answer:?}");
         }
-        assert!(matches!(ask(dir.path(), &Request::TerminalList), Err(ControlError::NotRunning)));
+        assert!(matches!(
+            ask(dir.path(), &mut Request::TerminalList, &mut |_| ()),
+            Err(ControlError::NotRunning)
+        ));
         writer.stop().await;
         running.ended().await.unwrap();
+    }
+
+    #[test]
+    fn how_far_an_import_is_comes_before_the_reply() {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(dir.path().join(SOCKET)).unwrap();
+        let at = At { stage: import::Stage::Staging, done: 1, of: 2 };
+        let office = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            for _ in 0..2 {
+                let mut length = [0; 4];
+                stream.read_exact(&mut length).unwrap();
+                let mut text = vec![0; u32::from_be_bytes(length) as usize];
+                stream.read_exact(&mut text).unwrap();
+            }
+            for answer in [Answer::Progress(at), Answer::Ok(Reply::Done)] {
+                let bytes = serde_json::to_vec(&answer).unwrap();
+                stream.write_all(&u32::try_from(bytes.len()).unwrap().to_be_bytes()).unwrap();
+                stream.write_all(&bytes).unwrap();
+            }
+        });
+        let mut told = Vec::new();
+        let reply = ask(dir.path(), &mut Request::TerminalList, &mut |at| told.push(at)).unwrap();
+        office.join().unwrap();
+        assert_eq!((reply, told), (Reply::Done, vec![at]));
     }
 
     #[test]
@@ -406,7 +488,7 @@ mod tests {
             let mut some = [0; 8];
             stream.read_exact(&mut some).unwrap();
         });
-        let error = ask(dir.path(), &Request::TerminalList).unwrap_err();
+        let error = ask(dir.path(), &mut Request::TerminalList, &mut |_| ()).unwrap_err();
         gone.join().unwrap();
         assert!(matches!(error, ControlError::NoAnswer { .. }), "{error}");
         assert!(error.to_string().contains("the same import again is safe"), "{error}");

@@ -1,8 +1,5 @@
 //! What people ask of the office on the command line, done the same whether a gateway runs or not.
 
-use std::sync::Arc;
-
-use meguri_config::City;
 use meguri_proto::{Digest, TerminalId, VehicleId};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -138,6 +135,9 @@ pub enum OpError {
     /// Of an import.
     #[error(transparent)]
     Import(#[from] import::ImportError),
+    /// An import was asked for where only one transaction is.
+    #[error("an import takes more than one transaction; this is a fault of the program")]
+    NotInOne,
     /// Of what was set aside.
     #[error("{0}")]
     NotSettled(String),
@@ -155,98 +155,57 @@ impl OpError {
     pub fn damage(&self) -> Option<rusqlite::ffi::Error> {
         let error = match self {
             Self::Sql(error) | Self::Terminal(TerminalError::Sql(error)) => error,
-            Self::Import(import::ImportError::Store { source, .. }) => source,
             _ => return None,
         };
         if is_damage(error) { error.sqlite_error().copied() } else { None }
     }
 }
 
-/// A request with whatever could be made ready beside the writer.
-#[derive(Debug)]
-pub struct Prepared {
-    request: Request,
-    import: Option<import::Prepared>,
-    city: Arc<City>,
-}
-
-/// Makes ready what needs no writer, so that it does not hold up what terminals say.
-///
-/// # Errors
-/// When an import can't be read.
-pub fn prepare(conn: &Connection, city: &Arc<City>, request: Request) -> Result<Prepared, OpError> {
-    let import = match &request {
-        Request::Import { command } => Some(import::Prepared::new(conn, city, command.clone())?),
-        _ => None,
-    };
-    Ok(Prepared { request, import, city: city.clone() })
-}
-
-impl Prepared {
-    /// The reply, where nothing is to be written.
-    #[must_use]
-    pub fn reply_without_writing(&self) -> Option<Reply> {
-        let import = self.import.as_ref()?;
-        import.rejected().then(|| Reply::Imported(Box::new(import.report())))
-    }
-
-    /// Does it, in the caller's transaction, which is to be undone where this fails.
+impl Request {
+    /// Does it, in the caller's transaction, which is to be undone where this fails. Imports take more than one: a
+    /// [`import::Taker`] does them.
     ///
     /// # Errors
     /// When it can't be done.
     pub fn execute(self, tx: &Connection, ctx: &mut Context<'_>, fx: &mut Effects) -> Result<Reply, OpError> {
-        let Self { request, import, city } = self;
         let now = ctx.now;
-        match request {
-            Request::TerminalAdd { terminal, vehicle, secret_sha256 } => {
+        match self {
+            Self::TerminalAdd { terminal, vehicle, secret_sha256 } => {
                 let bound = terminals::add(tx, &mut fx.touched, now, &terminal, &vehicle, secret_sha256)?;
                 Ok(Reply::TerminalBound { bound, broker: None })
             }
-            Request::TerminalSecret { terminal, secret_sha256 } => {
+            Self::TerminalSecret { terminal, secret_sha256 } => {
                 let bound = terminals::renew(tx, &terminal, secret_sha256)?;
                 Ok(Reply::TerminalBound { bound, broker: None })
             }
-            Request::TerminalBind { terminal, vehicle, new_settings } => {
+            Self::TerminalBind { terminal, vehicle, new_settings } => {
                 let bound = terminals::bind(tx, &mut fx.touched, now, &terminal, &vehicle, new_settings)?;
                 Ok(Reply::TerminalBound { bound, broker: None })
             }
-            Request::TerminalList => Ok(Reply::Terminals(terminals::list(tx)?)),
-            Request::TerminalBlock { terminal, blocked } => {
+            Self::TerminalList => Ok(Reply::Terminals(terminals::list(tx)?)),
+            Self::TerminalBlock { terminal, blocked } => {
                 let changed = terminals::block(tx, &mut fx.touched, now, &terminal, blocked)?;
                 Ok(Reply::TerminalBlocked { changed })
             }
-            Request::AsideList => Ok(Reply::Asides(aside::open_rows(tx)?)),
-            Request::AsideRetry { id } => settled(id, aside::retry(tx, ctx, fx, id)?),
-            Request::AsideSettle { id } => settled(id, aside::settle(tx, ctx, fx, id, "put away")?),
-            Request::NoticeList => Ok(Reply::Notices(notices::open_rows(tx)?)),
-            Request::NoticeSettle { id } => {
+            Self::AsideList => Ok(Reply::Asides(aside::open_rows(tx)?)),
+            Self::AsideRetry { id } => settled(id, aside::retry(tx, ctx, fx, id)?),
+            Self::AsideSettle { id } => settled(id, aside::settle(tx, ctx, fx, id, "put away")?),
+            Self::NoticeList => Ok(Reply::Notices(notices::open_rows(tx)?)),
+            Self::NoticeSettle { id } => {
                 if notices::settle(tx, &mut fx.touched, now, id)? {
                     return Ok(Reply::Done);
                 }
                 Err(OpError::NotSettled(format!("there is no open notice {id}; `notice list` shows them")))
             }
             // Answered by the desk of a running gateway; looked at before a store is opened.
-            Request::Health | Request::Retention => Err(OpError::NotRunning),
-            Request::ClockRight { shown } => {
+            Self::Health | Self::Retention => Err(OpError::NotRunning),
+            Self::ClockRight { shown } => {
                 trust::keep(tx, shown)?;
                 fx.clock_right = true;
                 Ok(Reply::Done)
             }
-            Request::Catalogue { new } => Ok(Reply::Catalogue(Box::new(catalogue::apply(tx, now, &new)?))),
-            Request::Import { command } => {
-                let since = retention::last_history(tx)?;
-                let import = match import {
-                    Some(import) => import,
-                    None => import::Prepared::new(tx, &city, command)?,
-                };
-                let report = import.apply(tx, now, &mut fx.touched)?;
-                retention::tell_of_import(tx, fx, now, report.import, since)?;
-                if report.outcome == import::Outcome::Applied {
-                    // Facts that came before the pickups they speak of, as where the office is a copy put back.
-                    aside::retry_known(tx, ctx, fx)?;
-                }
-                Ok(Reply::Imported(Box::new(report)))
-            }
+            Self::Catalogue { new } => Ok(Reply::Catalogue(Box::new(catalogue::apply(tx, now, &new)?))),
+            Self::Import { .. } => Err(OpError::NotInOne),
         }
     }
 }

@@ -253,8 +253,19 @@ impl Erasing {
                 gone < full
             }
             (Part::HeldFiles, _, Some(old)) => {
+                // Only those of imports that are held: an import that is being taken has parts of its own.
+                let parts = run(
+                    "DELETE FROM kept_part WHERE rowid IN (SELECT kept_part.rowid FROM kept_part
+                        JOIN import ON import.kept = kept_part.kept
+                        WHERE state = 'held' AND at < ?1 LIMIT 4)",
+                    &[&old],
+                )?;
+                if parts > 0 {
+                    // The imports themselves come once no part is left.
+                    return Ok(false);
+                }
                 let gone = run(
-                    "UPDATE import SET state = 'dropped', content = NULL, profile_text = NULL
+                    "UPDATE import SET state = 'dropped', content = NULL, profile_text = NULL, kept = NULL
                     WHERE state = 'held' AND at < ?1",
                     &[&old],
                 )?;
@@ -378,8 +389,8 @@ pub fn outlook(conn: &Connection, retention: &Retention, now: Timestamp) -> rusq
     Ok(Outlook { residents_before: residents, due, past })
 }
 
-/// Tells people that a file named pickups whose residents' data was erased: it stays erased. `since` is the last history
-/// row before the file.
+/// Tells people that an import named pickups whose residents' data was erased: it stays erased. `since` is a history row
+/// before the import's first.
 ///
 /// # Errors
 /// When the store can't be read or written.
@@ -387,12 +398,12 @@ pub fn tell_of_import(
     tx: &Connection,
     fx: &mut Effects,
     now: Timestamp,
-    import: Option<i64>,
+    import: i64,
     since: i64,
 ) -> rusqlite::Result<()> {
     let count = "SELECT count(DISTINCT history.pickup) FROM history JOIN pickup ON pickup.id = history.pickup
-        WHERE history.id > ?1 AND erased_at IS NOT NULL";
-    let pickups: i64 = tx.prepare_cached(count)?.query_row([since], |row| row.get(0))?;
+        WHERE history.id > ?1 AND history.import = ?2 AND erased_at IS NOT NULL";
+    let pickups: i64 = tx.prepare_cached(count)?.query_row([since, import], |row| row.get(0))?;
     if pickups > 0 {
         let detail = serde_json::json!({ "of": import, "pickups": pickups });
         fx.touched.notice |= sql::notice(tx, now, "stays_erased", None, &detail)?;

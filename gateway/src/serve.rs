@@ -17,6 +17,8 @@ use crate::broker::{Broker, Embedded, Login};
 use crate::changes::Changes;
 use crate::config::{External, Settings};
 use crate::control::{self, Desk};
+use crate::import::Taker;
+use crate::import::watch::Watcher;
 use crate::link::Link;
 use crate::office::{Office, Place};
 use crate::outbox::Outbox;
@@ -73,10 +75,21 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         data: settings.data.clone(),
     };
     health.look_at_the_disk();
+    let taker = Taker::new(writer.clone(), readers.clone(), city.clone());
+    // What an earlier run decided and did not end comes first.
+    let going_on = tokio::spawn({
+        let taker = taker.clone();
+        async move { taker.go_on().await }
+    });
+    let mut watching = tokio::task::JoinSet::new();
+    for watcher in Watcher::all(&settings, &taker, &writer, &changes, &clock) {
+        let here = tokio::runtime::Handle::current();
+        watching.spawn_blocking(move || here.block_on(watcher.run()));
+    }
     let desk = Desk {
         writer: writer.clone(),
         readers: readers.clone(),
-        city: city.clone(),
+        taker: taker.clone(),
         broker: broker.clone(),
         health: health.clone(),
         retention: settings.retention.clone(),
@@ -105,7 +118,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     ready(web_address, &broker.login())?;
     supervisor.tell("READY=1");
-    let watching = tokio::spawn(watch::watch(writer.clone(), health.clone(), supervisor.clone()));
+    let looking = tokio::spawn(watch::watch(writer.clone(), health.clone(), supervisor.clone()));
     // A part that ends by itself ends the gateway: whoever supervises it starts it whole again.
     tokio::select! {
         _ = terminate.recv() => {}
@@ -121,6 +134,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             }
             bail!("the link to the broker broke; this is a fault of the program");
         }
+        Some(ended) = watching.join_next() => {
+            ended.context("the watch over a folder broke")?;
+            bail!("the watch over a folder ended by itself");
+        }
         ended = &mut pages => {
             ended.context("the pages broke")?.context("the pages can't be served any more")?;
             bail!("the pages ended by themselves");
@@ -134,12 +151,14 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     changes.stop();
     // Commands that had come are done and answered while the writer still works.
     let answered = control.await;
+    while watching.join_next().await.is_some() {}
+    going_on.abort();
     link.take_no_more();
     // What was handed over is written and acknowledged; only then the line ends.
     writer.stop().await;
     let closed = writing.await.context("the writer broke")?;
     // Up to here the supervisor heard that the writer lives.
-    watching.abort();
+    looking.abort();
     link.end().await;
     broker.stop();
     if tokio::time::timeout(FAREWELL, &mut pages).await.is_err() {

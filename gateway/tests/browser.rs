@@ -333,7 +333,9 @@ async fn every_page_fits_every_window() {
         sample.say(one, "t-01", noon(), SignedDuration::from_mins(40), result);
     }
     sample.held_import(noon(), "moushikomi-hiroshima-bulky-waste-2026-04-02-final.csv", TODAY);
-    for kind in ["fork", "hole", "two_devices", "list_too_large", "restored", "contract_moved"] {
+    for kind in
+        ["fork", "hole", "two_devices", "list_too_large", "restored", "contract_moved", "watch_trouble"]
+    {
         sample.notice(noon(), kind, Some("t-01"), &json!({ "first": 1, "last": 20_000 }));
     }
     // A round that no terminal gets.

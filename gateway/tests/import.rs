@@ -6,6 +6,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use meguri_config::City;
 use meguri_gateway::import::profile::Profile;
@@ -155,11 +157,7 @@ fn status_1_could_not_read() {
     ended(&folder.import("no,date\n", &[]), 1, "expected columns district, town, items, found only no, date");
     ended(&folder.import("no,\"date\n", &[]), 1, "line 1: expected a closing quote");
     let shift_jis = [day(1).as_bytes(), b"0002,2026-06-10,\x92\x86\x8b\xe6A,x,y\n"].concat();
-    ended(
-        &folder.import(shift_jis, &[]),
-        1,
-        "line 3, column 3 (district): expected UTF-8, found the byte 0x92",
-    );
+    ended(&folder.import(shift_jis, &[]), 1, "line 3: byte 17: expected UTF-8, found the byte 0x92");
     fs::write(folder.path("profile.toml"), PROFILE.replace("town =", "twon =")).unwrap();
     ended(&folder.import(day(1), &[]), 1, "twon");
     fs::remove_file(folder.path("profile.toml")).unwrap();
@@ -345,6 +343,137 @@ fn beside_a_running_gateway_the_file_goes_through_it() {
     assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 10);
 }
 
+/// More than fits into a few transactions.
+fn big() -> String {
+    let mut content = "no,date,district,town,items\n".to_owned();
+    for n in 0..20_000 {
+        let date = format!("2026-05-{:02}", n / 1_000 + 1);
+        content.push_str(&format!("{n:05},{date},中区A,紙屋町一丁目,タンス×1、椅子×2\n"));
+    }
+    content
+}
+
+/// Kills a gateway with SIGKILL as soon as the store says that its import is there. Says what the command said.
+fn killed_when(folder: &Folder, there: &str) -> Output {
+    let mut serving = serve(folder);
+    fs::write(folder.path("big.csv"), big()).unwrap();
+    let mut import = folder.gateway();
+    import.arg("import").arg("--profile").arg(folder.path("profile.toml")).arg(folder.path("big.csv"));
+    let mut import = import.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while folder.count(there) == 0 {
+        assert!(import.try_wait().unwrap().is_none(), "it was through before it could be killed");
+        thread::sleep(Duration::from_millis(1));
+    }
+    serving.child.kill().unwrap();
+    serving.child.wait().unwrap();
+    import.wait_with_output().unwrap()
+}
+
+const STAGING: &str = "SELECT count(*) > 100 AND NOT EXISTS (SELECT 1 FROM taking) FROM taking_step";
+const APPLYING: &str =
+    "SELECT count(*) > 100 AND EXISTS (SELECT 1 FROM taking) AND (SELECT count(*) FROM pickup) > 100
+    FROM taking_step";
+
+#[track_caller]
+fn comes_to(folder: &Folder, select: &str, wanted: i64) {
+    for _ in 0..3_000 {
+        if folder.count(select) == wanted {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{select} stays {}", folder.count(select));
+}
+
+#[test]
+fn killed_before_it_is_decided_nothing_is_taken() {
+    let folder = Folder::new();
+    ended(&killed_when(&folder, STAGING), 1, "went away without an answer");
+    assert!(folder.count("SELECT count(*) FROM taking_step") > 0);
+    let _serving = serve(&folder);
+    comes_to(&folder, "SELECT count(*) FROM taking_step", 0);
+    assert_eq!(folder.count("SELECT (SELECT count(*) FROM pickup) + (SELECT count(*) FROM import)"), 0);
+    ended(&folder.import(big(), &[]), 0, "added         20000");
+}
+
+#[test]
+fn killed_after_it_is_decided_all_is_taken() {
+    let folder = Folder::new();
+    ended(&killed_when(&folder, APPLYING), 1, "went away without an answer");
+    assert!(folder.count("SELECT count(*) FROM pickup") < 20_000);
+    let _serving = serve(&folder);
+    comes_to(&folder, "SELECT count(*) FROM taking", 0);
+    assert_eq!(folder.count("SELECT count(*) FROM pickup"), 20_000);
+    assert_eq!(folder.count("SELECT count(*) FROM history"), 20_000);
+    ended(&folder.import(big(), &[]), 0, "unchanged     20000");
+}
+
+#[test]
+fn what_a_killed_gateway_left_is_ended_by_the_next_command() {
+    let folder = Folder::new();
+    ended(&killed_when(&folder, APPLYING), 1, "went away without an answer");
+    ended(&folder.import(day(3), &[]), 0, "added             3");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup"), 20_003);
+}
+
+const MIXED: &[u8] = b"\xEF\xBB\xBFno,date,district,town,items\r\n\
+    0001,2026-06-10,\xE4\xB8\xAD\xE5\x8C\xBAA,x,\xE6\xA4\x85\xE5\xAD\x90\r\n\
+    0002,2026-06-10,?,x,y\r\n\
+    0003,2026-06-10,\xE4\xB8\xAD\xE5\x8C\xBAA,x,z\r\n\
+    0004,2026-06-10,?,\"x\"\"\",y";
+
+#[test]
+fn status_4_the_good_lines_are_taken_and_the_rest_can_be_corrected() {
+    let folder = Folder::new();
+    ended(&folder.import(day(4), &[]), 0, "taken");
+    ended(&folder.import(MIXED, &[]), 2, "nothing was taken");
+    ended(
+        &folder.import(MIXED, &["--accept-good", "--dry-run"]),
+        4,
+        "all but the rejected lines would be taken",
+    );
+    assert!(!folder.path("day.csv.rejected.csv").exists());
+    let output = folder.import(MIXED, &["--accept-good"]);
+    ended(&output, 4, "line 3, column 3 (district): expected a district");
+    ended(&output, 4, "taken as import 2, but for the rejected lines");
+    ended(&output, 4, "import that file with --changes");
+    let rejected = fs::read(folder.path("day.csv.rejected.csv")).unwrap();
+    let stood =
+        b"\xEF\xBB\xBFno,date,district,town,items\r\n0002,2026-06-10,?,x,y\r\n0004,2026-06-10,?,\"x\"\"\",y";
+    assert_eq!(rejected, stood);
+    // What was rejected is not missing.
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 4);
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE rev = 2"), 2);
+    // Never overwritten, and then nothing is taken.
+    ended(&folder.import(MIXED, &["--accept-good"]), 1, "is there already and is not overwritten");
+    let other = folder.path("other.csv");
+    let output = folder.import(MIXED, &["--json", "--accept-good", "--rejected", other.to_str().unwrap()]);
+    let told = report(&output).rejected.unwrap();
+    assert_eq!((output.status.code(), told.lines, told.header), (Some(4), 2, 1));
+    assert_eq!((told.places, told.file), (vec![(3, 3), (5, 5)], Some(other.display().to_string())));
+    assert_eq!(fs::read(other).unwrap(), stood);
+    // Corrected, it changes those and cancels nothing.
+    let corrected = String::from_utf8(rejected).unwrap().replace('?', "中区A");
+    ended(&folder.import(&corrected, &[]), 3, "held");
+    ended(&folder.import(&corrected, &["--changes"]), 0, "changed           2");
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open' AND rev = 2"), 4);
+    // Beside a gateway it is the same; a line that is no line of the table keeps its day from being cut.
+    let _serving = serve(&folder);
+    fs::remove_file(folder.path("day.csv.rejected.csv")).unwrap();
+    let broken = format!("{}0005,2026-06-10\n", day(2));
+    let output = folder.import(&broken, &["--accept-good"]);
+    ended(&output, 4, "2026-06-10: 2 missing pickups are not cancelled");
+    assert_eq!(
+        fs::read_to_string(folder.path("day.csv.rejected.csv")).unwrap(),
+        "no,date,district,town,items\n0005,2026-06-10\n"
+    );
+    assert_eq!(folder.count("SELECT count(*) FROM pickup WHERE state = 'open'"), 4);
+    assert_eq!(
+        folder.import("no,date,district,town,items\n1,x,,,\n", &["--accept-good"]).status.code(),
+        Some(1)
+    );
+}
+
 #[test]
 fn a_held_import_is_released_by_the_command_on_the_page() {
     let folder = Folder { data: "our office", ..Folder::new() };
@@ -394,4 +523,56 @@ fn takes_requests_of_myla311() {
     let cancelled = "SELECT count(*) FROM pickup JOIN resident ON pickup = id
         WHERE reception = '2' AND date = '2018-01-04' AND vehicle = 'ev' AND town = 'ZIP unknown' AND state = 'cancelled'";
     assert_eq!(folder.count(cancelled), 1);
+}
+
+/// A file of one line of 1 GB, most of which nobody ever wrote: it is refused before it is read, in little memory.
+#[test]
+fn a_huge_line_is_refused_in_bounded_memory() {
+    let folder = Folder::new();
+    let huge = folder.path("huge.csv");
+    fs::write(&huge, "no,date,district,town,items\n").unwrap();
+    fs::OpenOptions::new().write(true).open(&huge).unwrap().set_len(1 << 30).unwrap();
+    let gateway = folder.gateway();
+    // With 1 GB of it in memory there would be no room left.
+    let limited = |args: &[&str]| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -v 900000 && exec \"$0\" \"$@\""]).arg(gateway.get_program());
+        shell.args(gateway.get_args()).args(args).arg(&huge).output().unwrap()
+    };
+    let profile = folder.path("profile.toml");
+    let profile = profile.to_str().unwrap();
+    ended(&limited(&["import", "--profile", profile]), 1, "expected at most 134217728 bytes, found more");
+    let checked = limited(&["profile", "check", profile]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("expected at most 134217728 bytes"));
+}
+
+#[test]
+fn a_profile_is_explained_and_checked() {
+    let folder = Folder::new();
+    fs::write(folder.path("good.csv"), day(20)).unwrap();
+    fs::write(folder.path("bad.csv"), day(2).replace("2026-06-10", "2026-06-31")).unwrap();
+    let check = |file: &str, more: &[&str]| {
+        let mut command = folder.gateway();
+        command.args(["profile", "check"]).arg(folder.path("profile.toml"));
+        if !file.is_empty() {
+            command.arg(folder.path(file));
+        }
+        let output = command.args(more).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (status, told) = check("", &[]);
+    assert!(status == Some(0) && told.contains("文字コードは UTF-8 です"), "{told}");
+    let (status, told) = check("good.csv", &["--lines", "2", "--lang", "en"]);
+    assert!(status == Some(0) && told.contains("line 3: key") && !told.contains("line 4"), "{told}");
+    let (status, told) = check("bad.csv", &["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((status, json["file"]["lines"][0]["problems"][0]["line"].as_u64()), (Some(2), Some(2)));
+    // Nothing is written, not even a store.
+    assert!(!folder.path("data/meguri.db").exists());
+    // Without an installation it works as well; and a profile that can't be is told as an import tells it.
+    fs::remove_file(folder.path("data/city.toml")).unwrap();
+    assert_eq!(check("good.csv", &[]).0, Some(0));
+    fs::write(folder.path("profile.toml"), PROFILE.replace("key =", "encoding = \"sjis\"\nkey =")).unwrap();
+    assert_eq!(check("good.csv", &[]).0, Some(1));
 }

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use meguri_config::{City, Clock};
 use meguri_gateway::changes::{Change, Changes};
 use meguri_gateway::config::Settings;
+use meguri_gateway::import::{Command, File, Progress, Stage, Taker};
 use meguri_gateway::ingest::Incoming;
 use meguri_gateway::outbox::{Outbox, Waiting};
 use meguri_gateway::store::{Readers, Store, sql};
@@ -780,7 +781,12 @@ async fn what_becomes_known_is_taken_without_a_person() {
     let uid = Uuid::from_u128(4);
     let added = bench.writer.run(move |tx, ctx, fx| {
         tx.execute(insert, [uid.as_bytes().as_slice()])?;
-        aside::retry_known(tx, ctx, fx)
+        // One at a time, as between the turns of an import.
+        let mut tried = Some(0);
+        while let Some(after) = tried {
+            tried = aside::retry_known(tx, ctx, fx, after, std::time::Instant::now())?;
+        }
+        Ok::<_, rusqlite::Error>(())
     });
     added.await.unwrap().unwrap();
     assert_eq!(bench.state(4).await, "collected");
@@ -789,6 +795,94 @@ async fn what_becomes_known_is_taken_without_a_person() {
         bench.count("SELECT count(*) FROM aside WHERE settled_how = 'processed' AND seq = 1").await,
         1
     );
+}
+
+const PROFILE: &str = r#"
+name = "whole days"
+source = "files"
+covers = "whole_day"
+key = ["date", "no"]
+[fields]
+date = "date"
+district = { constant = "中区A" }
+reception = "no"
+town = "town"
+[items.text]
+text = "items"
+between = ["、"]
+times = ["×"]
+"#;
+
+#[tokio::test]
+async fn what_terminals_say_is_acknowledged_while_a_large_file_is_taken() {
+    let mut bench = Bench::new().await;
+    let city = City::parse(std::path::Path::new("city.toml"), CITY).unwrap();
+    let taker = Taker::new(bench.writer.clone(), bench.readers.clone(), city.into());
+    let mut content = "no,date,town,items\n".to_owned();
+    for n in 0..10_000 {
+        // Far from the days of lists.
+        content.push_str(&format!("{:04},2090-01-{:02},本川町,机\n", n % 1_000, n / 1_000 + 1));
+    }
+    let profile = PROFILE.to_owned();
+    let file = File {
+        name: "day.csv".into(),
+        content,
+        profile,
+        days: Vec::new(),
+        accept_good: false,
+        changes: false,
+    };
+    let progress = Progress::default();
+    let watched = progress.clone();
+    let taking = tokio::spawn(async move { taker.take(Command::File(file), &progress).await });
+    let mut log = Log::new();
+    for stage in [Stage::Staging, Stage::Applying] {
+        while watched.at().stage != stage || watched.at().done == 0 {
+            assert!(!taking.is_finished(), "too small to be looked at");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        log.write(&collected(1));
+        let seq = log.entries.len() as u64;
+        bench.up("t-1", UpTopic::Fact, log.publish(seq, seq));
+        loop {
+            if let (to, Sent::Ack(ack)) = bench.next().await {
+                assert_eq!((to.as_str(), ack.held[0].seq), ("t-1", seq));
+                break;
+            }
+        }
+        let at = watched.at();
+        assert!(at.stage == stage && at.done < at.of, "only after all of it: {at:?}");
+    }
+    let report = taking.await.unwrap().unwrap().unwrap();
+    assert_eq!((report.exit_status(), report.counts.added), (0, 10_000));
+    assert_eq!(bench.count("SELECT count(*) FROM pickup WHERE source = 'files'").await, 10_000);
+}
+
+/// The lists of a round are made when all of the file is there, and once.
+#[tokio::test]
+async fn an_import_makes_each_list_anew_once() {
+    let mut bench = Bench::new().await;
+    let city = City::parse(std::path::Path::new("city.toml"), CITY).unwrap();
+    let taker = Taker::new(bench.writer.clone(), bench.readers.clone(), city.into());
+    let mut content = "no,date,town,items\n".to_owned();
+    for n in 0..900 {
+        content.push_str(&format!("{n:04},{},本川町,机\n", bench.today));
+    }
+    let profile = PROFILE.to_owned();
+    let file = File {
+        name: "day.csv".into(),
+        content,
+        profile,
+        days: Vec::new(),
+        accept_good: false,
+        changes: false,
+    };
+    taker.take(Command::File(file), &Progress::default()).await.unwrap().unwrap();
+    for terminal in ["t-1", "t-2"] {
+        let (_, _, list) = bench.list(terminal).await;
+        assert_eq!(list.unwrap().pickups.len(), 903);
+    }
+    bench.quiet().await;
 }
 
 #[tokio::test]

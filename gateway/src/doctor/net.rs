@@ -42,7 +42,7 @@ pub(super) fn ask(data: &Path) -> Gateway {
     // A gateway that hangs is asked from a thread that nobody waits for.
     std::thread::spawn(move || {
         // Whoever asked may not have waited.
-        let _ = tell.send(control::ask(&folder, &Request::NoticeList));
+        let _ = tell.send(control::ask(&folder, &mut Request::NoticeList, &mut |_| ()));
     });
     match told.recv_timeout(WAIT) {
         Ok(Ok(_)) => Gateway::Answers,

@@ -1,4 +1,4 @@
-//! Writes a plan into the store: only what differs, in the caller's transaction.
+//! Writes what a file says of one pickup into the store: only what differs from what is there now.
 
 use jiff::Timestamp;
 use meguri_proto::Digest;
@@ -7,24 +7,20 @@ use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
 
-use super::plan::{Before, Plan, Step};
-use super::read::Reading;
+use super::plan::{self, Change};
+use super::stored::{self, Stored};
 use super::visit::Visit;
 use crate::pickups;
 use crate::store::sql;
 use crate::touched::Touched;
 
-/// Why a plan was not written.
-pub(super) enum NotApplied {
-    /// The store is not as it was when the plan was made.
-    MovedOn,
-    Sql(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for NotApplied {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
-    }
+/// What a file says of one request.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) visit: Visit,
+    pub(super) cancelled: bool,
+    /// Its place in the round; none where it keeps the one it has.
+    pub(super) stop: Option<i64>,
 }
 
 /// Who changes what when.
@@ -33,35 +29,42 @@ pub(super) struct Writing<'a> {
     pub(super) now: Timestamp,
     pub(super) import: i64,
     pub(super) source: &'a str,
+    pub(super) city: &'a str,
     pub(super) touched: &'a mut Touched,
 }
 
 impl Writing<'_> {
-    /// Writes the plan.
-    pub(super) fn apply(&mut self, plan: &Plan, reading: &Reading) -> Result<(), NotApplied> {
-        let city: String = self.tx.query_row("SELECT city FROM office", [], |row| row.get(0))?;
-        for step in &plan.steps {
-            let request = step.request.and_then(|index| reading.requests.get(index));
-            match (&step.before, request) {
-                (None, Some(request)) => self.add(&city, step, &request.key, &request.visit)?,
-                (Some(before), request) => {
-                    self.change(step, before, request.map(|request| &request.visit))?
-                }
-                // A plan has no step for nothing.
-                (None, None) => {}
+    /// What the file says of a request becomes true. Compared with the store as it is now: whatever came between the
+    /// comparison of the whole file and this moment, the pickup is as the file says, and history tells what changed.
+    pub(super) fn request(&mut self, key: &str, said: &Said) -> rusqlite::Result<()> {
+        match stored::one(self.tx, self.source, key)? {
+            None => self.add(key, said),
+            Some(stored) => {
+                let change = plan::change(&said.visit, said.cancelled, said.stop, &stored);
+                self.change(&stored, &said.visit, &change)
             }
+        }
+    }
+
+    /// A pickup that is missing in the file is cancelled, where it is still planned.
+    pub(super) fn gone(&mut self, pickup: i64) -> rusqlite::Result<()> {
+        let Some(stored) = stored::by_id(self.tx, pickup)? else { return Ok(()) };
+        if stored.office == OfficeWord::Planned {
+            self.word(pickup, OfficeWord::Cancelled, Some(&json!({ "missing": true })))?;
+            self.touched.rounds.insert(stored.visit.round());
         }
         Ok(())
     }
 
-    fn add(&mut self, city: &str, step: &Step, key: &str, visit: &Visit) -> Result<(), NotApplied> {
+    fn add(&mut self, key: &str, said: &Said) -> rusqlite::Result<()> {
         let insert =
             "INSERT INTO pickup (uid, source, source_key, date, district, ward, contract, vehicle, stop,
                 reception, items, payment, office)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-            ON CONFLICT (source, source_key) DO NOTHING";
-        let rows = self.tx.prepare_cached(insert)?.execute(params![
-            uid(city, self.source, key).as_bytes().as_slice(),
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        let visit = &said.visit;
+        let word = plan::new_word(said.cancelled);
+        self.tx.prepare_cached(insert)?.execute(params![
+            uid(self.city, self.source, key).as_bytes().as_slice(),
             self.source,
             key,
             visit.date.to_string(),
@@ -69,77 +72,68 @@ impl Writing<'_> {
             visit.place.ward,
             visit.contract.as_str(),
             visit.vehicle.as_str(),
-            step.stop.unwrap_or_default(),
+            said.stop.unwrap_or_default(),
             visit.reception,
             json!(visit.items).to_string(),
             payment(visit),
-            json!(step.word.unwrap_or_default()).to_string(),
+            json!(OfficeWord::default()).to_string(),
         ])?;
-        if rows == 0 {
-            return Err(NotApplied::MovedOn);
-        }
         let pickup = self.tx.last_insert_rowid();
         self.resident(pickup, 1, visit)?;
         self.history(pickup, "added", Some(&json!({ "rev": 1 })))?;
-        if step.word.is_some() {
-            self.word(pickup, step)?;
+        if let Some(word) = word {
+            self.word(pickup, word, None)?;
         }
         self.touched.pickup(visit.round());
         Ok(())
     }
 
-    fn change(&mut self, step: &Step, before: &Before, visit: Option<&Visit>) -> Result<(), NotApplied> {
-        let rev = before.rev + i64::from(!step.fields.is_empty());
-        let word = step.word.unwrap_or(before.office);
-        let guard = params![before.id, before.rev, json!(before.office).to_string()];
-        let same = "SELECT 1 FROM pickup WHERE id = ?1 AND rev = ?2 AND office = ?3";
-        if !self.tx.prepare_cached(same)?.exists(guard)? {
-            return Err(NotApplied::MovedOn);
+    fn change(&mut self, before: &Stored, visit: &Visit, change: &Change) -> rusqlite::Result<()> {
+        if change.is_nothing() {
+            return Ok(());
         }
-        if let Some(visit) = visit {
-            let update = "UPDATE pickup SET date = ?2, district = ?3, ward = ?4, contract = ?5, vehicle = ?6,
-                    stop = coalesce(?7, stop), reception = ?8, items = ?9, payment = ?10, rev = ?11
-                WHERE id = ?1";
-            self.tx.prepare_cached(update)?.execute(params![
-                before.id,
-                visit.date.to_string(),
-                visit.district,
-                visit.place.ward,
-                visit.contract.as_str(),
-                visit.vehicle.as_str(),
-                step.stop,
-                visit.reception,
-                json!(visit.items).to_string(),
-                payment(visit),
-                rev,
-            ])?;
-            self.touched.rounds.insert(visit.round());
-            if !step.fields.is_empty() {
-                self.resident(before.id, rev, visit)?;
-                self.history(before.id, "changed", Some(&json!({ "rev": rev, "fields": step.fields })))?;
-            }
-            // Crews look again at what became different on the very day.
-            let different = !step.fields.is_empty() || word == OfficeWord::Planned && step.word.is_some();
-            if different && visit.date == meguri_proto::clock::business_date(self.now) {
-                let mark = "UPDATE pickup SET changed_on = date WHERE id = ?1";
-                self.tx.prepare_cached(mark)?.execute([before.id])?;
-            }
+        let Change { fields, word, stop } = change;
+        let rev = before.rev + i64::from(!fields.is_empty());
+        let update = "UPDATE pickup SET date = ?2, district = ?3, ward = ?4, contract = ?5, vehicle = ?6,
+                stop = coalesce(?7, stop), reception = ?8, items = ?9, payment = ?10, rev = ?11
+            WHERE id = ?1";
+        self.tx.prepare_cached(update)?.execute(params![
+            before.id,
+            visit.date.to_string(),
+            visit.district,
+            visit.place.ward,
+            visit.contract.as_str(),
+            visit.vehicle.as_str(),
+            stop,
+            visit.reception,
+            json!(visit.items).to_string(),
+            payment(visit),
+            rev,
+        ])?;
+        if !fields.is_empty() {
+            self.resident(before.id, rev, visit)?;
+            self.history(before.id, "changed", Some(&json!({ "rev": rev, "fields": fields })))?;
         }
-        if step.word.is_some() {
-            let update = "UPDATE pickup SET office = ?2 WHERE id = ?1";
-            self.tx.prepare_cached(update)?.execute(params![before.id, json!(word).to_string()])?;
-            self.word(before.id, step)?;
+        // Crews look again at what became different on the very day.
+        let different = !fields.is_empty() || *word == Some(OfficeWord::Planned);
+        if different && visit.date == meguri_proto::clock::business_date(self.now) {
+            let mark = "UPDATE pickup SET changed_on = date WHERE id = ?1";
+            self.tx.prepare_cached(mark)?.execute([before.id])?;
         }
-        self.touched.rounds.insert(before.round.clone());
+        if let Some(word) = word {
+            self.word(before.id, *word, None)?;
+        }
+        self.touched.rounds.insert(visit.round());
+        self.touched.rounds.insert(before.visit.round());
         Ok(())
     }
 
     /// The office's word has changed: history, and the state that follows from it.
-    fn word(&mut self, pickup: i64, step: &Step) -> Result<(), NotApplied> {
-        let kind = if step.word == Some(OfficeWord::Cancelled) { "cancelled" } else { "reinstated" };
-        // A cancellation for being missing says so.
-        let why = step.request.is_none().then(|| json!({ "missing": true }));
-        self.history(pickup, kind, why.as_ref())?;
+    fn word(&mut self, pickup: i64, word: OfficeWord, why: Option<&Value>) -> rusqlite::Result<()> {
+        let update = "UPDATE pickup SET office = ?2 WHERE id = ?1";
+        self.tx.prepare_cached(update)?.execute(params![pickup, json!(word).to_string()])?;
+        let kind = if word == OfficeWord::Cancelled { "cancelled" } else { "reinstated" };
+        self.history(pickup, kind, why)?;
         pickups::refresh(self.tx, pickup)?;
         Ok(())
     }

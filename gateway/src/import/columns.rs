@@ -1,13 +1,19 @@
 //! Where a file's header has the columns that a profile names.
 
+use std::collections::BTreeSet;
+
+use super::letters::{Letters, Lookup};
 use super::profile::{Field, ItemFields, ItemText, Items, Profile};
 use super::report::Problem;
 use super::table::Header;
 
-/// A field and where the header has its column.
+/// A field and where the header has its column. Its settings are written as the file's cells are.
 pub(super) struct Source {
     pub(super) field: Field,
     pub(super) column: Option<usize>,
+    pub(super) after: Option<String>,
+    pub(super) before: Option<String>,
+    pub(super) map: Lookup<String>,
 }
 
 /// A column of the key, and how its cells are made alike where they mean the same.
@@ -58,6 +64,8 @@ pub(super) struct Columns {
     pub(super) header: Header,
     pub(super) key: Vec<KeyPart>,
     pub(super) skip: Vec<usize>,
+    /// The columns that anything of a request is read of.
+    pub(super) used: Vec<usize>,
     pub(super) date: Source,
     pub(super) district: Source,
     pub(super) vehicle: Option<Source>,
@@ -77,11 +85,25 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Looks every column up.
-    pub(super) fn resolve(profile: &Profile, header: &Header) -> Result<Self, Problem> {
+    pub(super) fn resolve(profile: &Profile, header: &Header, letters: &Letters) -> Result<Self, Problem> {
         header.expect(&profile.columns())?;
+        let mut used = BTreeSet::new();
+        for name in &profile.key {
+            used.insert(header.column(name)?);
+        }
+        let used = std::cell::RefCell::new(used);
+        let signs = |text: &Option<String>| text.as_deref().map(|text| letters.signs(text).into_owned());
         let source = |field: &Field| -> Result<Source, Problem> {
             let column = field.column.as_deref().map(|name| header.column(name)).transpose()?;
-            Ok(Source { field: field.clone(), column })
+            used.borrow_mut().extend(column);
+            let map = field.map.iter().map(|(from, to)| (letters.signs(from).into_owned(), to.clone()));
+            Ok(Source {
+                field: field.clone(),
+                column,
+                after: signs(&field.after),
+                before: signs(&field.before),
+                map: Lookup::new(letters, map),
+            })
         };
         let maybe = |field: &Option<Field>| field.as_ref().map(source).transpose();
         let item = |fields: &ItemFields| -> Result<ItemSource, Problem> {
@@ -100,7 +122,13 @@ impl Columns {
         let fields = &profile.fields;
         let items = match &profile.items {
             Items::Lines(fields) => ItemSources::Each(vec![item(fields)?]),
-            Items::Text(text) => ItemSources::Text(Box::new((text.clone(), source(&text.text)?))),
+            Items::Text(text) => {
+                let signs =
+                    |texts: &[String]| texts.iter().map(|text| letters.signs(text).into_owned()).collect();
+                let how =
+                    ItemText { between: signs(&text.between), times: signs(&text.times), ..text.clone() };
+                ItemSources::Text(Box::new((how, source(&text.text)?)))
+            }
             Items::Columns(columns) => {
                 // The header says how many there are; the first has to be there.
                 let name = |number: usize| columns.name.numbered(number).column.clone().unwrap_or_default();
@@ -116,7 +144,7 @@ impl Columns {
                 ItemSources::Each(items)
             }
         };
-        Ok(Self {
+        let mut columns = Self {
             header: header.clone(),
             key: profile
                 .key
@@ -139,6 +167,9 @@ impl Columns {
             status: maybe(&fields.status)?,
             order: maybe(&fields.order)?,
             items,
-        })
+            used: Vec::new(),
+        };
+        columns.used = used.into_inner().into_iter().collect();
+        Ok(columns)
     }
 }

@@ -8,13 +8,17 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Counts, File, ImportError, Missing, Newer, store};
+use super::{Counts, File, Hold, ImportError, Missing, Newer, Record, store};
 use crate::store::sql;
 use crate::touched::Touched;
 
 const NOTICE: &str = "import_held";
 /// Begins the kept profile's first line, a comment in TOML.
 const DAYS: &str = "# days: ";
+/// Begins its second, where the file is not simply taken whole.
+const HOW: &str = "# how: ";
+const ACCEPT_GOOD: &str = "accept_good";
+const CHANGES: &str = "changes";
 
 fn notice_detail(id: i64) -> serde_json::Value {
     json!({ "import": id })
@@ -32,10 +36,44 @@ pub(super) fn tell(
     Ok(())
 }
 
+/// Holds an import whose content is kept already. Where the same file was held before, it has come again since, and is
+/// the newest now.
+pub(super) fn hold(
+    tx: &Connection,
+    now: Timestamp,
+    hold: &Hold,
+    kept: i64,
+    touched: &mut Touched,
+) -> Result<i64, ImportError> {
+    let Hold { record, why, profile_text, .. } = hold;
+    if let Some(id) = same(tx, record, profile_text).map_err(store("hold the import"))? {
+        settle(tx, now, id, "dropped", None, touched)?;
+    }
+    let why = json!(why).to_string();
+    let id = record.write(tx, now, "held", Some((kept, profile_text)), Some(&why))?;
+    tell(tx, now, id, touched)?;
+    Ok(id)
+}
+
+/// The import under which the same file is held, read in the same way.
+pub(super) fn same(conn: &Connection, record: &Record, profile_text: &str) -> rusqlite::Result<Option<i64>> {
+    let known = "SELECT id FROM import WHERE state = 'held' AND sha256 = ?1 AND profile_text = ?2";
+    conn.query_row(known, params![record.sha256.0.as_slice(), profile_text], |row| row.get(0)).optional()
+}
+
 /// The profile's text with the days that were named, so that a release reads the file as it was read.
 pub(super) fn kept_profile(file: &File) -> String {
     let days: Vec<String> = file.days.iter().map(Date::to_string).collect();
-    format!("{DAYS}{}\n{}", days.join(" "), file.profile)
+    let mut how = String::new();
+    for (flag, word) in [(file.accept_good, ACCEPT_GOOD), (file.changes, CHANGES)] {
+        if flag {
+            how = format!("{how} {word}");
+        }
+    }
+    if !how.is_empty() {
+        how = format!("{HOW}{}\n", how.trim_start());
+    }
+    format!("{DAYS}{}\n{how}{}", days.join(" "), file.profile)
 }
 
 /// A held import, for the person who decides.
@@ -98,7 +136,7 @@ pub(super) struct Held {
 
 /// Finds a held import.
 pub(super) fn find(conn: &Connection, id: i64) -> Result<Held, ImportError> {
-    let select = "SELECT state, file, content, profile_text, profile FROM import WHERE id = ?1";
+    let select = "SELECT state, file, content, profile_text, profile, kept FROM import WHERE id = ?1";
     let row = conn
         .query_row(select, [id], |row| {
             let content: Option<Vec<u8>> = row.get(2)?;
@@ -108,24 +146,44 @@ pub(super) fn find(conn: &Connection, id: i64) -> Result<Held, ImportError> {
                 content,
                 row.get::<_, Option<String>>(3)?,
                 row.get(4)?,
+                row.get::<_, Option<i64>>(5)?,
             ))
         })
         .optional()
         .map_err(store("look for the held import"))?;
-    let Some((state, name, content, text, profile)) = row else {
+    let Some((state, name, content, text, profile, kept)) = row else {
         return Err(ImportError::NotHeld { id, found: "does not exist".to_owned() });
+    };
+    let content = match kept {
+        Some(kept) => Some(parts(conn, kept).map_err(store("look for the held import"))?),
+        None => content,
     };
     let (Some(content), Some(text)) = (content, text) else {
         return Err(ImportError::NotHeld { id, found: format!("is {state}") });
     };
     let (days, text) = text.strip_prefix(DAYS).and_then(|rest| rest.split_once('\n')).unwrap_or(("", &text));
+    let (how, text) = text.strip_prefix(HOW).and_then(|rest| rest.split_once('\n')).unwrap_or(("", text));
+    let has = |word| how.split_whitespace().any(|other| other == word);
     let days = days.split_whitespace().filter_map(|day| day.parse().ok()).collect();
     // What is held was UTF-8.
-    let content = String::from_utf8_lossy(&content).into_owned();
-    Ok(Held { file: File { name, content, profile: text.to_owned(), days }, profile })
+    let content = String::from_utf8(content)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let (accept_good, changes) = (has(ACCEPT_GOOD), has(CHANGES));
+    Ok(Held { file: File { name, content, profile: text.to_owned(), days, accept_good, changes }, profile })
 }
 
-/// Ends a held import: its content, residents' data, goes; its notice is settled.
+/// The content that is kept under a number.
+fn parts(conn: &Connection, kept: i64) -> rusqlite::Result<Vec<u8>> {
+    let mut select = conn.prepare("SELECT content FROM kept_part WHERE kept = ?1 ORDER BY part")?;
+    let mut rows = select.query([kept])?;
+    let mut content = Vec::new();
+    while let Some(row) = rows.next()? {
+        content.extend_from_slice(row.get_ref(0)?.as_blob()?);
+    }
+    Ok(content)
+}
+
+/// Ends a held import: its content, residents' data, is let go of; its notice is settled.
 pub(super) fn settle(
     tx: &Connection,
     now: Timestamp,
@@ -136,7 +194,7 @@ pub(super) fn settle(
 ) -> Result<(), ImportError> {
     let doing = "settle the held import";
     let update =
-        "UPDATE import SET state = ?2, counts = coalesce(?3, counts), content = NULL, profile_text = NULL
+        "UPDATE import SET state = ?2, counts = coalesce(?3, counts), content = NULL, kept = NULL, profile_text = NULL
         WHERE id = ?1 AND state = 'held'";
     let counts = counts.map(|counts| json!(counts).to_string());
     if tx.execute(update, params![id, state, counts]).map_err(store(doing))? == 0 {

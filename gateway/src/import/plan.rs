@@ -25,6 +25,7 @@ use super::profile::{Covers, Profile};
 use super::read::{Reading, Request};
 use super::report::{Counts, Missing, Problem};
 use super::stored::{Snapshot, Stored};
+use super::visit::Visit;
 use crate::touched::Round;
 
 /// Most bytes that a round's texts may take: the rest of a list is room for what the field says.
@@ -32,26 +33,26 @@ pub(super) const ROUND_BYTES: usize = limits::LIST_BYTES / 10 * 6;
 
 /// One pickup to write.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Step {
-    /// The request's index in the reading; none where it is missing there.
-    pub(super) request: Option<usize>,
-    /// The pickup; none where it is new.
-    pub(super) before: Option<Before>,
+pub(super) enum Step {
+    /// The request at this index in the reading is new or differs.
+    Request {
+        index: usize,
+        /// Its place in the round; of a pickup whose place stays, none.
+        stop: Option<i64>,
+    },
+    /// A pickup that is missing in the file and was planned on this round.
+    Gone { pickup: i64, round: Round },
+}
+
+/// In what a pickup differs from what a file says of it.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Change {
     /// Attributes that change, as history tells them; empty where none do.
     pub(super) fields: Map<String, Value>,
     /// The office's new word; none where it stays.
     pub(super) word: Option<OfficeWord>,
-    /// The place in the round; of a pickup whose place stays, none.
+    /// The place in the round; none where it stays.
     pub(super) stop: Option<i64>,
-}
-
-/// What the plan was made for: where the store has moved on since, it is made anew.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Before {
-    pub(super) id: i64,
-    pub(super) rev: i64,
-    pub(super) office: OfficeWord,
-    pub(super) round: Round,
 }
 
 /// All that a file means for the store.
@@ -61,6 +62,8 @@ pub(super) struct Plan {
     pub(super) counts: Counts,
     /// Days on which more is missing than the profile lets pass.
     pub(super) missing: Vec<Missing>,
+    /// How many pickups are missing on days of which that can't be said for certain, and stay as they are.
+    pub(super) kept: BTreeMap<Date, u64>,
     /// Rounds that would become too large.
     pub(super) problems: Vec<Problem>,
 }
@@ -79,13 +82,13 @@ pub(super) fn plan(profile: &Profile, reading: &Reading, snapshot: &Snapshot) ->
         let stored = snapshot.pickups.get(&request.key);
         let stop = stops.of(request, stored);
         sizes.count(request, stored);
-        let step = match stored {
-            None => added(index, request, stop),
-            Some(stored) => compared(index, request, stored, stop),
+        let change = match stored {
+            None => Change { word: new_word(request.cancelled), stop: Some(stop), ..Change::default() },
+            Some(stored) => change(&request.visit, request.cancelled, Some(stop), stored),
         };
-        plan.count(&step, stored);
-        if step.changes_something() {
-            plan.steps.push(step);
+        plan.count(&change, stored);
+        if stored.is_none() || !change.is_nothing() {
+            plan.steps.push(Step::Request { index, stop: change.stop });
         }
     }
     plan.look_for_missing(profile, reading, snapshot);
@@ -93,53 +96,51 @@ pub(super) fn plan(profile: &Profile, reading: &Reading, snapshot: &Snapshot) ->
     plan
 }
 
-fn added(index: usize, request: &Request, stop: i64) -> Step {
-    let word = request.cancelled.then_some(OfficeWord::Cancelled);
-    Step { request: Some(index), before: None, fields: Map::new(), word, stop: Some(stop) }
+/// The office's word on a pickup that is new, where it is not simply planned.
+pub(super) fn new_word(cancelled: bool) -> Option<OfficeWord> {
+    cancelled.then_some(OfficeWord::Cancelled)
 }
 
-fn compared(index: usize, request: &Request, stored: &Stored, stop: i64) -> Step {
-    let word = match (request.cancelled, stored.office) {
+/// Compares one request with its pickup.
+pub(super) fn change(visit: &Visit, cancelled: bool, stop: Option<i64>, stored: &Stored) -> Change {
+    let word = match (cancelled, stored.office) {
         (false, OfficeWord::Cancelled) => Some(OfficeWord::Planned),
         (true, OfficeWord::Planned | OfficeWord::Revisit { .. }) => Some(OfficeWord::Cancelled),
         _ => None,
     };
-    Step {
-        request: Some(index),
-        before: Some(before(stored)),
-        fields: stored.visit.differences(&request.visit),
-        word,
-        stop: (stop != stored.stop).then_some(stop),
-    }
+    Change { fields: stored.visit.differences(visit), word, stop: stop.filter(|stop| *stop != stored.stop) }
 }
 
-fn before(stored: &Stored) -> Before {
-    Before { id: stored.id, rev: stored.rev, office: stored.office, round: stored.visit.round() }
-}
-
-impl Step {
-    fn changes_something(&self) -> bool {
-        self.before.is_none() || !self.fields.is_empty() || self.word.is_some() || self.stop.is_some()
+impl Change {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.fields.is_empty() && self.word.is_none() && self.stop.is_none()
     }
 }
 
 impl Plan {
-    fn count(&mut self, step: &Step, stored: Option<&Stored>) {
+    fn count(&mut self, change: &Change, stored: Option<&Stored>) {
         let counts = &mut self.counts;
-        counts.cancelled += u64::from(step.word == Some(OfficeWord::Cancelled));
-        counts.reinstated += u64::from(step.word == Some(OfficeWord::Planned));
+        counts.cancelled += u64::from(change.word == Some(OfficeWord::Cancelled));
+        counts.reinstated += u64::from(change.word == Some(OfficeWord::Planned));
         match stored {
             None => counts.added += 1,
-            Some(_) if !step.fields.is_empty() => counts.changed += 1,
-            Some(_) if step.word.is_some() => {}
-            Some(_) if step.stop.is_some() => counts.reordered += 1,
+            Some(_) if !change.fields.is_empty() => counts.changed += 1,
+            Some(_) if change.word.is_some() => {}
+            Some(_) if change.stop.is_some() => counts.reordered += 1,
             Some(_) => counts.unchanged += 1,
         }
     }
 
-    /// Cancels what is missing on the days that the file is the whole of.
+    /// Cancels what is missing on the days that the file is the whole of. What a rejected line is about is not missing;
+    /// where nobody can tell what that is, nothing of the day is.
     fn look_for_missing(&mut self, profile: &Profile, reading: &Reading, snapshot: &Snapshot) {
-        let named: BTreeSet<&str> = reading.requests.iter().map(|request| request.key.as_str()).collect();
+        let rejected = &reading.rejected;
+        let named: BTreeSet<&str> = reading
+            .requests
+            .iter()
+            .map(|request| request.key.as_str())
+            .chain(rejected.keys.iter().map(String::as_str))
+            .collect();
         let mut days: BTreeMap<Date, Missing> = BTreeMap::new();
         let mut gone = Vec::new();
         for (key, stored) in &snapshot.pickups {
@@ -147,9 +148,16 @@ impl Plan {
             if stored.office != OfficeWord::Planned || !reading.days.contains(&date) {
                 continue;
             }
+            let missing = !named.contains(key.as_str());
+            if rejected.may_be_of(date) {
+                if missing {
+                    *self.kept.entry(date).or_default() += 1;
+                }
+                continue;
+            }
             let day = days.entry(date).or_insert(Missing { date, planned: 0, missing: 0 });
             day.planned += 1;
-            if !named.contains(key.as_str()) {
+            if missing {
                 day.missing += 1;
                 gone.push(stored);
             }
@@ -157,13 +165,9 @@ impl Plan {
         // The snapshot has no order; history should.
         gone.sort_by_key(|stored| stored.id);
         self.counts.cancelled += gone.len() as u64;
-        self.steps.extend(gone.into_iter().map(|stored| Step {
-            request: None,
-            before: Some(before(stored)),
-            fields: Map::new(),
-            word: Some(OfficeWord::Cancelled),
-            stop: None,
-        }));
+        self.steps.extend(
+            gone.into_iter().map(|stored| Step::Gone { pickup: stored.id, round: stored.visit.round() }),
+        );
         let most = u64::from(profile.missing_percent);
         self.missing = days.into_values().filter(|day| day.missing * 100 > day.planned * most).collect();
     }

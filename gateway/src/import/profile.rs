@@ -8,9 +8,10 @@
 //! source = "reception"           # names the reception system: keys are unique within it
 //! covers = "whole_day"           # or "changes"
 //! missing_percent = 5            # of one day's planned pickups; more missing is held for a person
+//! encoding = "utf-8"             # or "cp932"
 //! delimiter = ","
 //! quote = '"'
-//! date_format = "%Y-%m-%d"       # of strptime, or "wareki" for 令和8年4月1日 and R8.4.1
+//! date_format = "%Y-%m-%d"       # of strptime, or "wareki" for 令和8年4月1日 and R8.4.1; or a list of them
 //! key = ["date", "district", "number"]
 //!
 //! [fields]
@@ -20,6 +21,9 @@
 //! town = { column = "town", default = "(unknown)" }
 //! payment = { column = "fee", map = { "免除" = "number_tag" }, default = "tickets" }
 //! status = { column = "state", map = { "ok" = "planned", "取消" = "cancelled" } }
+//!
+//! [gaiji]                        # external characters (外字)
+//! F040 = "𠮷"
 //!
 //! [items.lines]                  # or [items.columns] or [items.text]
 //! name = "item"
@@ -31,11 +35,20 @@
 //! empty = true
 //! ```
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::civil::Date;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
+
+use super::dates::Dates;
+pub use super::letters::{FORMS, Variants, WaveDash, Width};
+use crate::encoding::{Encoding, Gaiji};
+
+/// Most columns that a profile names.
+const COLUMNS: usize = 1_000;
 
 /// Stands for the number of the item in a column's name of [`Items::Columns`].
 pub const NUMBER: &str = "{n}";
@@ -54,15 +67,47 @@ pub struct Profile {
     /// before the import is held for a person. Default 5.
     #[serde(default = "missing_percent")]
     pub missing_percent: u8,
+    /// How the file's text is written as bytes: `utf-8` (the default; a byte order mark may stand before it) or `cp932`,
+    /// which is Shift_JIS as Windows has it.
+    #[serde(default)]
+    pub encoding: Encoding,
     /// What stands between cells, one ASCII character. Default a comma.
     #[serde(default = "comma")]
     pub delimiter: char,
     /// What encloses a cell that holds delimiters or line breaks, one ASCII character. Default a double quote.
     #[serde(default = "double_quote")]
     pub quote: char,
-    /// How dates are written: a format of strptime (`%Y/%m/%d`), or `wareki` for 令和8年4月1日, R8.4.1 and the like.
-    #[serde(default = "date_format")]
-    pub date_format: String,
+    /// Whether the first line names the columns. Default true.
+    #[serde(default = "header")]
+    pub header: bool,
+    /// The columns' names in order, where the file has no header. An empty name is a column that nothing uses.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// How dates are written, or a list of ways that are tried in order: a format of strptime (`%Y/%m/%d`, which reads
+    /// 2026/4/1 and 2026/04/01), `wareki` for 令和8年4月1日, R8.4.1 and the like, or `wareki_digits` for 080401. Full-width digits
+    /// count as plain ones. A weekday in brackets may follow and must be right.
+    #[serde(default)]
+    pub date_format: DateFormats,
+    /// `near`: dates of a format without a year (`%m/%d`) are of the year that brings them nearest to the day of the import.
+    pub year: Option<Year>,
+    /// The day that dates without a year are near to. The import writes it here itself (see [`dated`]).
+    pub reference_day: Option<Date>,
+    /// Which character 〜 and ～, which are one in CP932, become: `wave_dash` (〜 U+301C, the default) or `fullwidth_tilde` (～
+    /// U+FF5E).
+    #[serde(default)]
+    pub wave_dash: WaveDash,
+    /// What becomes of half and full width in texts: `normalize` (the default; katakana full-width, letters and digits
+    /// half-width) or `keep`. Where values are compared, width never counts.
+    #[serde(default)]
+    pub width: Width,
+    /// Whether old and new forms of a character (髙 and 高) count as the same where columns, wards, districts and the values of
+    /// a `map` are looked up; texts keep what the resident wrote.
+    #[serde(default)]
+    pub variants: Variants,
+    /// External characters (外字): codes of CP932 (`F040` to `F9FC`) or places in the private use area (`U+E000`), with the
+    /// characters they stand for. One that is in a used cell and not in here is an error of its line.
+    #[serde(default)]
+    pub gaiji: Gaiji,
     /// The columns that together name a request within the source. A request whose date is not part of its key keeps
     /// its history when it moves to another day.
     ///
@@ -283,8 +328,56 @@ fn double_quote() -> char {
     '"'
 }
 
-fn date_format() -> String {
-    "%Y-%m-%d".to_owned()
+fn header() -> bool {
+    true
+}
+
+/// How dates are written: one way, or several.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "OneOrMore")]
+pub struct DateFormats(pub Vec<String>);
+
+impl Default for DateFormats {
+    fn default() -> Self {
+        Self(vec!["%Y-%m-%d".to_owned()])
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl From<OneOrMore> for DateFormats {
+    fn from(formats: OneOrMore) -> Self {
+        match formats {
+            OneOrMore::One(format) => Self(vec![format]),
+            OneOrMore::More(formats) => Self(formats),
+        }
+    }
+}
+
+/// The year of dates that are written without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Year {
+    /// That which brings the date nearest to the day of the import.
+    Near,
+}
+
+/// A profile's text for an import on this day: where dates have no year, it says which day they are near to, so that a
+/// file that is held is read on another day as it was on this one.
+///
+/// # Errors
+/// When the profile can't be used.
+pub fn dated(text: &str, today: Date) -> Result<Cow<'_, str>, ProfileError> {
+    let profile = Profile::parse(text)?;
+    if profile.year.is_none() || profile.reference_day.is_some() {
+        return Ok(Cow::Borrowed(text));
+    }
+    Ok(Cow::Owned(format!("reference_day = \"{today}\"\n{}", text.trim_start_matches('\u{FEFF}'))))
 }
 
 /// Why a profile can't be used.
@@ -362,6 +455,11 @@ impl Profile {
         if self.delimiter == self.quote {
             return wrong("quote", "is the delimiter, too");
         }
+        self.check_columns()?;
+        self.check_dates()?;
+        if self.variants.also.iter().any(|group| group.chars().count() < 2) {
+            return wrong("variants.also", "expected groups of two or more characters");
+        }
         if self.key.is_empty() || self.key.iter().any(String::is_empty) {
             return wrong("key", "expected the names of one or more columns");
         }
@@ -388,6 +486,50 @@ impl Profile {
             }
         }
         Ok(())
+    }
+}
+
+impl Profile {
+    /// The columns of a file without a header hold all that is named.
+    fn check_columns(&self) -> Result<(), ProfileError> {
+        if self.header {
+            return match self.columns.is_empty() {
+                true => Ok(()),
+                false => {
+                    wrong("columns", "is for files without a header; write header = false, or leave it out")
+                }
+            };
+        }
+        if !(1..=COLUMNS).contains(&self.columns.len()) {
+            return wrong(
+                "columns",
+                format!(
+                    "names {}, expected the 1 to {COLUMNS} columns of a file without a header",
+                    self.columns.len()
+                ),
+            );
+        }
+        for (index, column) in self.columns.iter().enumerate() {
+            if !column.is_empty() && self.columns[..index].contains(column) {
+                return wrong("columns", format!("the name {column:?} is there twice"));
+            }
+        }
+        match self.columns().iter().find(|&used| !self.columns.contains(used)) {
+            Some(used) => wrong("columns", format!("lacks {used:?}, which the profile uses")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_dates(&self) -> Result<(), ProfileError> {
+        if self.date_format.0.is_empty() {
+            return wrong("date_format", "expected one format or more");
+        }
+        let dates = Dates::of(self).or_else(|problem| wrong("date_format", problem))?;
+        match (dates.yearless(), self.year) {
+            (true, None) => wrong("date_format", "has a format without a year; write year = \"near\", too"),
+            (false, Some(_)) => wrong("year", "is for a date_format without a year, and there is none"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -518,19 +660,22 @@ fn check_item(setting: &str, item: &ItemFields) -> Result<(), ProfileError> {
 }
 
 impl Skip {
-    /// Whether the rule skips a line with this cell.
-    pub(crate) fn skips(&self, cell: &str) -> bool {
+    /// Whether the rule skips a line with this cell. `alike` says what of a text counts.
+    pub(super) fn skips(&self, cell: &str, alike: impl Fn(&str) -> String) -> bool {
         match (&self.empty, &self.matches) {
             (Some(empty), _) => cell.is_empty() == *empty,
-            (None, Some(pattern)) => matches(pattern, cell),
-            (None, None) => self.equals.iter().any(|value| value == cell),
+            (None, Some(pattern)) => {
+                // Only a plain asterisk stands for any text.
+                let parts: Vec<String> = pattern.split('*').map(&alike).collect();
+                matches(parts.iter().map(String::as_str), &alike(cell))
+            }
+            (None, None) => self.equals.iter().any(|value| value == cell || alike(value) == alike(cell)),
         }
     }
 }
 
-/// Whether `text` looks like `pattern`, in which `*` stands for any text.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
+/// Whether `text` is these parts, with any text between them.
+pub(super) fn matches<'a>(mut parts: impl Iterator<Item = &'a str>, text: &str) -> bool {
     // `split` yields at least one part.
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
     let parts: Vec<&str> = parts.collect();
@@ -571,7 +716,8 @@ mod tests {
     fn what_is_left_out_has_defaults() {
         let profile = Profile::parse(LEAST).unwrap();
         assert_eq!((profile.missing_percent, profile.delimiter, profile.quote), (5, ',', '"'));
-        assert_eq!(profile.date_format, "%Y-%m-%d");
+        assert_eq!(profile.date_format.0, ["%Y-%m-%d"]);
+        assert_eq!((profile.encoding, profile.header), (Encoding::Utf8, true));
         assert_eq!(profile.fields.date.column.as_deref(), Some("date"));
         assert_eq!(profile.fields.town.constant.as_deref(), Some("-"));
     }
@@ -585,6 +731,9 @@ mod tests {
             ("[items.lines]", "[items.liens]", "liens"),
             ("name = \"item\"", "name = \"item\"\ncolour = \"x\"", "colour"),
             ("\"changes\"", "\"everything\"", "everything"),
+            ("key =", "encoding = \"sjis\"\nkey =", "sjis"),
+            ("key =", "gaiji = { F03F = \"x\" }\nkey =", "no external character"),
+            ("key =", "width = \"half\"\nkey =", "half"),
             ("date = \"date\"", "date = 5", "a column's name"),
             ("date = \"date\"", "", "date"),
         ] {
@@ -605,6 +754,23 @@ mod tests {
             ("date = \"date\"", "date = \"date\"\nlat = \"lat\"", "fields.lat: "),
             ("name = \"item\"", "name = \"item{n}\"", "items.lines.name: "),
             ("name = \"p\"", "name = \"\"", "name: "),
+            ("key =", "header = false\nkey =", "columns: names 0"),
+            ("key =", "columns = [\"no\"]\nkey =", "columns: is for files without"),
+            (
+                "key =",
+                "header = false\ncolumns = [\"no\", \"date\", \"item\"]\nkey =",
+                "columns: lacks \"district\"",
+            ),
+            (
+                "key =",
+                "header = false\ncolumns = [\"no\", \"\", \"\", \"no\"]\nkey =",
+                "columns: the name \"no\"",
+            ),
+            ("key =", "date_format = []\nkey =", "date_format: expected one"),
+            ("key =", "date_format = [\"wareki\", \"%Y\"]\nkey =", "date_format: \"%Y\""),
+            ("key =", "date_format = \"%m/%d\"\nkey =", "date_format: has a format without a year"),
+            ("key =", "year = \"near\"\nkey =", "year: is for"),
+            ("key =", "variants = { also = [\"渕\"] }\nkey =", "variants.also: "),
         ] {
             let problem = problem(from, to);
             assert!(problem.starts_with(expected), "{to}: {problem}");
@@ -617,6 +783,17 @@ mod tests {
             let problem = Profile::parse(&format!("{LEAST}\n[[skip]]\n{skip}")).unwrap_err().to_string();
             assert!(problem.contains(expected), "{skip}: {problem}");
         }
+    }
+
+    #[test]
+    fn a_date_without_a_year_has_a_day_to_be_near() {
+        let day = jiff::civil::date(2026, 12, 28);
+        assert!(matches!(dated(LEAST, day), Ok(Cow::Borrowed(LEAST))));
+        let yearless = format!("date_format = [\"wareki\", \"%m月%d日\"]\nyear = \"near\"{LEAST}");
+        let text = dated(&yearless, day).unwrap();
+        assert_eq!(Profile::parse(&text).unwrap().reference_day, Some(day));
+        // It is read as on the first day ever after.
+        assert_eq!(dated(&text, jiff::civil::date(2027, 1, 9)).unwrap(), text);
     }
 
     #[test]
@@ -633,16 +810,29 @@ mod tests {
             ("a*x*c", "abc", false),
             ("取消*", "取消済", true),
         ] {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+            assert_eq!(matches(pattern.split('*'), text), expected, "{pattern} {text}");
         }
     }
 
     #[test]
     fn rules_skip() {
         let skip = |text: &str| -> Skip { toml::from_str(&format!("name='r'\ncolumn='c'\n{text}")).unwrap() };
-        assert!(skip("empty = true").skips("") && !skip("empty = true").skips("x"));
-        assert!(skip("empty = false").skips("x") && !skip("empty = false").skips(""));
-        assert!(skip("equals = ['a', 'b']").skips("b") && !skip("equals = ['a', 'b']").skips("c"));
-        assert!(skip("matches = 'a*'").skips("ab") && !skip("matches = 'a*'").skips("b"));
+        assert!(
+            skip("empty = true").skips("", str::to_owned) && !skip("empty = true").skips("x", str::to_owned)
+        );
+        assert!(
+            skip("empty = false").skips("x", str::to_owned)
+                && !skip("empty = false").skips("", str::to_owned)
+        );
+        assert!(
+            skip("equals = ['a', 'b']").skips("b", str::to_owned)
+                && !skip("equals = ['a', 'b']").skips("c", str::to_owned)
+        );
+        assert!(skip("equals = ['Ａ']").skips("A", |text| text.replace('Ａ', "A")));
+        assert!(skip("matches = 'Ａ*'").skips("A＊", |text| text.replace('Ａ', "A").replace('＊', "*")));
+        assert!(
+            skip("matches = 'a*'").skips("ab", str::to_owned)
+                && !skip("matches = 'a*'").skips("b", str::to_owned)
+        );
     }
 }

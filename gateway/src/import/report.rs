@@ -39,6 +39,9 @@ pub struct Report {
     /// Newer files of its days that were taken while this one was held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub newer: Vec<Newer>,
+    /// What was left out of a file whose good lines are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejected>,
     /// What is wrong in the file, the first 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
@@ -123,6 +126,34 @@ pub struct Newer {
     pub days: Vec<Date>,
 }
 
+/// Lines that were left out of a file whose good lines are taken. A request of several lines is left out whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rejected {
+    /// How many lines of the table.
+    pub lines: u64,
+    /// The last line of the file that belongs to its header; 0 where it has none.
+    pub header: u64,
+    /// The first and the last line in the file of each stretch of them.
+    pub places: Vec<(u64, u64)>,
+    /// Days on which nothing that is missing was cancelled, since nobody can tell of which requests the rejected lines are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
+    /// The file that they were written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+/// Pickups of a day that are missing in a file and stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// The day.
+    pub date: Date,
+    /// How many.
+    pub pickups: u64,
+}
+
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -154,6 +185,26 @@ impl Problem {
 
     pub(super) fn at(line: u64, column: Option<Column>, problem: impl Into<String>) -> Self {
         Self { line: Some(line), column, problem: problem.into() }
+    }
+}
+
+impl Rejected {
+    fn tell(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  {:<11} {:>7}", "rejected", self.lines)?;
+        if let Some(file) = &self.file {
+            let file = printable(file);
+            writeln!(
+                f,
+                "  the rejected lines are in {file}: correct them, and import that file with --changes"
+            )?;
+        }
+        for Kept { date, pickups } in &self.kept {
+            writeln!(
+                f,
+                "  {date}: {pickups} missing pickups are not cancelled, since a rejected line may be of one of them"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -213,10 +264,12 @@ impl Problems {
 }
 
 impl Report {
-    /// The exit status of the command: 0 all taken, 2 rejected lines, 3 held.
+    /// The exit status of the command: 0 all taken, 2 rejected lines and nothing taken, 3 held, 4 all taken but for the
+    /// rejected lines.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match self.outcome {
+            Outcome::Applied if self.rejected.is_some() => 4,
             Outcome::Applied | Outcome::Dropped => 0,
             Outcome::Rejected => 2,
             Outcome::Held => 3,
@@ -268,6 +321,9 @@ impl fmt::Display for Report {
                 }
             }
         }
+        if let Some(rejected) = &self.rejected {
+            rejected.tell(f)?;
+        }
         for missing in &self.missing {
             writeln!(f, "  {missing}")?;
         }
@@ -278,9 +334,15 @@ impl fmt::Display for Report {
             (Outcome::Applied, true, _) if !self.newer.is_empty() => {
                 write!(f, "dry run: nothing was written; it would be taken with --anyway only")
             }
+            (Outcome::Applied, true, _) if self.rejected.is_some() => {
+                write!(f, "dry run: all but the rejected lines would be taken, nothing was written")
+            }
             (Outcome::Applied, true, _) => write!(f, "dry run: all would be taken, nothing was written"),
             (Outcome::Held, true, _) => {
                 write!(f, "dry run: it would be held for a person, nothing was written")
+            }
+            (Outcome::Applied, false, Some(id)) if self.rejected.is_some() => {
+                write!(f, "taken as import {id}, but for the rejected lines")
             }
             (Outcome::Applied, false, Some(id)) => write!(f, "taken as import {id}"),
             (Outcome::Held, false, Some(id)) => write!(

@@ -76,6 +76,20 @@ pub(super) fn load<'a>(
     Ok(snapshot)
 }
 
+/// A request's pickup as the store has it now.
+pub(super) fn one(conn: &Connection, source: &str, key: &str) -> rusqlite::Result<Option<Stored>> {
+    conn.prepare_cached(&format!("{SELECT} WHERE source = ?1 AND source_key = ?2"))?
+        .query_row(params![source, key], |row| Ok(stored(row)?.1))
+        .optional()
+}
+
+/// A pickup by its number.
+pub(super) fn by_id(conn: &Connection, id: i64) -> rusqlite::Result<Option<Stored>> {
+    conn.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?
+        .query_row([id], |row| Ok(stored(row)?.1))
+        .optional()
+}
+
 fn stored(row: &Row<'_>) -> rusqlite::Result<(String, Stored)> {
     let text = |column: usize| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
     let visit = Visit {

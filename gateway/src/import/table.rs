@@ -1,15 +1,18 @@
 //! A CSV file as a header and lines, with the place of whatever is wrong in it.
 
+use std::borrow::Cow;
 use std::io::Read as _;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
+use super::letters::Letters;
 use super::profile::Profile;
 use super::report::{Column, Problem};
 use crate::direction;
 
-/// Most bytes of a request file (64 MiB): ten times a large city's year of days is far below.
-pub const FILE_BYTES: usize = 64 * 1024 * 1024;
+/// Most bytes of a request file, as it comes and as UTF-8 text (128 MiB): as many requests as a file may have, with three
+/// lines of 400 bytes each.
+pub const FILE_BYTES: usize = 128 * 1024 * 1024;
 
 /// Follows the file's last line. It comes out as a line of its own unless a quote was left open.
 ///
@@ -30,16 +33,38 @@ pub(super) struct Table<'a> {
 }
 
 /// The names of a file's columns.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Header(Vec<String>);
+#[derive(Debug, Clone)]
+pub(super) struct Header {
+    /// As they stand in the file or the profile.
+    pub(super) names: Vec<String>,
+    /// What of them is compared.
+    alike: Vec<String>,
+    letters: Letters,
+    /// Whether the file has them; else the profile does.
+    in_file: bool,
+}
 
 impl Header {
+    fn new(names: Vec<String>, letters: Letters, in_file: bool) -> Self {
+        let alike = names.iter().map(|name| letters.folded(name)).collect();
+        Self { names, alike, letters, in_file }
+    }
+
+    /// The indices of the columns with this name; where there are none, of those whose name is merely written otherwise.
+    fn named_so(&self, name: &str) -> Vec<usize> {
+        let all = |names: &[String], name: &str| -> Vec<usize> {
+            (0..names.len()).filter(|&index| names[index] == name).collect()
+        };
+        let same = all(&self.names, name);
+        if same.is_empty() { all(&self.alike, &self.letters.folded(name)) } else { same }
+    }
+
     /// The column's index. The problem says that the header lacks it or has it twice.
     pub(super) fn column(&self, name: &str) -> Result<usize, Problem> {
-        let mut found = (0..self.0.len()).filter(|&index| self.0[index] == name);
-        match (found.next(), found.next()) {
-            (Some(index), None) => Ok(index),
-            (Some(first), Some(second)) => Err(Problem::at(
+        match self.named_so(name)[..] {
+            [index] => Ok(index),
+            [] => Err(self.lacks(&[name])),
+            [first, second, ..] => Err(Problem::at(
                 1,
                 Some(self.named(second)),
                 format!(
@@ -48,30 +73,37 @@ impl Header {
                     second + 1
                 ),
             )),
-            (None, _) => Err(self.lacks(&[name])),
         }
     }
 
     /// The index of the first such column.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|known| known == name)
+        self.named_so(name).first().copied()
+    }
+
+    /// Those of these columns that the header lacks.
+    pub(super) fn lacking<'n>(&self, names: &'n [String]) -> Vec<&'n str> {
+        names.iter().filter(|name| self.find(name).is_none()).map(String::as_str).collect()
     }
 
     /// Looks whether the header has all of these columns.
     pub(super) fn expect(&self, names: &[String]) -> Result<(), Problem> {
-        let lacking: Vec<&str> =
-            names.iter().filter(|name| !self.0.contains(name)).map(String::as_str).collect();
+        let lacking = self.lacking(names);
         if lacking.is_empty() { Ok(()) } else { Err(self.lacks(&lacking)) }
     }
 
     fn lacks(&self, names: &[&str]) -> Problem {
         let columns = if names.len() == 1 { "a column" } else { "columns" };
-        Problem::at(1, None, format!("expected {columns} {}, found only {}", listed(names), listed(&self.0)))
+        Problem::at(
+            1,
+            None,
+            format!("expected {columns} {}, found only {}", listed(names), listed(&self.names)),
+        )
     }
 
     /// A column's number and name.
     pub(super) fn named(&self, index: usize) -> Column {
-        Column { number: index + 1, name: self.0.get(index).cloned().unwrap_or_default() }
+        Column { number: index + 1, name: self.names.get(index).cloned().unwrap_or_default() }
     }
 }
 
@@ -98,17 +130,22 @@ impl<'a> Table<'a> {
     /// The problem is one of the whole file: nothing of it can be read.
     pub(super) fn open(content: &'a [u8], profile: &Profile) -> Result<Self, Problem> {
         if content.len() > FILE_BYTES {
-            let problem = format!("expected at most {FILE_BYTES} bytes, found more; split the file");
-            return Err(Problem::of_file(problem));
+            return Err(too_large());
         }
         if content.starts_with(&[0xFE, 0xFF]) || content.starts_with(&[0xFF, 0xFE]) {
             return Err(Problem::of_file("expected UTF-8, found UTF-16; save it as CSV UTF-8"));
         }
         // The mark that spreadsheets put before UTF-8.
         let content = content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(content);
+        let content = without_end_mark(content);
+        let empty = || {
+            let what = if profile.header { "a header with the columns' names" } else { "lines" };
+            Problem::of_file(format!("expected {what}, found an empty file"))
+        };
         if content.iter().all(u8::is_ascii_whitespace) {
-            return Err(Problem::of_file("expected a header with the columns' names, found an empty file"));
+            return Err(empty());
         }
+        let letters = Letters::of(profile);
         let (delimiter, quote) = (byte(profile.delimiter), byte(profile.quote));
         let reader = ReaderBuilder::new()
             .has_headers(false)
@@ -118,44 +155,53 @@ impl<'a> Table<'a> {
             .from_reader(content.chain(END));
         let mut table = Self {
             reader,
-            header: Header::default(),
+            header: Header::new(profile.columns.clone(), letters.clone(), false),
             lines: Lines { content, at: 0, line: 1 },
             record: ByteRecord::new(),
             delimiter,
             quote,
             ended: false,
         };
-        let number = match table.read()? {
-            Some(number) => number,
-            None => {
-                return Err(Problem::of_file(
-                    "expected a header with the columns' names, found an empty file",
-                ));
-            }
-        };
+        if !profile.header {
+            return Ok(table);
+        }
+        let number = table.read()?.ok_or_else(empty)?;
         // The cell is named by its number: its text may be a resident's line.
         if let Some((cell, problem)) = table.misquoted(0) {
             return Err(Problem::at(number, None, format!("column {}: {problem}", cell + 1)));
         }
-        table.header = Header(table.cells(number)?);
+        let names = table.cells(number)?;
+        let known = |name: String| letters.cell(&name).map(Cow::into_owned).unwrap_or(name.clone());
+        table.header = Header::new(names.into_iter().map(known).collect(), letters.clone(), true);
         Ok(table)
     }
 
-    /// The next line. An error is one of the whole file.
+    /// The next line that has anything on it. An error is one of the whole file.
     pub(super) fn next(&mut self) -> Result<Next, Problem> {
-        let from = self.reader.position().byte();
-        let Some(number) = self.read()? else { return Ok(Next::End) };
-        if let Some((cell, problem)) = self.misquoted(from) {
-            return Ok(Next::Bad(Problem::at(number, Some(self.header.named(cell)), problem)));
+        loop {
+            let from = self.reader.position().byte();
+            let Some(number) = self.read()? else { return Ok(Next::End) };
+            if let Some((cell, problem)) = self.misquoted(from) {
+                return Ok(Next::Bad(Problem::at(number, Some(self.header.named(cell)), problem)));
+            }
+            let (found, expected) = (self.record.len(), self.header.names.len());
+            let mut cells = self.cells(number)?;
+            // Spreadsheets end files with lines of delimiters alone.
+            if cells.iter().all(String::is_empty) {
+                continue;
+            }
+            // Some systems write a delimiter behind the last cell, too.
+            if found > expected && cells[expected..].iter().all(String::is_empty) {
+                cells.truncate(expected);
+            }
+            if cells.len() != expected {
+                let hint = if found > expected { "; quote cells that hold the delimiter" } else { "" };
+                let of = if self.header.in_file { "the header" } else { "the profile's columns" };
+                let problem = format!("expected {expected} cells as in {of}, found {found}{hint}");
+                return Ok(Next::Bad(Problem::at(number, None, problem)));
+            }
+            return Ok(Next::Line(Line { number, cells }));
         }
-        let (found, expected) = (self.record.len(), self.header.0.len());
-        let cells = self.cells(number)?;
-        if found != expected {
-            let hint = if found > expected { "; quote cells that hold the delimiter" } else { "" };
-            let problem = format!("expected {expected} cells as in the header, found {found}{hint}");
-            return Ok(Next::Bad(Problem::at(number, None, problem)));
-        }
-        Ok(Next::Line(Line { number, cells }))
     }
 
     /// Reads a record and says on which line it starts; none at the end.
@@ -248,6 +294,19 @@ impl<'a> Table<'a> {
     }
 }
 
+pub(super) fn too_large() -> Problem {
+    Problem::of_file(format!("expected at most {FILE_BYTES} bytes, found more; split the file"))
+}
+
+/// Old systems mark a file's end with Ctrl-Z, and may fill it up with more of them.
+fn without_end_mark(content: &[u8]) -> &[u8] {
+    let end = |byte: u8| byte == 0x1A || byte.is_ascii_whitespace();
+    let rest = content.len() - content.iter().rev().take_while(|&&byte| end(byte)).count();
+    // Line ends before the mark are the file's own.
+    let mark = content[rest..].iter().position(|&byte| byte == 0x1A);
+    mark.map_or(content, |at| &content[..rest + at])
+}
+
 /// Trims a cell. Line breaks become one kind, tabs become spaces, and marks that turn the direction of writing go: on a
 /// crew's screen a number must read as it stands.
 fn tidy(text: &str) -> String {
@@ -322,7 +381,7 @@ mod tests {
     fn read(content: &[u8]) -> Result<Vec<Line>, Problem> {
         let profile = profile();
         let mut table = Table::open(content, &profile)?;
-        let mut lines = vec![Line { number: 0, cells: table.header.0.clone() }];
+        let mut lines = vec![Line { number: 0, cells: table.header.names.clone() }];
         loop {
             match table.next()? {
                 Next::Line(line) => lines.push(line),

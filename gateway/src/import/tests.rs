@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use meguri_proto::{FactId, Incarnation};
 use proptest::prelude::*;
@@ -10,8 +11,10 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
+use crate::ingest::{Context, Effects, Memory};
 use crate::pickups;
 use crate::store::Store;
+use crate::touched::Touched;
 
 /// The demo's profile for files without 状態.
 static PROFILE: LazyLock<String> = LazyLock::new(|| {
@@ -78,16 +81,62 @@ impl Office {
         let now = "2026-06-09T03:00:00Z".parse().unwrap();
         let store = Store::open(dir.path(), &city.id, now, Incarnation(Uuid::from_u128(1))).unwrap();
         crate::plan::take_over(&store.conn, now, &city).unwrap();
+        // Nobody cuts the power here, and turns are many.
+        store.conn.pragma_update(None, "synchronous", "OFF").unwrap();
         Self { _dir: dir, store, city, now }
     }
 
+    fn prepare(&self, command: Command) -> Result<Prepared, ImportError> {
+        Prepared::new(&self.store.conn, &self.city, Arc::new(command), &Progress::default())
+    }
+
     fn run(&mut self, command: Command) -> Result<Report, ImportError> {
-        let prepared = Prepared::new(&self.store.conn, &self.city, command)?;
+        let prepared = self.prepare(command)?;
+        self.take(prepared, &mut Touched::default())
+    }
+
+    /// Takes what is prepared, every turn in a transaction of its own that does as little as it can.
+    fn take(&mut self, prepared: Prepared, touched: &mut Touched) -> Result<Report, ImportError> {
+        if prepared.rejected() {
+            return Ok(prepared.report().clone());
+        }
+        let command = prepared.command.clone();
+        let mut taking = Taking::new(prepared, Default::default(), Progress::default());
+        loop {
+            match self.turn(&mut taking, touched)? {
+                Turn::Again => {}
+                Turn::Done(report) => return Ok(*report.unwrap()),
+                Turn::Moved => {
+                    let progress = Progress::default();
+                    let again = Prepared::new(&self.store.conn, &self.city, command.clone(), &progress)?;
+                    taking = Taking::new(again, Default::default(), progress);
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self, taking: &mut Taking, touched: &mut Touched) -> Result<Turn, ImportError> {
         let tx = self.store.conn.transaction().unwrap();
-        let mut touched = Touched::default();
-        let report = prepared.apply(&tx, self.now, &mut touched)?;
-        tx.commit().unwrap();
-        Ok(report)
+        let incarnation = Incarnation(Uuid::from_u128(1));
+        let mut memory = Memory::default();
+        let mut ctx = Context { now: self.now, city: &self.city.id, incarnation, memory: &mut memory };
+        let mut fx = Effects::default();
+        let turn = taking.turn(&tx, &mut ctx, &mut fx, Duration::ZERO)?;
+        tx.commit().map_err(store("commit"))?;
+        touched.merge(fx.touched);
+        Ok(turn)
+    }
+
+    /// Goes on with what was left over.
+    fn go_on(&mut self) {
+        let mut taking = Taking::left_over(Default::default(), Progress::default());
+        while matches!(self.turn(&mut taking, &mut Touched::default()).unwrap(), Turn::Again) {}
+    }
+
+    fn room(&self, more: i64) {
+        let pages: i64 = self.store.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let most = format!("PRAGMA max_page_count = {}", pages + more);
+        self.store.conn.query_row(&most, [], |_| Ok(())).unwrap();
     }
 
     fn import(&mut self, profile: &str, content: &str) -> Report {
@@ -140,7 +189,8 @@ impl Office {
 
 fn file(profile: &str, content: &str) -> Command {
     let (content, profile) = (content.to_owned(), profile.to_owned());
-    Command::File(File { name: "day.csv".to_owned(), content, profile, days: Vec::new() })
+    let (name, days) = ("day.csv".to_owned(), Vec::new());
+    Command::File(File { name, content, profile, days, accept_good: false, changes: false })
 }
 
 fn day(lines: &[String]) -> String {
@@ -298,15 +348,41 @@ fn marks_that_turn_the_writing_are_left_out() {
     assert_eq!(office.texts("SELECT spot, reception FROM resident, pickup"), ["門の前 0001"]);
 }
 
-/// On a full disk SQLite may undo the whole transaction by itself; the report must say why all the same.
+/// On a full disk before the decision nothing is taken; after it, everything once there is room.
 #[test]
 fn a_full_disk_is_told_as_such() {
     let mut office = Office::new();
-    let pages: i64 = office.store.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-    office.store.conn.query_row(&format!("PRAGMA max_page_count = {}", pages + 4), [], |_| Ok(())).unwrap();
+    office.room(4);
     let error = office.run(file(&PROFILE, &day(&lines(500)))).unwrap_err().to_string();
-    assert!(error.contains("the store can't take the file: database or disk is full"), "{error}");
+    assert!(
+        error.contains("the store can't prepare what the file says: database or disk is full"),
+        "{error}"
+    );
+    assert_eq!(office.texts("SELECT count(*) FROM pickup, import"), ["0"]);
+    office.room(1_000);
+    office.go_on();
     assert_eq!(office.texts("SELECT count(*) FROM pickup"), ["0"]);
+    assert_eq!(office.texts("SELECT count(*) FROM taking_step"), ["0"]);
+
+    let prepared = office.prepare(file(&PROFILE, &day(&lines(500)))).unwrap();
+    let mut taking = Taking::new(prepared, Default::default(), Progress::default());
+    while office.texts("SELECT import FROM taking").is_empty() {
+        office.turn(&mut taking, &mut Touched::default()).unwrap();
+    }
+    office.room(4);
+    let error = loop {
+        match office.turn(&mut taking, &mut Touched::default()) {
+            Ok(turn) => assert!(matches!(turn, Turn::Again)),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.contains("the store can't take what the file says: database or disk is full"), "{error}");
+    assert_ne!(office.texts("SELECT count(*) FROM pickup"), ["500"]);
+    office.room(1_000);
+    office.go_on();
+    assert_eq!(office.texts("SELECT count(*) FROM pickup"), ["500"]);
+    assert_eq!(office.texts("SELECT count(*) FROM history"), ["500"]);
+    assert_eq!(office.day(&lines(500)).counts.unchanged, 500);
 }
 
 /// An error that SQLite answers by undoing the whole transaction, as it does on a full disk.
@@ -317,7 +393,77 @@ fn why_a_file_was_not_taken_is_not_hidden_by_undoing_it() {
         "CREATE TRIGGER refuse BEFORE INSERT ON pickup BEGIN SELECT RAISE(ROLLBACK, 'the cause'); END";
     office.store.conn.execute_batch(trigger).unwrap();
     let error = office.run(file(&PROFILE, &day(&lines(2)))).unwrap_err().to_string();
-    assert_eq!(error, "the store can't take the file: the cause");
+    assert_eq!(error, "the store can't take what the file says: the cause");
+}
+
+/// Wherever an import is interrupted, all of it is taken or nothing.
+#[test]
+fn interrupted_anywhere_it_is_taken_whole_or_not_at_all() {
+    let mut changed = lines(20);
+    changed.remove(7);
+    changed[3] = changed[3].replace("門の前", "車庫の横").replace("06-10,中区A,中区", "06-10,東区A,東区");
+    changed.push(line(41));
+    let profile = PROFILE.replace("missing_percent = 5", "missing_percent = 50");
+    let mut whole = Office::new();
+    whole.day(&lines(20));
+    let before = whole.all();
+    whole.import(&profile, &day(&changed));
+    let after = whole.all();
+    assert!(before != after);
+    let mut decided = None;
+    for turns in 0.. {
+        let mut office = Office::new();
+        office.day(&lines(20));
+        let prepared = office.prepare(file(&profile, &day(&changed))).unwrap();
+        let mut taking = Taking::new(prepared, Default::default(), Progress::default());
+        let mut through = false;
+        for _ in 0..turns {
+            through = matches!(office.turn(&mut taking, &mut Touched::default()).unwrap(), Turn::Done(_));
+        }
+        let is_decided = office.texts("SELECT count(*) FROM import") == ["2"];
+        drop(taking);
+        office.go_on();
+        assert!(office.all() == if is_decided { after.clone() } else { before.clone() }, "{turns} turns");
+        assert_eq!(office.texts("SELECT count(*) FROM taking_step"), ["0"]);
+        assert_eq!(office.texts("SELECT count(*) FROM taking"), ["0"]);
+        if is_decided && decided.is_none() {
+            decided = Some(turns);
+        }
+        if through {
+            assert!(decided.is_some_and(|first| first > 2 && first + 2 < turns), "{decided:?} of {turns}");
+            break;
+        }
+    }
+}
+
+/// A held file of many parts comes back as it was, and goes when it is settled.
+#[test]
+fn a_large_file_is_held_in_parts() {
+    let mut office = Office::new();
+    let wide = |line: String| line.replace("門の前", &"門".repeat(490));
+    let all: Vec<_> = (0..4)
+        .flat_map(|n| (1..=300).map(move |m| wide(line(m)).replace("06-10", &format!("06-1{n}"))))
+        .collect();
+    office.day(&all);
+    let short: Vec<_> = all.iter().skip(300).step_by(2).cloned().collect();
+    let mut named = file(&PROFILE, &day(&short));
+    if let Command::File(file) = &mut named {
+        file.days = (0..4).map(|n| format!("2026-06-1{n}").parse().unwrap()).collect();
+        file.accept_good = true;
+    }
+    let held = office.run(named.clone()).unwrap();
+    assert_eq!(held.outcome, Outcome::Held);
+    assert!(office.texts("SELECT count(*) FROM kept_part")[0].parse::<u32>().unwrap() > 1);
+    let id = held.import.unwrap();
+    let Command::File(file) = named else { unreachable!() };
+    let found = held::find(&office.store.conn, id).unwrap();
+    assert_eq!(
+        (found.file.content == file.content, found.file.days, found.file.accept_good),
+        (true, file.days, true)
+    );
+    assert_eq!(found.file.profile, file.profile);
+    assert_eq!(office.run(Command::Release { id, anyway: false }).unwrap().counts.cancelled, 750);
+    assert_eq!(office.texts("SELECT count(*) FROM kept_part"), ["0"]);
 }
 
 #[test]
@@ -376,7 +522,7 @@ fn too_much_missing_is_held_until_a_person_releases_or_drops_it() {
     let waiting = held::all(&office.store.conn).unwrap();
     assert_eq!(waiting[0].newer[0].to_string(), newer);
     let (release, before) = (|anyway| Command::Release { id: 2, anyway }, office.all());
-    let dry = Prepared::new(&office.store.conn, &office.city, release(false)).unwrap().report();
+    let dry = office.prepare(release(false)).unwrap().report().clone();
     let told = Report { dry_run: true, ..dry }.to_string();
     assert!(told.contains(&newer) && told.contains("--anyway"), "{told}");
     let refused = office.run(release(false)).unwrap_err().to_string();
@@ -440,8 +586,8 @@ fn a_request_that_moves_keeps_its_history() {
     let mut all = lines(20);
     all[0] = all[0].replace("06-10", "06-12").replace("中区A,中区", "東区A,東区");
     let mut touched = Touched::default();
-    let prepared = Prepared::new(&office.store.conn, &office.city, file(&profile, &content(&all))).unwrap();
-    let report = prepared.apply(&office.store.conn, office.now, &mut touched).unwrap();
+    let prepared = office.prepare(file(&profile, &content(&all))).unwrap();
+    let report = office.take(prepared, &mut touched).unwrap();
     assert_eq!((report.counts.changed, report.counts.cancelled, report.counts.added), (1, 0, 0));
     // Both lists are made anew.
     let rounds: Vec<_> =
@@ -486,21 +632,19 @@ fn a_plan_for_a_store_that_moved_on_is_made_anew() {
     let mut changed = lines(20);
     changed[0] = changed[0].replace("門の前", "車庫の横");
     // Prepared before, applied after another import and another decision.
-    let prepared = Prepared::new(&office.store.conn, &office.city, file(&PROFILE, &day(&changed))).unwrap();
+    let prepared = office.prepare(file(&PROFILE, &day(&changed))).unwrap();
     office.day(&lines(21));
-    let report = prepared.apply(&office.store.conn, office.now, &mut Touched::default()).unwrap();
+    let report = office.take(prepared, &mut Touched::default()).unwrap();
     assert_eq!((report.counts.changed, report.counts.cancelled), (1, 1));
 
-    let prepared = Prepared::new(&office.store.conn, &office.city, file(&PROFILE, &day(&lines(20)))).unwrap();
+    let prepared = office.prepare(file(&PROFILE, &day(&lines(20)))).unwrap();
     let imports = office.texts("SELECT count(*) FROM import");
-    office
-        .store
-        .conn
-        .execute("UPDATE pickup SET office = '\"cancelled\"' WHERE reception = '0001'", [])
-        .unwrap();
-    let report = prepared.apply(&office.store.conn, office.now, &mut Touched::default()).unwrap();
+    let decision = "UPDATE pickup SET office = '\"cancelled\"' WHERE reception = '0001';
+        INSERT INTO history (pickup, at, kind) VALUES (1, 0, 'cancelled')";
+    office.store.conn.execute_batch(decision).unwrap();
+    let report = office.take(prepared, &mut Touched::default()).unwrap();
     assert_eq!((report.counts.changed, report.counts.reinstated), (1, 1));
-    // What the first try had written is undone.
+    // The first try was given up.
     assert_eq!(imports, ["3"]);
     assert_eq!(office.texts("SELECT count(*) FROM import"), ["4"]);
 }
@@ -528,9 +672,9 @@ fn of_two_held_files_the_older_is_not_released_unseen() {
     office.day(&lines(9));
     // Prepared before the other's release, which makes no import anew, and written after it.
     let release = |id| Command::Release { id, anyway: false };
-    let prepared = Prepared::new(&office.store.conn, &office.city, release(2)).unwrap();
+    let prepared = office.prepare(release(2)).unwrap();
     office.run(release(3)).unwrap();
-    let refused = prepared.apply(&office.store.conn, office.now, &mut Touched::default()).unwrap_err();
+    let refused = office.take(prepared, &mut Touched::default()).unwrap_err();
     assert!(refused.to_string().contains("a newer file was taken as import 3"), "{refused}");
 }
 
@@ -670,7 +814,10 @@ fn files_that_can_not_be_read() {
     assert!(told.contains("column 20 (品目2): expected each column once"), "{told}");
     let bytes = [day(&lines(1)).into_bytes(), b"0002,2026-06-10,\x92\x86\x8b\xe6".to_vec()].concat();
     let told = text("day.csv", &PROFILE, bytes).unwrap_err().to_string();
-    assert!(told.contains("line 3, column 3 (地区): expected UTF-8, found the byte 0x92"), "{told}");
+    assert!(
+        told.contains("line 3: byte 17: expected UTF-8, found the byte 0x92; what stands before is UTF-8"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -680,7 +827,8 @@ fn a_day_may_be_named() {
     let named = |content: &str, days: &[&str]| {
         let days = days.iter().map(|day| day.parse().unwrap()).collect();
         let (content, profile) = (content.to_owned(), PROFILE.to_owned());
-        Command::File(File { name: "day.csv".to_owned(), content, profile, days })
+        let name = "day.csv".to_owned();
+        Command::File(File { name, content, profile, days, accept_good: false, changes: false })
     };
     // Of a day that has none left: all is missing, so it is held, and the release knows the day again.
     let report = office.run(named(HEADER, &["2026-06-10"])).unwrap();
@@ -725,6 +873,95 @@ fn several_lines_make_one_request() {
         report.problems[0].to_string(),
         "line 52: expected at most 50 items of the request that begins on line 2"
     );
+}
+
+fn good_of(profile: &str, content: &str) -> Command {
+    let Command::File(mut file) = file(profile, content) else { unreachable!() };
+    file.accept_good = true;
+    Command::File(file)
+}
+
+/// A whole day's file with lines that can't be taken cancels nothing that one of them may be of.
+#[test]
+fn what_a_rejected_line_may_be_of_is_not_missing() {
+    let by_number = PROFILE.replace("key = [\"収集日\", \"地区\", \"受付番号\"]", "key = [\"受付番号\"]");
+    let loose = |profile: &str| profile.replace("missing_percent = 5", "missing_percent = 50");
+    let tomorrow = |line: String| line.replace("06-10", "06-11");
+    // The key with its day, then the number alone.
+    for (profile, from, to, cancelled_today, cancelled_tomorrow) in [
+        // The key is there: only what is really missing is cancelled.
+        (&*PROFILE, "納付券", "現金", 1, 1),
+        (&by_number, "納付券", "現金", 1, 1),
+        // Its day is there: that day is left as it is.
+        (&*PROFILE, "0002,", "00 02,", 0, 1),
+        (&*PROFILE, "0002,", ",", 0, 1),
+        (&*PROFILE, "中区A,", "西区A,", 0, 1),
+        // Not even its day; or of a key without it, which may have been on any day.
+        (&*PROFILE, "2026-06-10", "2026-06-31", 0, 0),
+        (&*PROFILE, "2026-06-10", "2027-06-10", 0, 0),
+        (&by_number, "2026-06-10", "2026-06-31", 1, 1),
+        (&by_number, "0002,", ",", 0, 0),
+        (&*PROFILE, "0002,2026", "0002,x,2026", 0, 0),
+    ] {
+        let mut office = Office::new();
+        let mut all = lines(20);
+        all.extend((21..=40).map(|n| tomorrow(line(n))));
+        assert_eq!(office.import(&loose(profile), &day(&all)).outcome, Outcome::Applied);
+        // One really goes on each day.
+        all.remove(39);
+        all.remove(19);
+        assert!(all[1].contains(from), "{from}");
+        all[1] = all[1].replacen(from, to, 1);
+        let report = office.run(good_of(&loose(profile), &day(&all))).unwrap();
+        assert_eq!((report.outcome, report.exit_status()), (Outcome::Applied, 4), "{to}: {report}");
+        assert_eq!(report.rejected.as_ref().map(|rejected| rejected.lines), Some(1), "{to}: {report}");
+        let cancelled = |date: &str| {
+            office
+                .texts(&format!("SELECT count(*) FROM pickup WHERE state = 'cancelled' AND date = '{date}'"))
+        };
+        let expected = (vec![cancelled_today.to_string()], vec![cancelled_tomorrow.to_string()]);
+        assert_eq!((cancelled("2026-06-10"), cancelled("2026-06-11")), expected, "{to}: {report}");
+        assert_eq!(office.texts("SELECT state FROM pickup WHERE reception = '0002'"), ["open"], "{to}");
+        let kept = report.rejected.unwrap().kept.len();
+        assert_eq!(kept, usize::from(cancelled_today == 0) + usize::from(cancelled_tomorrow == 0), "{to}");
+    }
+}
+
+/// A request of several lines is rejected whole; what is left of a file is never none.
+#[test]
+fn a_request_with_one_bad_line_is_left_out_whole() {
+    let start = PROFILE.find("[items.columns]").unwrap();
+    let lines_of = "[items.lines]\nname = \"品目1\"\ncount = { column = \"個数1\", default = \"1\" }\n";
+    let profile = format!("{}{lines_of}", &PROFILE[..start]);
+    let mut office = Office::new();
+    let all = [
+        line(1),
+        line(2),
+        line(1).replace("椅子,2", "棚,x"),
+        "".into(),
+        line(3),
+        line(2).replace("椅子", "机"),
+    ];
+    let report = office.run(good_of(&profile, &day(&all))).unwrap();
+    let rejected = report.rejected.unwrap();
+    assert_eq!((rejected.lines, rejected.places), (2, vec![(2, 2), (4, 5)]));
+    assert_eq!(
+        office.texts("SELECT reception, items FROM pickup"),
+        [
+            r#"0002 [{"count":2,"name":"椅子"},{"count":2,"name":"机"}]"#,
+            r#"0003 [{"count":2,"name":"椅子"}]"#,
+        ]
+    );
+    // The same key twice, where that is no further item: nobody can tell which counts.
+    let report = office.run(good_of(&PROFILE, &day(&[line(7), line(8), line(7)]))).unwrap();
+    assert_eq!(report.rejected.unwrap().places, [(2, 2), (4, 4)]);
+    assert_eq!(office.texts("SELECT count(*) FROM pickup WHERE reception = '0007'"), ["0"]);
+    // Where no line is good nothing is taken, nor where a round is too large.
+    let none = office.run(good_of(&PROFILE, &day(&[line(9).replace("納付券", "?")]))).unwrap();
+    assert_eq!((none.outcome, none.exit_status(), none.rejected), (Outcome::Rejected, 2, None));
+    let mut many = lines(1_001);
+    many.push(line(1_002).replace("納付券", "?"));
+    assert_eq!(office.run(good_of(&PROFILE, &day(&many))).unwrap().outcome, Outcome::Rejected);
 }
 
 /// One profile with all that the demo's has not.
@@ -797,27 +1034,51 @@ fn every_other_setting_of_a_profile() {
     assert_eq!((report.counts.added, report.counts.cancelled), (2, 0));
 }
 
-/// How long the writer is busy with a large city's day, for `--nocapture`; asserts no time.
+/// As many requests as one file may have. How long it takes, and the longest transaction, for `--nocapture`; asserts no
+/// time.
 #[test]
-fn a_large_day_is_taken() {
+#[ignore = "takes long; run by hand to see figures"]
+fn as_many_requests_as_a_file_may_have() {
     let mut office = Office::new();
-    let all: Vec<_> = (0..8)
-        .flat_map(|day| lines(800).into_iter().map(move |line| line.replace("06-10", &format!("06-1{day}"))))
+    let all: Vec<_> = (0..100)
+        .flat_map(|n| {
+            let date: Date = "2026-06-10".parse().unwrap();
+            let date = date.saturating_add(jiff::Span::new().days(n)).to_string();
+            lines(1_000).into_iter().map(move |line| line.replace("2026-06-10", &date))
+        })
         .collect();
+    let content = day(&all);
     let began = std::time::Instant::now();
-    let prepared = Prepared::new(&office.store.conn, &office.city, file(&PROFILE, &day(&all))).unwrap();
-    let read = began.elapsed();
-    let tx = office.store.conn.transaction().unwrap();
-    let began = std::time::Instant::now();
-    let report = prepared.apply(&tx, office.now, &mut Touched::default()).unwrap();
-    let wrote = began.elapsed();
-    tx.commit().unwrap();
+    let prepared = office.prepare(file(&PROFILE, &content)).unwrap();
+    println!("{} requests, {} bytes: read and compared in {:?}", all.len(), content.len(), began.elapsed());
+    let mut taking = Taking::new(prepared, Default::default(), Progress::default());
+    office.store.conn.pragma_update(None, "synchronous", "FULL").unwrap();
+    let (mut all, mut commits) = (Vec::new(), Duration::ZERO);
+    loop {
+        let turn_began = std::time::Instant::now();
+        let tx = office.store.conn.transaction().unwrap();
+        let mut memory = Memory::default();
+        let incarnation = Incarnation(Uuid::from_u128(1));
+        let mut ctx = Context { now: office.now, city: &office.city.id, incarnation, memory: &mut memory };
+        let turn = taking.turn(&tx, &mut ctx, &mut Effects::default(), taking::TURN).unwrap();
+        let worked = turn_began.elapsed();
+        tx.commit().unwrap();
+        commits = commits.max(turn_began.elapsed() - worked);
+        all.push(turn_began.elapsed());
+        if matches!(turn, Turn::Done(_)) {
+            break;
+        }
+    }
+    all.sort();
     println!(
-        "{} requests: read and compared in {read:?}, written in {wrote:?}, committed in {:?}",
+        "through after {:?}; {} transactions, half of them within {:?}, 99 of 100 within {:?}, the longest {:?}, the longest commit {commits:?}",
+        began.elapsed(),
         all.len(),
-        began.elapsed() - wrote
+        all[all.len() / 2],
+        all[all.len() * 99 / 100],
+        all[all.len() - 1],
     );
-    assert_eq!(report.counts.added, 6_400);
+    assert_eq!(office.texts("SELECT count(*) FROM pickup"), ["100000"]);
 }
 
 proptest! {
@@ -865,3 +1126,6 @@ proptest! {
         prop_assert_eq!(pickups, [if taken { "1" } else { "0" }]);
     }
 }
+
+#[path = "tests_reading.rs"]
+mod reading;

@@ -2,13 +2,9 @@
 
 use std::borrow::Cow;
 
-use jiff::civil::Date;
 use meguri_proto::{Item, Payment, Ticket, limits};
 
 use super::profile::ItemText;
-
-/// The only date format that strptime does not know.
-pub(super) const WAREKI: &str = "wareki";
 
 /// A value as an error shows it: quoted, and no longer than needed to find it.
 pub(crate) fn shown(text: &str) -> String {
@@ -20,7 +16,7 @@ pub(crate) fn shown(text: &str) -> String {
     format!("{short:?}")
 }
 
-fn expected<T>(what: impl std::fmt::Display, found: &str) -> Result<T, String> {
+pub(super) fn expected<T>(what: impl std::fmt::Display, found: &str) -> Result<T, String> {
     if found.is_empty() {
         return Err(format!("expected {what}, found nothing"));
     }
@@ -42,34 +38,6 @@ pub(super) fn narrow(text: &str) -> Cow<'_, str> {
 /// Puts zeros in front up to `pad` characters.
 pub(super) fn padded(text: &str, pad: usize) -> String {
     "0".repeat(pad.saturating_sub(text.chars().count())) + text
-}
-
-/// A date as `format` writes it; a time of day is ignored.
-pub(super) fn date(format: &str, text: &str) -> Result<Date, String> {
-    let plain = narrow(text);
-    if format == WAREKI {
-        return wareki(&plain).map_or_else(|| expected("a date like 令和8年4月1日 or R8.4.1", text), Ok);
-    }
-    Date::strptime(format, plain.as_bytes()).or_else(|_| expected(format_args!("a date like {format}"), text))
-}
-
-/// A date of the Japanese era 令和, which began on 2019-05-01 as its first year (元年).
-fn wareki(text: &str) -> Option<Date> {
-    let text = ["令和", "令", "R", "r"].iter().find_map(|era| text.strip_prefix(era))?;
-    let parts: Vec<&str> = text.split(['年', '月', '日', '.', '/', '-']).map(str::trim).collect();
-    let [year, month, day] = parts[..] else {
-        // 日 stands at the end.
-        let [year, month, day, ""] = parts[..] else { return None };
-        return reiwa(year, month, day);
-    };
-    reiwa(year, month, day)
-}
-
-fn reiwa(year: &str, month: &str, day: &str) -> Option<Date> {
-    let number = |text: &str| text.parse::<i8>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
-    let year = if year == "元" { 1 } else { number(year)? };
-    let date = Date::new(2018 + i16::from(year), number(month)?, number(day)?).ok()?;
-    (date >= jiff::civil::date(2019, 5, 1)).then_some(date)
 }
 
 /// A whole number of at most `most`.
@@ -230,41 +198,6 @@ pub(super) fn items(how: &ItemText, cell: &str) -> Result<Vec<Item>, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn dates() {
-        let april = jiff::civil::date(2026, 4, 1);
-        for (format, text) in [
-            ("%Y-%m-%d", "2026-04-01"),
-            ("%Y-%m-%d", "２０２６-０４-０１"),
-            ("%Y/%m/%d", "2026/4/1"),
-            ("%Y年%m月%d日", "2026年4月1日"),
-            ("%Y%m%d", "20260401"),
-            ("%Y-%m-%dT%H:%M:%S", "2026-04-01T13:04:00"),
-            (WAREKI, "令和8年4月1日"),
-            (WAREKI, "令和８年４月１日"),
-            (WAREKI, "R8.4.1"),
-            (WAREKI, "R08/04/01"),
-        ] {
-            assert_eq!(date(format, text).unwrap(), april, "{text}");
-        }
-        assert_eq!(date(WAREKI, "令和元年5月1日").unwrap(), jiff::civil::date(2019, 5, 1));
-        for (format, text) in [
-            ("%Y-%m-%d", "2026-02-30"),
-            ("%Y-%m-%d", "2026-04-01x"),
-            ("%Y-%m-%d", ""),
-            ("%Y-%m-%d", "46113"),
-            (WAREKI, "令和元年4月30日"),
-            (WAREKI, "令和8年13月1日"),
-            (WAREKI, "令和-8年4月1日"),
-            (WAREKI, "平成30年4月1日"),
-            (WAREKI, "R8.4"),
-            (WAREKI, "R8.4.1.1"),
-        ] {
-            let problem = date(format, text).unwrap_err();
-            assert!(problem.starts_with("expected a date like"), "{problem}");
-        }
-    }
 
     #[test]
     fn numbers() {

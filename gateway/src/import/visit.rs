@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 use meguri_proto::{ContractId, Item, Payment, Place, VehicleId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::touched::Round;
@@ -11,7 +11,7 @@ use crate::touched::Round;
 pub(super) const STOP_BYTES: usize = 256;
 
 /// What a file says of one request's visit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Visit {
     pub(super) date: Date,
     pub(super) district: String,

@@ -1,6 +1,7 @@
 //! What the office could not take: kept raw until a person has looked.
 
 use std::cmp::Ordering;
+use std::time::Instant;
 
 use meguri_proto::{Digest, LogKind, Message as _, TerminalId, Topic, UpTopic, Way, WireError, limits};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -220,17 +221,26 @@ pub fn retry(
     }
 }
 
-/// Tries those entries again that named what the office did not know, now that it knows more. What still can't be
-/// taken stays as it is.
+/// Tries those entries again that named what the office did not know, now that it knows more: those after the number
+/// `after`, at least one, and more until `until`. What still can't be taken stays as it is. Says after which to go on;
+/// nothing where none is left.
 ///
 /// # Errors
 /// When the store can't be read or written.
-pub fn retry_known(conn: &Connection, ctx: &mut Context<'_>, fx: &mut Effects) -> rusqlite::Result<()> {
-    let select = "SELECT id FROM aside WHERE settled_at IS NULL AND log IS NOT NULL AND problem IN (?1, ?2) ORDER BY id";
+pub fn retry_known(
+    conn: &Connection,
+    ctx: &mut Context<'_>,
+    fx: &mut Effects,
+    after: i64,
+    until: Instant,
+) -> rusqlite::Result<Option<i64>> {
+    let select = "SELECT id FROM aside WHERE settled_at IS NULL AND log IS NOT NULL AND problem IN (?1, ?2)
+            AND id > ?3 ORDER BY id LIMIT 1000";
     let open: Vec<i64> = conn
         .prepare_cached(select)?
-        .query_map([apply::PICKUP_UNKNOWN, apply::OTHER_CONTRACT], |row| row.get(0))?
+        .query_map(params![apply::PICKUP_UNKNOWN, apply::OTHER_CONTRACT, after], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
+    let mut last = None;
     for id in open {
         let mut own = Effects::default();
         conn.execute_batch("SAVEPOINT again")?;
@@ -243,8 +253,12 @@ pub fn retry_known(conn: &Connection, ctx: &mut Context<'_>, fx: &mut Effects) -
             Ok(Settled::Still(_) | Settled::NotOpen) => {}
             Err(_) => tracing::error!(id, "the store refused what was set aside; it stays there"),
         }
+        last = Some(id);
+        if Instant::now() >= until {
+            break;
+        }
     }
-    Ok(())
+    Ok(last)
 }
 
 /// Applies a whole message again where it can be read by now; else says why not.

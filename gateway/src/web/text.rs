@@ -242,6 +242,12 @@ texts! {
     TroubleDiskRoom "ディスクの空きが残りわずかです。" "The disk is nearly full.";
     TroubleBroker "MQTT ブローカーにつながっていません。端末の報告は端末に残っています。" "There is no line to the MQTT broker. Terminals keep what they report.";
     TroubleClock "この装置の時計が大きく動いたため、時刻を確かめる必要があります。" "This machine's clock has jumped and must be looked at.";
+    NoticeWatchTrouble "取込フォルダーを処理できません" "A watched folder can't be worked on";
+    NoticeWatchTroubleHint "{number}番目の [[watch]] のフォルダーで、ファイルの取込が止まっています（{what}）。くわしくはサーバーのログにあります。直ると自動で再開し、このお知らせは消えます。" "In the folder of [[watch]] number {number} no files are taken ({what}). The server's log says more. It goes on, and this notice goes, by itself once that is mended.";
+    WatchFolder "フォルダーを読めません" "the folder can't be read";
+    WatchProfile "プロファイルが使えません" "the profile can't be used";
+    WatchFile "ファイルの読み書きや移動ができません" "a file can't be read, written or moved";
+    WatchStore "サーバーのデータに書き込めません" "the server's data can't be written";
     NoticeContractMoved "号車の委託契約が替わりました" "The vehicle's contract has changed";
     NoticeContractMovedHint "この端末は前の委託契約のままで、新しい契約の収集リストを受け取れません。terminal bind に --out を付けて新しい設定を作り、端末に入れて起動し直してください。" "This terminal is still under the contract before and gets no list of the new one. Make its new settings by terminal bind with --out, put them on the terminal, and start it anew.";
     ImportRelease "取り込む" "Take it";

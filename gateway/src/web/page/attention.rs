@@ -134,7 +134,11 @@ impl View<'_> {
                     span .time { (self.at(*at)) }
                     div {
                         p .what { b .warn { (lang.say(title)) } @if let Some(terminal) = terminal { " " span .place { (terminal) } } }
-                        p .sub { @match hint { Some(hint) => { (lang.say(hint)) } None => { (kind) } } }
+                        p .sub { @match hint {
+                            Some(Text::NoticeWatchTroubleHint) => { (watch_trouble(lang, detail)) }
+                            Some(hint) => { (lang.say(hint)) }
+                            None => { (kind) }
+                        } }
                         @if let Some(held) = held { (self.held(held)) }
                         @match number("import") {
                             Some(import) => {
@@ -144,6 +148,7 @@ impl View<'_> {
                             // It goes by itself once the terminal is bound anew.
                             None if kind == "contract_moved" => {}
                             None if kind == "clock_doubted" => { (self.command(Text::ClockRight, "clock right")) }
+                            // It goes by itself, too, unless the folder is not watched any more.
                             None => { (self.command(Text::NoticeSettle, &format!("notice settle {id}"))) }
                         }
                         p .sub {
@@ -183,8 +188,21 @@ fn notice(kind: &str) -> (Text, Option<Text>) {
         "clock_doubted" => (Text::NoticeClockDoubted, Some(Text::NoticeClockDoubtedHint)),
         "stays_erased" => (Text::NoticeStaysErased, Some(Text::NoticeStaysErasedHint)),
         "contract_moved" => (Text::NoticeContractMoved, Some(Text::NoticeContractMovedHint)),
+        "watch_trouble" => (Text::NoticeWatchTrouble, Some(Text::NoticeWatchTroubleHint)),
         _ => (Text::NoticeOther, None),
     }
+}
+
+/// Which watched folder is in trouble, and what kind of it.
+fn watch_trouble(lang: Lang, detail: &serde_json::Value) -> String {
+    let what = match detail.get("what").and_then(serde_json::Value::as_str) {
+        Some("folder") => Text::WatchFolder,
+        Some("profile") => Text::WatchProfile,
+        Some("file") => Text::WatchFile,
+        _ => Text::WatchStore,
+    };
+    let number = detail.get("watch").and_then(serde_json::Value::as_i64).unwrap_or_default();
+    lang.fill(Text::NoticeWatchTroubleHint, &[("number", &number), ("what", &lang.say(what))])
 }
 
 /// A pickup that needs looking at: why, which, where, what the crew wrote, and who.
