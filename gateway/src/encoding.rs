@@ -135,10 +135,8 @@ fn not_utf8(bytes: &[u8], error: std::str::Utf8Error) -> Undecodable {
     let wide_before = !bytes[..at].is_ascii();
     let hint = if wide_before {
         "; what stands before is UTF-8, so the file mixes encodings or is damaged here"
-    } else if let Some(other) = other_than_utf8(bytes) {
-        other
     } else {
-        "; save the file as CSV UTF-8"
+        other_than_utf8(bytes).unwrap_or("; save the file as CSV UTF-8")
     };
     Undecodable { at: Some((line, byte)), problem: format!("{found}{hint}") }
 }

@@ -157,7 +157,7 @@ fn status_1_could_not_read() {
     ended(&folder.import("no,date\n", &[]), 1, "expected columns district, town, items, found only no, date");
     ended(&folder.import("no,\"date\n", &[]), 1, "line 1: expected a closing quote");
     let shift_jis = [day(1).as_bytes(), b"0002,2026-06-10,\x92\x86\x8b\xe6A,x,y\n"].concat();
-    ended(&folder.import(shift_jis, &[]), 1, "line 3: byte XX: expected UTF-8, found the byte 0x92");
+    ended(&folder.import(shift_jis, &[]), 1, "line 3: byte 17: expected UTF-8, found the byte 0x92");
     fs::write(folder.path("profile.toml"), PROFILE.replace("town =", "twon =")).unwrap();
     ended(&folder.import(day(1), &[]), 1, "twon");
     fs::remove_file(folder.path("profile.toml")).unwrap();
