@@ -3,4 +3,5 @@
 pub mod crew;
 pub mod day;
 pub mod demo;
+pub mod fleet;
 pub mod harness;
