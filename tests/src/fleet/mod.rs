@@ -26,9 +26,11 @@
 mod figures;
 mod line;
 mod member;
+pub mod program;
 mod scenario;
+pub mod stage;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -109,6 +111,7 @@ pub struct Fleet {
 struct Shared {
     scenario: Scenario,
     broker: Option<(String, u16)>,
+    names: BTreeSet<String>,
     clock: Clock,
     with_lines: bool,
     /// How many terminals run at the same time.
@@ -187,6 +190,7 @@ impl Fleet {
         let spread = seconds(scenario.pace.start_seconds);
         let shared = Arc::new(Shared {
             broker,
+            names: terminals.iter().take(count).map(|t| t.terminal.to_string()).collect(),
             clock,
             with_lines,
             places,
@@ -270,6 +274,12 @@ impl Fleet {
     #[must_use]
     pub fn books(&self) -> Books {
         lock(&self.shared.books).clone()
+    }
+
+    /// The names of its terminals.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        self.shared.names.clone()
     }
 
     /// After [`Fleet::stop`]: the terminals of which not everything has arrived, and how much has not.
