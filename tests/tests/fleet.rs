@@ -62,19 +62,37 @@ fn a_rehearsal_from_the_stage_to_the_books() {
     let (mqtt, web) = (Port::take().unwrap(), Port::take().unwrap());
     let (mqtt, web) = (mqtt.address().to_string(), web.address().to_string());
     let made = fleet(&[
-        "stage", "--out", &stage, "--terminals", "6", "--pickups", "60", "--mqtt", &mqtt, "--web", &web,
+        "stage",
+        "--out",
+        &stage,
+        "--terminals",
+        "6",
+        "--pickups",
+        "60",
+        "--mqtt",
+        &mqtt,
+        "--web",
+        &web,
     ]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
     let mut gateway = serve(&dir);
     let office = dir.join("office").display().to_string();
     let (status, first) = small(&dir, &["--office-data", &office]);
-    assert_eq!((status, &first["good"], &first["checked"]), (Some(0), &true.into(), &"office".into()), "{first}");
+    assert_eq!(
+        (status, &first["good"], &first["checked"]),
+        (Some(0), &true.into(), &"office".into()),
+        "{first}"
+    );
     let facts = first["facts"].as_u64().unwrap();
     assert!(facts >= 120 && first["office"]["facts"] == facts, "{first}");
     // The next goes on with the stores, and knows what they hold. Without the office's store it says so.
     let (status, second) = small(&dir, &[]);
-    assert_eq!((status, &second["good"], &second["checked"]), (Some(0), &true.into(), &"acks".into()), "{second}");
+    assert_eq!(
+        (status, &second["good"], &second["checked"]),
+        (Some(0), &true.into(), &"acks".into()),
+        "{second}"
+    );
 
     // More terminals while the gateway runs, under names of their own.
     let config = dir.join("gateway.toml").display().to_string();

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use meguri_config::terminal::Timers;
 use meguri_config::Terminal;
+use meguri_config::terminal::Timers;
 use meguri_gateway::config::Settings;
 use meguri_proto::clock::business_date;
 use meguri_tests::day;
@@ -229,7 +229,10 @@ fn progress(stats: &Stats, memory: u64) -> String {
         stats.kills,
         stats.outages,
         memory >> 20,
-        stats.last_trouble.as_ref().map_or(String::new(), |why| format!(", {} troubles: {why}", stats.troubles)),
+        stats
+            .last_trouble
+            .as_ref()
+            .map_or(String::new(), |why| format!(", {} troubles: {why}", stats.troubles)),
     )
 }
 
@@ -316,7 +319,8 @@ impl World {
 
     /// What of the gateway's memory is in use, in bytes.
     fn memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.office.process_id().unwrap())).unwrap();
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.office.process_id().unwrap())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
     }

@@ -339,8 +339,7 @@ async fn seat(shared: Arc<Shared>, wait: Duration) {
 async fn watch_over(shared: Arc<Shared>) {
     let stop = shared.scenario.stop;
     loop {
-        let (facts, open) =
-            (shared.figures.facts.load(Relaxed), shared.figures.lists_open.load(Relaxed));
+        let (facts, open) = (shared.figures.facts.load(Relaxed), shared.figures.lists_open.load(Relaxed));
         let over = stop.facts.is_some_and(|most| facts >= most)
             || stop.minutes.is_some_and(|most| shared.started.elapsed() >= seconds(most * 60.0))
             || stop.lists_done && open <= 0;

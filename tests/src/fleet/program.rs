@@ -250,7 +250,9 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("can't make {}", scenario.stores.display()))?;
     let stores_on = lies_on(&scenario.stores);
     if stores_on == "tmpfs" {
-        say("端末の記録はメモリ上にあり、ディスクへの書き込みを試していません。/ The stores lie in memory: flushing to a disk is not tried.");
+        say(
+            "端末の記録はメモリ上にあり、ディスクへの書き込みを試していません。/ The stores lie in memory: flushing to a disk is not tried.",
+        );
     }
     let (name, seed) = (scenario.name.clone(), scenario.seed);
     let mut fleet = Fleet::start(scenario, broker, credentials)?;
@@ -329,10 +331,10 @@ fn host_and_port(text: &str) -> anyhow::Result<(String, u16)> {
 }
 
 fn lies_on(folder: &Path) -> &'static str {
-    /// `TMPFS_MAGIC` of Linux.
-    const TMPFS: i64 = 0x0102_1994;
+    /// `TMPFS_MAGIC` of Linux. The number's type is another one on other machines.
+    const TMPFS: i128 = 0x0102_1994;
     match rustix::fs::statfs(folder) {
-        Ok(found) if i64::from(found.f_type) == TMPFS => "tmpfs",
+        Ok(found) if i128::from(found.f_type) == TMPFS => "tmpfs",
         _ => "disk",
     }
 }

@@ -208,9 +208,9 @@ impl Scenario {
         let said = [facts_per_second, facts_per_second_each, minutes_per_fact];
         match said.into_iter().flatten().collect::<Vec<_>>()[..] {
             [pace] => within("pace", pace, 1e-6, 1e6)?,
-            _ => bail!(
-                "pace: say exactly one of facts_per_second, facts_per_second_each and minutes_per_fact"
-            ),
+            _ => {
+                bail!("pace: say exactly one of facts_per_second, facts_per_second_each and minutes_per_fact")
+            }
         }
         within("pace.start_seconds", start_seconds, 0.0, 86_400.0)?;
         let Crew { not_collected, partly, note, undo, .. } = self.crew;

@@ -93,7 +93,11 @@ pub fn day(city: &City, date: Date, pickups: usize, seed: u64) -> Vec<Request> {
 /// office refuses.
 pub fn enrol(settings: &Settings, count: usize, out: &Path, beside_others: bool) -> anyhow::Result<()> {
     let city = City::read(&settings.city_file())?;
-    ensure!(!city.vehicle.is_empty(), "{} has no vehicle to bind terminals to", settings.city_file().display());
+    ensure!(
+        !city.vehicle.is_empty(),
+        "{} has no vehicle to bind terminals to",
+        settings.city_file().display()
+    );
     let mut office = Office::reach(settings, &city)?;
     let names = office.names()?;
     let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.starts_with(MARK)).collect();
@@ -309,5 +313,7 @@ fn rehearsal_id(city: &CityId) -> anyhow::Result<CityId> {
     if name.ends_with(REHEARSAL) {
         return Ok(city.clone());
     }
-    format!("{name}{REHEARSAL}").parse().with_context(|| format!("the city's id {name} leaves no room for a mark"))
+    format!("{name}{REHEARSAL}")
+        .parse()
+        .with_context(|| format!("the city's id {name} leaves no room for a mark"))
 }
