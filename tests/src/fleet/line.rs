@@ -31,10 +31,17 @@ pub(super) enum Carries {
     NoConnection,
 }
 
+/// How it is, and how often connections that stood had to end: a look that comes late must not miss it.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    carries: Carries,
+    breaks: u64,
+}
+
 /// The line. Ends with its connections when dropped.
 pub(super) struct Line {
     address: SocketAddr,
-    carries: watch::Sender<Carries>,
+    state: watch::Sender<State>,
     task: JoinHandle<()>,
 }
 
@@ -43,9 +50,9 @@ impl Line {
     pub(super) async fn lay(target: (String, u16), delay: [Duration; 2]) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (carries, state) = watch::channel(Carries::All);
-        let task = tokio::spawn(serve(listener, target, state, delay));
-        Ok(Self { address, carries, task })
+        let (state, seen) = watch::channel(State { carries: Carries::All, breaks: 0 });
+        let task = tokio::spawn(serve(listener, target, seen, delay));
+        Ok(Self { address, state, task })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -53,7 +60,13 @@ impl Line {
     }
 
     pub(super) fn set(&self, carries: Carries) {
-        self.carries.send_if_modified(|state| std::mem::replace(state, carries) != carries);
+        self.state.send_if_modified(|state| {
+            let before = std::mem::replace(&mut state.carries, carries);
+            let breaks =
+                before != carries && (before == Carries::Nothing || carries == Carries::NoConnection);
+            state.breaks += u64::from(breaks);
+            before != carries
+        });
     }
 }
 
@@ -66,17 +79,19 @@ impl Drop for Line {
 async fn serve(
     listener: TcpListener,
     target: (String, u16),
-    state: watch::Receiver<Carries>,
+    state: watch::Receiver<State>,
     delay: [Duration; 2],
 ) {
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((client, _)) if *state.borrow() != Carries::NoConnection => {
-                    open.spawn(join(client, target.clone(), state.clone(), delay));
+                Ok((client, _)) => {
+                    let now = *state.borrow();
+                    if now.carries != Carries::NoConnection {
+                        open.spawn(join(client, target.clone(), state.clone(), now.breaks, delay));
+                    }
                 }
-                Ok(_) => {}
                 // Out of files, perhaps: the client tries again, and so does this.
                 Err(_) => sleep(Duration::from_millis(50)).await,
             },
@@ -89,7 +104,8 @@ async fn serve(
 async fn join(
     client: TcpStream,
     target: (String, u16),
-    state: watch::Receiver<Carries>,
+    mut state: watch::Receiver<State>,
+    breaks: u64,
     delay: [Duration; 2],
 ) {
     let Ok(broker) = TcpStream::connect(target).await else { return };
@@ -97,26 +113,19 @@ async fn join(
         return;
     }
     let ((from_client, to_client), (from_broker, to_broker)) = (client.into_split(), broker.into_split());
+    let (up, down) = (state.clone(), state.clone());
     tokio::select! {
-        _ = carry(from_client, to_broker, state.clone(), delay) => {}
-        _ = carry(from_broker, to_client, state.clone(), delay) => {}
-        () = lost(state) => {}
-    }
-}
-
-/// Until no connection may stand any more.
-async fn lost(mut state: watch::Receiver<Carries>) {
-    // The line itself may be gone: then this is aborted with it.
-    let Ok(now) = state.wait_for(|state| *state != Carries::All).await.map(|now| *now) else { return };
-    if now == Carries::Nothing {
-        let _gone = state.wait_for(|state| *state != Carries::Nothing).await;
+        _ = carry(from_client, to_broker, up, breaks, delay) => {}
+        _ = carry(from_broker, to_client, down, breaks, delay) => {}
+        _ = state.wait_for(|state| state.breaks != breaks) => {}
     }
 }
 
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    state: watch::Receiver<Carries>,
+    state: watch::Receiver<State>,
+    breaks: u64,
     [least, most]: [Duration; 2],
 ) -> io::Result<()> {
     let (sent, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
@@ -131,7 +140,11 @@ async fn carry(
             let delay = if most.is_zero() { most } else { rand::rng().random_range(least..=most) };
             // Nothing overtakes.
             last = last.max(Instant::now() + delay);
-            if *state.borrow() == Carries::All && sent.send((last, buffer[..read].to_vec())).await.is_err() {
+            let now = *state.borrow();
+            let gone = now.breaks != breaks;
+            if gone
+                || now.carries == Carries::All && sent.send((last, buffer[..read].to_vec())).await.is_err()
+            {
                 return Ok(());
             }
         }
