@@ -30,7 +30,9 @@ use rand::{Rng, SeedableRng};
 const ROUGH: f64 = 0.6;
 /// Most bytes of the office's files for a fact: its entry, what is applied of it, its history, their indexes, and the
 /// health samples that come with it.
-const OFFICE_BYTES_A_FACT: u64 = 2_000;
+const OFFICE_BYTES_A_FACT: u64 = 1_200;
+/// Most bytes of the office's files for a terminal: its logs, and the lists of the day and those around it.
+const OFFICE_BYTES_A_TERMINAL: u64 = 16 * 1024;
 /// Most bytes of a terminal's files before its first fact: an empty store, and its list.
 const STORE_BYTES: u64 = 80 * 1024;
 /// Most bytes of a terminal's files for a fact, in pages that are not quite full.
@@ -391,7 +393,8 @@ impl Files {
 
     fn check(&self, before: &Self, stats: &Stats, terminals: u64) {
         // What an import leaves free is used first, what a checkpoint has yet to bring home stands twice.
-        let most = before.office + (4 << 20) + stats.facts * OFFICE_BYTES_A_FACT;
+        let work = terminals * OFFICE_BYTES_A_TERMINAL + stats.facts * OFFICE_BYTES_A_FACT;
+        let most = before.office + (4 << 20) + work;
         assert!(self.office <= most, "the office's files grow: {} bytes, at most {most}", self.office);
         let most = terminals * STORE_BYTES + stats.facts * STORE_BYTES_A_FACT;
         assert!(self.stores <= most, "the terminals' files grow: {} bytes, at most {most}", self.stores);
