@@ -8,12 +8,13 @@ WINDOW := libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon-x11-0
 # brokers is built with.
 TESTS := mosquitto strace libfaketime xvfb xdotool chromium protobuf-compiler
 
-.PHONY: help demo test rmqtt-node soak screenshots fmt lint deny sbom
+.PHONY: help demo test rmqtt-node soak fleet screenshots fmt lint deny sbom
 
 help:
 	@echo "make demo         市の一日を見る / a city's day at 60 times speed"
 	@echo "make test         すべてのテスト / every test"
-	@echo "make soak         長い障害試験 / hundreds of killed processes"
+	@echo "make soak         長い障害試験 / an hour under faults, the books balanced after"
+	@echo "make fleet        模擬端末の一団 / simulated terminals against a gateway: docs/fleet.md"
 	@echo "make screenshots  画面の絵を docs に / pictures of the screens for docs"
 	@echo "make fmt lint     整形と検査 / format and lint"
 	@echo "make deny         ライセンスと依存の検査 / licences and dependencies"
@@ -36,11 +37,17 @@ test:
 rmqtt-node:
 	cargo build --locked --manifest-path tests/rmqtt-node/Cargo.toml --target-dir target/rmqtt-node
 
-# MEGURI_SOAK multiplies the kills of a test run; MEGURI_SEED repeats one.
+# An hour; MEGURI_SOAK=90 for 90 minutes, MEGURI_SOAK=2000000facts until so many are written. BROKER=mosquitto for the other one.
 soak:
-	@sh tests/prepare.sh $(BUILD) $(WINDOW) $(TESTS)
-	cargo build --workspace --bins
-	MEGURI_SOAK=$${MEGURI_SOAK:-15} cargo test -p meguri-tests --test chaos -- --nocapture
+	@sh tests/prepare.sh $(BUILD) $(TESTS)
+	cargo build -p meguri-gateway --bin meguri-gateway
+	MEGURI_SOAK=$${MEGURI_SOAK:-60} cargo test -p meguri-tests --test soak -- --nocapture $(if $(filter mosquitto,$(BROKER)),on_mosquitto,on_the_embedded_broker)
+
+# FLEET is its command line, like FLEET="stage --out rehearsal --terminals 20".
+fleet:
+	@sh tests/prepare.sh $(BUILD)
+	cargo build -p meguri-gateway --bin meguri-gateway -p meguri-tests --bin fleet
+	target/debug/fleet $(or $(FLEET),--help)
 
 # The browser writes dates as its language does, which comes in a package of its own.
 screenshots:

@@ -1,4 +1,4 @@
-//! One running terminal: core, store, link and clock together, on a thread of their own.
+//! One running terminal: core, store, link and clock together, on a thread of their own, or many on one runtime.
 //!
 //! Everything that happens passes through one loop, one event at a time, in one order. The loop does
 //! what the core says: it writes to the store and waits until that is on the disk, hands messages to
@@ -62,6 +62,7 @@ pub struct Handle {
     requests: mpsc::Sender<Request>,
     view: watch::Receiver<Arc<View>>,
     stop: Arc<Notify>,
+    /// None where it runs as a task of somebody else's.
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -77,6 +78,65 @@ impl std::fmt::Debug for Handle {
 /// When the secret can't be read, or the store can't be opened, is open elsewhere, another program's or
 /// terminal's, or is damaged.
 pub fn start(settings: Terminal, data: &Path, clock: Clock) -> Result<Handle, StartError> {
+    let (parts, fronts) = assemble(settings, data, clock)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+    let thread = std::thread::Builder::new()
+        .name("terminal".to_owned())
+        .spawn(move || runtime.block_on(parts.run()))
+        .map_err(StartError::Thread)?;
+    Ok(fronts.handle(Some(thread)))
+}
+
+/// As [`start`], as a task of `runtime`, which may carry thousands of terminals. Opens the store at once, so this is
+/// not for a thread that may not wait.
+///
+/// The task ends soon after [`Handle::stop`]. Aborted, it drops the terminal wherever it is, as when its power fails:
+/// nobody is told, and who waits for an answer learns nothing; only a commit that the disk already works on comes to
+/// its end, and the store is let go with it.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_on(
+    runtime: &tokio::runtime::Handle,
+    settings: Terminal,
+    data: &Path,
+    clock: Clock,
+) -> Result<(Handle, tokio::task::JoinHandle<()>), StartError> {
+    let (parts, fronts) = assemble(settings, data, clock)?;
+    Ok((fronts.handle(None), runtime.spawn(parts.run())))
+}
+
+/// A terminal that is ready to run.
+struct Parts {
+    body: Body,
+    first: Vec<Effect>,
+    requested: mpsc::Receiver<Request>,
+    from_link: mpsc::Receiver<LinkEvent>,
+    stop: Arc<Notify>,
+}
+
+/// Its other side.
+struct Fronts {
+    requests: mpsc::Sender<Request>,
+    view: watch::Receiver<Arc<View>>,
+    stop: Arc<Notify>,
+}
+
+impl Parts {
+    async fn run(self) {
+        self.body.run(self.first, self.requested, self.from_link, self.stop).await;
+    }
+}
+
+impl Fronts {
+    fn handle(self, thread: Option<JoinHandle<()>>) -> Handle {
+        let Self { requests, view, stop } = self;
+        Handle { requests, view, stop, thread: Arc::new(Mutex::new(thread)) }
+    }
+}
+
+fn assemble(settings: Terminal, data: &Path, clock: Clock) -> Result<(Parts, Fronts), StartError> {
     let secret = settings.secret().map_err(StartError::Secret)?;
     let (store, kept) = Store::open(data, &settings.city, &settings.terminal)?;
     let mut clock = BootClock::start(clock);
@@ -99,14 +159,8 @@ pub fn start(settings: Terminal, data: &Path, clock: Clock) -> Result<Handle, St
         wake: Duration::ZERO,
         sample: false,
     };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
-    let stopping = Arc::clone(&stop);
-    let thread = std::thread::Builder::new()
-        .name("terminal".to_owned())
-        .spawn(move || runtime.block_on(body.run(first, requested, from_link, stopping)))
-        .map_err(StartError::Thread)?;
-    Ok(Handle { requests, view, stop, thread: Arc::new(Mutex::new(Some(thread))) })
+    let parts = Parts { body, first, requested, from_link, stop: Arc::clone(&stop) };
+    Ok((parts, Fronts { requests, view, stop }))
 }
 
 impl Handle {
@@ -180,7 +234,7 @@ impl Handle {
     }
 
     /// Stops: a commit in progress is finished and the office is told that the terminal leaves. Blocks until
-    /// done, a few seconds at most.
+    /// done, a few seconds at most; where it runs as a task, that is to be waited for instead.
     pub fn stop(self) {
         self.stop.notify_one();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -248,7 +302,7 @@ impl Body {
                 }
                 () = std::future::ready(()), if self.sample => {
                     self.sample = false;
-                    let free = self.with_store(|store| Ok(store.free_bytes())).await;
+                    let free = with_store(&self.store, &self.show, |store| Ok(store.free_bytes())).await;
                     Event::Sampled(free.ok().flatten())
                 }
                 () = tokio::time::sleep(wake) => Event::Tick,
@@ -275,11 +329,11 @@ impl Body {
         while let Some(effect) = queue.pop_front() {
             let event = match effect {
                 Effect::Commit(ops) => {
-                    let committed = self.with_store(move |store| store.commit(&ops)).await;
+                    let committed = with_store(&self.store, &self.show, move |store| store.commit(&ops)).await;
                     committed.map_or_else(Event::CommitFailed, Event::Committed)
                 }
                 Effect::Send { log, epoch, first, last } => {
-                    let packed = self.with_store(move |store| {
+                    let packed = with_store(&self.store, &self.show, move |store| {
                         let payload = store.pack(log, epoch, first, last)?;
                         Ok((payload, store.take_lost_notes()))
                     });
@@ -331,32 +385,33 @@ impl Body {
             queue.extend(self.step(event));
         }
     }
+}
 
-    /// Works on the store beside this thread, so that the line stays alive while a disk is slow.
-    async fn with_store<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, Trouble> {
-        let store = Arc::clone(&self.store);
-        let mut done = tokio::task::spawn_blocking(move || {
-            let store = &mut store.lock().unwrap_or_else(PoisonError::into_inner);
-            work(store).map_err(|error| store.trouble(&error))
-        });
-        let done = match tokio::time::timeout(SLOW, &mut done).await {
-            Ok(done) => done,
-            Err(_) => {
-                let before = Arc::clone(&self.show.borrow());
-                tracing::warn!("the disk has been busy with one write for {SLOW:?}; still waiting");
-                let slow = Trouble::new(TroubleKind::Slow, format!("one write has taken more than {SLOW:?}"));
-                self.show.send_replace(Arc::new(View { trouble: Some(slow), ..View::clone(&before) }));
-                let done = done.await;
-                // Whoever waits sees that it is over before what came of it.
-                self.show.send_replace(before);
-                done
-            }
-        };
-        done.unwrap_or_else(|_| {
-            Err(Trouble::new(TroubleKind::Write, "the store's thread ended unexpectedly".to_owned()))
-        })
-    }
+/// Works on the store beside this thread, so that the line stays alive while a disk is slow.
+async fn with_store<T: Send + 'static>(
+    store: &Arc<Mutex<Store>>,
+    show: &watch::Sender<Arc<View>>,
+    work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Trouble> {
+    let store = Arc::clone(store);
+    let mut done = tokio::task::spawn_blocking(move || {
+        let store = &mut store.lock().unwrap_or_else(PoisonError::into_inner);
+        work(store).map_err(|error| store.trouble(&error))
+    });
+    let done = match tokio::time::timeout(SLOW, &mut done).await {
+        Ok(done) => done,
+        Err(_) => {
+            let before = Arc::clone(&show.borrow());
+            tracing::warn!("the disk has been busy with one write for {SLOW:?}; still waiting");
+            let slow = Trouble::new(TroubleKind::Slow, format!("one write has taken more than {SLOW:?}"));
+            show.send_replace(Arc::new(View { trouble: Some(slow), ..View::clone(&before) }));
+            let done = done.await;
+            // Whoever waits sees that it is over before what came of it.
+            show.send_replace(before);
+            done
+        }
+    };
+    done.unwrap_or_else(|_| {
+        Err(Trouble::new(TroubleKind::Write, "the store's thread ended unexpectedly".to_owned()))
+    })
 }

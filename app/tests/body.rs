@@ -150,6 +150,44 @@ async fn a_slow_disk_is_told_of_and_waited_for() {
     tokio::task::spawn_blocking(move || handle.stop()).await.unwrap();
 }
 
+/// Many run on one runtime; one that is dropped there has what it said it had written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn as_a_task_it_stops_in_order_and_survives_being_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, data) = (settings(folder.path()), folder.path().join("data"));
+    with_list(&settings, &data);
+    let clock = clock(folder.path());
+    let start = || {
+        let runtime = tokio::runtime::Handle::current();
+        let (settings, data, clock) = (settings.clone(), data.clone(), clock.clone());
+        // A store is let go with the last work of a terminal that was dropped.
+        tokio::task::spawn_blocking(move || {
+            loop {
+                match body::start_on(&runtime, settings.clone(), &data, clock.clone()) {
+                    Err(StartError::Store(StoreError::Open { .. })) => std::thread::yield_now(),
+                    started => return started.unwrap(),
+                }
+            }
+        })
+    };
+    let (handle, task) = start().await.unwrap();
+    let pickup = handle.view().borrow().list.as_ref().unwrap().stops[0].id();
+    handle.record(Intent::Collect { pickup }).await.unwrap();
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    assert!(matches!(handle.record(Intent::Undo { pickup }).await, Err(NotRecorded::Store(_))));
+
+    let (handle, task) = start().await.unwrap();
+    assert_eq!(handle.view().borrow().waiting, 1);
+    handle.record(Intent::Undo { pickup }).await.unwrap();
+    handle.stop();
+    task.await.unwrap();
+    let (handle, task) = start().await.unwrap();
+    assert_eq!(handle.view().borrow().waiting, 2);
+    handle.stop();
+    task.await.unwrap();
+}
+
 /// Whatever the settings let through: what is always due takes its turn and no more.
 #[tokio::test]
 async fn a_timer_that_is_always_due_keeps_nobody_waiting() {

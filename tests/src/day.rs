@@ -153,6 +153,12 @@ pub fn requests(date: Date, each: usize, seed: u64) -> Vec<Request> {
 #[must_use]
 pub fn round(date: Date, district: &str, count: usize, seed: u64) -> Vec<Request> {
     let towns: Vec<Town> = towns().into_iter().filter(|town| town.district == district).collect();
+    round_in(date, &towns, count, seed)
+}
+
+/// As [`round`], in towns of any city.
+#[must_use]
+pub fn round_in(date: Date, towns: &[Town], count: usize, seed: u64) -> Vec<Request> {
     let kinds = catalogue();
     let mut random = StdRng::seed_from_u64(seed);
     // Numbers are handed out over weeks to the whole city: they rise with gaps.

@@ -4,4 +4,5 @@ pub mod bench;
 pub mod crew;
 pub mod day;
 pub mod demo;
+pub mod fleet;
 pub mod harness;

@@ -1,6 +1,6 @@
 //! Gateway, broker and terminals killed at random moments while the line breaks: the books must agree after.
 //!
-//! `MEGURI_SEED` repeats a run, `MEGURI_SOAK=15` makes it fifteen times as long (`make soak`).
+//! `MEGURI_SEED` repeats a run, `MEGURI_CHAOS=15` makes it fifteen times as long.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use meguri_tests::harness::process::signal;
 use meguri_tests::harness::proxy::{Proxy, Way};
 use meguri_tests::harness::scene::{Broker, Scene};
 use meguri_tests::harness::worker::Worker;
-use meguri_tests::harness::{eventually, seed, soak};
+use meguri_tests::harness::{eventually, longer, seed};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -56,10 +56,10 @@ fn play(broker: Broker) {
     let mut random = StdRng::seed_from_u64(seed);
     let mut scene = Scene::set(broker, &VEHICLES, 30).unwrap();
     scene.start_terminals().unwrap();
-    let mut blows = [vec![Blow::Gateway; KILLS * soak()], vec![Blow::Terminal; KILLS * soak()]].concat();
-    blows.extend(vec![Blow::Line; KILLS * soak()]);
+    let mut blows = [vec![Blow::Gateway; KILLS * longer()], vec![Blow::Terminal; KILLS * longer()]].concat();
+    blows.extend(vec![Blow::Line; KILLS * longer()]);
     if broker == Broker::Mosquitto {
-        blows.extend(vec![Blow::Broker; KILLS * soak()]);
+        blows.extend(vec![Blow::Broker; KILLS * longer()]);
     }
     blows.shuffle(&mut random);
 
@@ -123,7 +123,7 @@ fn tap(index: usize, mut terminal: Console, mut worker: Worker, shared: &Shared)
         }
         let over = shared.over.load(Ordering::SeqCst);
         let share = shared.struck.load(Ordering::SeqCst) + 1;
-        let quota = if over { FACTS } else { FACTS * soak() * share / (shared.blows + 1) };
+        let quota = if over { FACTS } else { FACTS * longer() * share / (shared.blows + 1) };
         if books.confirmed.len() < quota {
             if worker.turn(&mut terminal, &mut books).is_err() {
                 revive(index, &mut terminal, shared);

@@ -58,8 +58,8 @@ pub fn seed() -> u64 {
     seed
 }
 
-/// How much longer than usual a test should go on: `MEGURI_SOAK`, 1 where not set.
+/// How much longer than usual a test should go on: `MEGURI_CHAOS`, 1 where not set.
 #[must_use]
-pub fn soak() -> usize {
-    std::env::var("MEGURI_SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+pub fn longer() -> usize {
+    std::env::var("MEGURI_CHAOS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
 }

@@ -16,6 +16,7 @@ mod durable;
 mod limits;
 mod lost;
 mod restored;
+mod switch;
 
 use meguri_tests::harness::books::Books;
 use meguri_tests::harness::eventually;
