@@ -1,0 +1,26 @@
+//! Speed, known: figures measured on this machine, each beside its limit or its peer in the same run.
+//!
+//! One module a group of figures; a group is a function from [`Setting`] to rows. The program `bench` runs them,
+//! prints one table and writes it as JSON.
+
+pub mod machine;
+pub mod row;
+
+use std::path::PathBuf;
+
+pub use row::{Kind, Row};
+
+/// Where and how figures are measured.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// A folder of this run; groups make folders of their own in it.
+    pub dir: PathBuf,
+    /// A folder that outlives runs, for what takes long to make.
+    pub cache: PathBuf,
+}
+
+/// A group of figures: its name, what it is about, and what measures it.
+pub type Group = (&'static str, &'static str, fn(&Setting) -> anyhow::Result<Vec<Row>>);
+
+/// Every group, in the order of the table.
+pub const GROUPS: &[Group] = &[];
