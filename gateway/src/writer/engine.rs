@@ -78,18 +78,13 @@ impl Engine {
 
     /// Applies the first messages in a transaction that is soon committed. Says how many are over.
     fn some(&mut self, batch: &[(Incoming, Option<Receipt>)]) -> usize {
-        let done = self.transact(|tx, ctx, fx| {
-            let started = Instant::now();
-            let mut taken = 0;
-            for (message, _) in batch {
-                one(tx, ctx, fx, message)?;
-                taken += 1;
-                if started.elapsed() >= STEP {
-                    break;
-                }
-            }
-            Ok::<_, rusqlite::Error>(taken)
-        });
+        let mut done = self.try_some(batch, |tx, ctx, fx, message| apply::message(tx, ctx, fx, message));
+        if let Ok(Err(error)) = &done
+            && !is_systemic(error)
+        {
+            // The store refused one of them, which is rare: all are undone, and taken again one by one.
+            done = self.try_some(batch, one);
+        }
         let error = match done {
             Ok(Ok(taken)) => return taken,
             Ok(Err(error)) => StoreError::Sql { doing: "take messages", source: error },
@@ -98,6 +93,25 @@ impl Engine {
         // Nothing was acknowledged, so terminals keep what they sent and send it again.
         tracing::error!(messages = batch.len(), error = %plain(&error), "messages could not be written");
         batch.len()
+    }
+
+    fn try_some(
+        &mut self,
+        batch: &[(Incoming, Option<Receipt>)],
+        take: impl Fn(&mut Transaction<'_>, &mut Context<'_>, &mut Effects, &Incoming) -> rusqlite::Result<()>,
+    ) -> Result<rusqlite::Result<usize>, StoreError> {
+        self.transact(|tx, ctx, fx| {
+            let started = Instant::now();
+            let mut taken = 0;
+            for (message, _) in batch {
+                take(tx, ctx, fx, message)?;
+                taken += 1;
+                if started.elapsed() >= STEP {
+                    break;
+                }
+            }
+            Ok::<_, rusqlite::Error>(taken)
+        })
     }
 
     /// Runs `f` in a transaction, and after its commit whatever it asks for.

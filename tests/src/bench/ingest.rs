@@ -216,7 +216,10 @@ async fn relay(dir: &Path, loads: &Arc<Vec<Load>>) -> anyhow::Result<Duration> {
                         let mut permit = Ok(permit?);
                         while let Ok(taken) = permit {
                             taken.forget();
-                            let Some((_, payload)) = next.next() else { return anyhow::Ok(line) };
+                            let Some((_, payload)) = next.next() else {
+                                line.flush().await?;
+                                return anyhow::Ok(line);
+                            };
                             line.publish(&topic, payload);
                             permit = room[index].try_acquire();
                         }

@@ -220,7 +220,8 @@ fn listen(page: &str) -> anyhow::Result<Receiver<(Instant, i64)>> {
             else {
                 continue;
             };
-            drop(begun.send(()));
+            // Nobody waits for it after the first.
+            let _ = begun.send(());
             if to.send((came, history)).is_err() {
                 return;
             }
