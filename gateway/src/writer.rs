@@ -6,7 +6,9 @@
 
 mod engine;
 
+use std::sync::mpsc as sync;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use meguri_config::Clock;
 use meguri_proto::CityId;
@@ -20,6 +22,9 @@ use crate::outbox::{Outbox, Receipt};
 use crate::store::{Store, StoreError};
 use crate::touched::Touched;
 use engine::Engine;
+
+/// How often the write-ahead log is copied into the store.
+const CHECKPOINT: Duration = Duration::from_millis(500);
 
 /// What the writer is made of.
 #[derive(Debug)]
@@ -89,12 +94,25 @@ impl Writer {
     /// Starts the writer's thread.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the system gives no thread, or the store can't be opened a second time.
     pub fn start(parts: Parts) -> std::io::Result<(Self, Running)> {
         let room = usize::from(parts.settings.ingest.window) + parts.settings.ingest.batch;
         let (work, inbox) = mpsc::channel(room);
+        let checkpoints = parts.store.checkpoints().map_err(std::io::Error::other)?;
+        let (writing, over) = sync::channel::<()>();
+        let copying = std::thread::Builder::new().name("checkpoints".into()).spawn(move || {
+            while over.recv_timeout(CHECKPOINT) == Err(sync::RecvTimeoutError::Timeout) {
+                checkpoints.copy();
+            }
+        })?;
         let engine = Engine::new(parts);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || run(engine, inbox))?;
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
+            let engine = run(engine, inbox);
+            drop(writing);
+            // It ends by itself; a panic of it has harmed nothing.
+            let _ = copying.join();
+            engine.close()
+        })?;
         Ok((Self { work }, Running { thread }))
     }
 
@@ -160,7 +178,7 @@ impl Writer {
     }
 }
 
-fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreError> {
+fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Engine {
     let most = engine.batch();
     let mut next = None;
     loop {
@@ -205,5 +223,5 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreE
     while engine.has_pending() {
         engine.step();
     }
-    engine.close()
+    engine
 }

@@ -30,9 +30,9 @@ const LOCK_FILE: &str = "lock";
 /// Memory that the writing connection keeps pages in, in KiB. With SQLite's own 2 MB every fact would read the pages
 /// of its indices from the file again.
 const CACHE_KIB: i64 = 48 * 1024;
-/// Pages in the write-ahead log (4 KiB each) from which a commit copies them into the store. A page that many facts
-/// touch is copied once for all of them; much more would make that one commit slow.
-const CHECKPOINT_PAGES: i64 = 4_000;
+/// Pages in the write-ahead log (4 KiB each) from which a commit itself copies them into the store. [`Checkpoints`]
+/// has copied most of them by then, so that no acknowledgement waits for it.
+const CHECKPOINT_PAGES: i64 = 8_000;
 
 /// Only ever added to.
 const STEPS: &[M<'static>] = &[
@@ -41,6 +41,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/0003.sql")),
     M::up(include_str!("migrations/0004.sql")),
     M::up(include_str!("migrations/0005.sql")),
+    M::up(include_str!("migrations/0009.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -116,6 +117,24 @@ pub enum StoreError {
     Stopping,
 }
 
+/// Copies the write-ahead log into the store while the writer goes on: the writer's own commits would have to wait for
+/// the copies' fsync.
+#[derive(Debug)]
+pub struct Checkpoints {
+    conn: Connection,
+}
+
+impl Checkpoints {
+    /// Copies what is there, without making anybody wait.
+    pub fn copy(&self) {
+        let copied = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = copied {
+            // The writer's own commits do it where this can't.
+            tracing::debug!(code = ?error.sqlite_error_code(), "the write-ahead log was not copied");
+        }
+    }
+}
+
 impl StoreError {
     pub(crate) fn sql(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
         move |source| Self::Sql { doing, source }
@@ -165,6 +184,15 @@ impl Store {
         store.migrate(&path)?;
         store.begin_life(&path, city, now, drawn)?;
         Ok(store)
+    }
+
+    /// What copies the write-ahead log into the store beside this connection.
+    ///
+    /// # Errors
+    /// When the store can't be opened a second time.
+    pub fn checkpoints(&self) -> Result<Checkpoints, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Ok(Checkpoints { conn: connect(&self.dir.join(STORE_FILE), flags)? })
     }
 
     /// Connections that read beside this one.

@@ -25,7 +25,7 @@ const GROUP: &str = "ingest";
 /// Publishes of one terminal that stand unanswered at most.
 const UNANSWERED: usize = meguri_proto::limits::UNANSWERED_PUBLISHES;
 /// The office's own window.
-const WINDOW: u16 = 512;
+const WINDOW: u16 = 1_024;
 
 /// How facts come.
 struct Way {
