@@ -12,7 +12,7 @@ use crate::store::sql;
 /// When the store can't be read.
 pub fn facts(conn: &Connection, pickup: i64) -> rusqlite::Result<Vec<Said>> {
     let select = "SELECT fact.id, fact.terminal, log.epoch, fact.seq, fact.body
-        FROM history JOIN fact ON fact.id = history.fact JOIN log ON log.id = fact.log WHERE history.pickup = ?1";
+        FROM fact JOIN log ON log.id = fact.log WHERE fact.pickup = ?1";
     let mut statement = conn.prepare_cached(select)?;
     let rows = statement.query_map([pickup], |row| {
         let body: FactBody = sql::json(row, 4)?;

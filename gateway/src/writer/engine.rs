@@ -18,7 +18,10 @@ use crate::outbox::Receipt;
 use crate::store::{Store, StoreError, sql};
 use crate::touched::Touched;
 
-/// How long a transaction goes on before it is committed and others get their turn.
+/// How long messages are taken into a transaction before it is committed: with its commit it stays below 50 ms. The more
+/// facts share a commit the fewer pages are written for each.
+const TAKE: Duration = Duration::from_millis(30);
+/// How long lists are made before messages get their turn.
 const STEP: Duration = Duration::from_millis(20);
 /// Days after which issued lists, and what was set aside and is settled, are emptied.
 const KEPT_DAYS: i64 = 30;
@@ -106,7 +109,7 @@ impl Engine {
             for (message, _) in batch {
                 take(tx, ctx, fx, message)?;
                 taken += 1;
-                if started.elapsed() >= STEP {
+                if started.elapsed() >= TAKE {
                     break;
                 }
             }

@@ -99,7 +99,6 @@ fn one_way(dir: &Path, way: &Way) -> anyhow::Result<Vec<Row>> {
         bail!("{facts} facts were acknowledged, the store holds {held}");
     }
 
-    eprintln!("  {}: {rate:.0} facts/s", way.name);
     let relayed = runtime.block_on(relay(dir, &loads))?;
     let relayed = facts as f64 / relayed.as_secs_f64();
     let inserted = facts as f64 / insert(&before, &stage.office.data())?.as_secs_f64();
@@ -197,9 +196,7 @@ async fn relay(dir: &Path, loads: &Arc<Vec<Load>>) -> anyhow::Result<Duration> {
     let mut lines = Vec::new();
     for load in loads.iter() {
         let seat = &load.seat;
-        lines.push(
-            Line::connect(address, &seat.name, &seat.name, &seat.secret, &seat.filter(), 100).await?,
-        );
+        lines.push(Line::connect(address, &seat.name, &seat.name, &seat.secret, &seat.filter(), 100).await?);
     }
     let room: Arc<Vec<Semaphore>> = Arc::new(loads.iter().map(|_| Semaphore::new(UNANSWERED)).collect());
     let started = Instant::now();

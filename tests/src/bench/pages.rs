@@ -87,7 +87,10 @@ fn ask(page: &str) -> anyhow::Result<(Waits, Waits, Waits)> {
             let (search, path) = match turn % 4 {
                 0 => (false, "/".to_owned()),
                 1 => (true, format!("/search?q={:04}", draw % 10_000)),
-                2 => (false, format!("/?day={}&by=vehicle", DAY.checked_sub(i64::try_from(draw % 240)?.days())?)),
+                2 => (
+                    false,
+                    format!("/?day={}&by=vehicle", DAY.checked_sub(i64::try_from(draw % 240)?.days())?),
+                ),
                 _ => {
                     let (back, vehicle, stop) = (draw % SIZE.days, draw % SIZE.terminals, draw % SIZE.stops);
                     (false, format!("/pickup/{}", stage::uid(number(back, vehicle, stop))))
@@ -103,7 +106,7 @@ fn ask(page: &str) -> anyhow::Result<(Waits, Waits, Waits)> {
         Ok(waits)
     };
     let waits = std::thread::scope(|scope| {
-        let users: Vec<_> = (0..USERS).map(|index| scope.spawn(move || (&user)(index))).collect();
+        let users: Vec<_> = (0..USERS).map(|index| scope.spawn(move || user(index))).collect();
         std::thread::sleep(LASTS);
         over.store(true, Ordering::Relaxed);
         let mut waits = Vec::new();
@@ -175,7 +178,13 @@ fn facts(tx: &Connection, index: usize, seat: &stage::Seat) -> anyhow::Result<()
     Ok(())
 }
 
-fn one(tx: &Connection, seat: &stage::Seat, log: i64, entry: &meguri_proto::Entry, at: i64) -> anyhow::Result<()> {
+fn one(
+    tx: &Connection,
+    seat: &stage::Seat,
+    log: i64,
+    entry: &meguri_proto::Entry,
+    at: i64,
+) -> anyhow::Result<()> {
     let (seq, id) = (i64::try_from(entry.seq)?, entry.id.0);
     tx.prepare_cached(
         "INSERT INTO entry (log, seq, id, digest, body, received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

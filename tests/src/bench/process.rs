@@ -27,7 +27,8 @@ pub fn cpu(id: u32) -> anyhow::Result<Duration> {
 /// When it does not run.
 pub fn memory(id: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("the program does not run")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("/proc is not as expected")?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("/proc is not as expected")?;
     let kib: f64 = line.split_whitespace().next().context("/proc is not as expected")?.parse()?;
     Ok(kib * 1024.0 / 1e6)
 }

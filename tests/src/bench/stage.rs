@@ -10,8 +10,8 @@ use meguri_config::City;
 use meguri_config::city::{District, Vehicle};
 use meguri_proto::pickup::Result as Outcome;
 use meguri_proto::{
-    Digest, Entry, Epoch, Fact, FactBody, FactId, ListRef, LogPublish, Message as _, PickupId, Reason, Stamps,
-    Undo,
+    Digest, Entry, Epoch, Fact, FactBody, FactId, ListRef, LogPublish, Message as _, PickupId, Reason,
+    Stamps, Undo,
 };
 use rusqlite::{Connection, params};
 use serde_json::value::RawValue;
@@ -191,7 +191,8 @@ fn city(vehicles: usize) -> anyhow::Result<City> {
 /// The id of a pickup: in no order, as those of life.
 #[must_use]
 pub fn uid(number: u64) -> Uuid {
-    let Digest([bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]) = Digest::of(&number.to_be_bytes());
+    let Digest([bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]) =
+        Digest::of(&number.to_be_bytes());
     Uuid::from_bytes(bytes)
 }
 
@@ -270,8 +271,7 @@ impl Book {
     /// When a name of the stage is none of the wire.
     pub fn entry(&mut self) -> anyhow::Result<Entry> {
         let count = self.seat.pickups.len();
-        let (index, round) =
-            (usize::try_from(self.seq)? % count, usize::try_from(self.seq)? / count);
+        let (index, round) = (usize::try_from(self.seq)? % count, usize::try_from(self.seq)? / count);
         let pickup = PickupId(self.seat.pickups[index]);
         let id = FactId(Uuid::now_v7());
         let fact = match self.said[index].take() {
@@ -301,7 +301,8 @@ impl Book {
     /// As [`Book::entry`].
     pub fn publish(&mut self, count: usize) -> anyhow::Result<Vec<u8>> {
         let entries = (0..count).map(|_| self.entry()).collect::<anyhow::Result<_>>()?;
-        let publish = LogPublish { v: 1, epoch: self.epoch, entries, notes: std::collections::BTreeMap::new() };
+        let publish =
+            LogPublish { v: 1, epoch: self.epoch, entries, notes: std::collections::BTreeMap::new() };
         Ok(publish.encode()?)
     }
 }

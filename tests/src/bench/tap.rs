@@ -3,14 +3,16 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use meguri_app::body::{self, Handle};
+use meguri_app::store::Store;
 use meguri_config::{Clock, Terminal};
+use meguri_core::kept::Kept;
 use meguri_core::view::{Intent, Link};
 use meguri_proto::PickupId;
 use serde_json::Value;
@@ -82,10 +84,13 @@ pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
 fn netem(setting: &Setting, name: &str) -> anyhow::Result<Row> {
     let namespace = match Namespace::make() {
         Ok(namespace) => namespace,
-        Err(error) => return Ok(Row::skipped(GROUP, &format!("{name}, netem"), format!("no netem here: {error:#}"))),
+        Err(error) => {
+            return Ok(Row::skipped(GROUP, &format!("{name}, netem"), format!("no netem here: {error:#}")));
+        }
     };
     let mut command: Command = namespace.command(&std::env::current_exe()?);
-    let said = command.arg("--inside-lte").arg(&setting.dir).output().context("can't run in the namespace")?;
+    let said =
+        command.arg("--inside-lte").arg(&setting.dir).output().context("can't run in the namespace")?;
     if !said.status.success() {
         bail!("in the namespace: {}", String::from_utf8_lossy(&said.stderr));
     }
@@ -110,6 +115,9 @@ pub fn inside_lte(dir: &Path) -> anyhow::Result<f64> {
 pub struct Tablet {
     handle: Handle,
     stops: Vec<PickupId>,
+    settings: Terminal,
+    data: PathBuf,
+    clock: Clock,
 }
 
 impl Tablet {
@@ -124,7 +132,8 @@ impl Tablet {
         settings.broker.host = broker.ip().to_string();
         settings.broker.port = broker.port();
         let clock = Clock::rehearsal(&stage.office.data().with_file_name("clock.toml"))?;
-        let handle = body::start(settings, &out.join("data"), clock)?;
+        let data = out.join("data");
+        let handle = body::start(settings.clone(), &data, clock.clone())?;
         let view = handle.view();
         let started = Instant::now();
         let stops = loop {
@@ -139,13 +148,24 @@ impl Tablet {
             }
             std::thread::sleep(Duration::from_millis(5));
         };
-        Ok(Self { handle, stops })
+        Ok(Self { handle, stops, settings, data, clock })
     }
 
-    /// Its handle.
-    #[must_use]
-    pub fn handle(&self) -> &Handle {
-        &self.handle
+    /// Stops it, has its store changed, and starts it again.
+    ///
+    /// # Errors
+    /// When the store can't be used.
+    pub fn changed(
+        self,
+        change: impl FnOnce(&mut Store, &Kept) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        let Self { handle, stops, settings, data, clock } = self;
+        handle.stop();
+        let (mut store, kept) = Store::open(&data, &settings.city, &settings.terminal)?;
+        change(&mut store, &kept)?;
+        drop(store);
+        let handle = body::start(settings.clone(), &data, clock.clone())?;
+        Ok(Self { handle, stops, settings, data, clock })
     }
 
     /// The pickups on its list.
@@ -172,7 +192,12 @@ impl Tablet {
     }
 
     /// Taps `count` times; how long each took to the disk, and to the browser, shortest first.
-    fn taps(&self, stage: &Stage, count: usize, pace: Duration) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> {
+    fn taps(
+        &self,
+        stage: &Stage,
+        count: usize,
+        pace: Duration,
+    ) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> {
         let events = listen(stage.office.page()?)?;
         let (mut durable, mut tapped) = (Vec::new(), Vec::new());
         for number in 0..count {
@@ -207,7 +232,8 @@ impl Tablet {
 
 /// The front page's stream as a browser reads it: when each event came, and up to which history row it goes.
 fn listen(page: &str) -> anyhow::Result<Receiver<(Instant, i64)>> {
-    let host = page.strip_prefix("http://").context("the page has no address")?.trim_end_matches('/').to_owned();
+    let host =
+        page.strip_prefix("http://").context("the page has no address")?.trim_end_matches('/').to_owned();
     let mut stream = TcpStream::connect(&host)?;
     write!(stream, "GET /events HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
     let (to, events) = mpsc::channel();
@@ -215,8 +241,11 @@ fn listen(page: &str) -> anyhow::Result<Receiver<(Instant, i64)>> {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             let came = Instant::now();
-            let Some(data) = line.strip_prefix("data: ").or_else(|| line.strip_prefix("data:")) else { continue };
-            let Some(history) = serde_json::from_str::<Value>(data).ok().and_then(|data| data["history"].as_i64())
+            let Some(data) = line.strip_prefix("data: ").or_else(|| line.strip_prefix("data:")) else {
+                continue;
+            };
+            let Some(history) =
+                serde_json::from_str::<Value>(data).ok().and_then(|data| data["history"].as_i64())
             else {
                 continue;
             };

@@ -50,9 +50,11 @@ pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     Ok(vec![
         Row::at_most(GROUP, "memory with 2,000 connected and served", memory.max(after), "MB", 250.0)
             .beside(format!("{empty:.0} MB with none; {after:.0} MB after the restart")),
-        Row::shown(GROUP, "all served after the gateway was killed and started", all.as_secs_f64(), "s").beside(
-            format!("ready after {ready:.1} s; all at once at the beginning: {:.1} s", first.as_secs_f64()),
-        ),
+        Row::shown(GROUP, "all served after the gateway was killed and started", all.as_secs_f64(), "s")
+            .beside(format!(
+                "ready after {ready:.1} s; all at once at the beginning: {:.1} s",
+                first.as_secs_f64()
+            )),
     ])
 }
 
@@ -127,7 +129,11 @@ async fn serve(
 }
 
 /// Waits until every terminal had its answer and a list.
-fn served(runtime: &Runtime, answers: &mut mpsc::UnboundedReceiver<usize>, seats: &[Seat]) -> anyhow::Result<()> {
+fn served(
+    runtime: &Runtime,
+    answers: &mut mpsc::UnboundedReceiver<usize>,
+    seats: &[Seat],
+) -> anyhow::Result<()> {
     let mut left: std::collections::BTreeSet<usize> = (0..seats.len()).collect();
     let all = async {
         while !left.is_empty() {

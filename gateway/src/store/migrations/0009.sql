@@ -1,6 +1,3 @@
--- A fact of a pickup is found by its history row, which names it: an index of facts by pickup says the same a second
--- time, and every fact would dirty one more page.
-DROP INDEX fact_pickup;
 -- All that the front page counts of a day's pickups stands in one index, in the order in which it is counted, so that
 -- a day is read without its pickups' rows. It takes the place of the one by day and state.
 DROP INDEX pickup_attention;
