@@ -8,13 +8,14 @@ WINDOW := libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon-x11-0
 # brokers is built with.
 TESTS := mosquitto strace libfaketime xvfb xdotool chromium protobuf-compiler
 
-.PHONY: help demo test rmqtt-node soak fleet screenshots fmt lint deny sbom
+.PHONY: help demo test rmqtt-node soak fleet bench screenshots fmt lint deny sbom
 
 help:
 	@echo "make demo         市の一日を見る / a city's day at 60 times speed"
 	@echo "make test         すべてのテスト / every test"
 	@echo "make soak         長い障害試験 / an hour under faults, the books balanced after"
 	@echo "make fleet        模擬端末の一団 / simulated terminals against a gateway: docs/fleet.md"
+	@echo "make bench        速さを測る / every figure beside its limit (BENCH=ingest: some)"
 	@echo "make screenshots  画面の絵を docs に / pictures of the screens for docs"
 	@echo "make fmt lint     整形と検査 / format and lint"
 	@echo "make deny         ライセンスと依存の検査 / licences and dependencies"
@@ -48,6 +49,14 @@ fleet:
 	@sh tests/prepare.sh $(BUILD)
 	cargo build -p meguri-gateway --bin meguri-gateway -p meguri-tests --bin fleet
 	target/debug/fleet $(or $(FLEET),--help)
+
+# Release builds, as a city runs them. iproute2 sets up the mobile line where the kernel has netem.
+bench:
+	@sh tests/prepare.sh $(BUILD) $(WINDOW) iproute2 xvfb xdotool chromium
+	cargo build --release -p meguri-gateway --bin meguri-gateway --example broker
+	cargo build --release -p meguri-app --features frames --bin tablet
+	cargo build --release -p meguri-tests --bin bench
+	@target/release/bench $(BENCH)
 
 # The browser writes dates as its language does, which comes in a package of its own.
 screenshots:

@@ -6,7 +6,9 @@
 
 mod engine;
 
+use std::sync::mpsc as sync;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use meguri_config::Clock;
 use meguri_proto::CityId;
@@ -21,6 +23,9 @@ use crate::store::{Store, StoreError};
 use crate::touched::Touched;
 use crate::vitals::Vitals;
 use engine::Engine;
+
+/// How often the write-ahead log is copied into the store.
+const CHECKPOINT: Duration = Duration::from_millis(500);
 
 /// What the writer is made of.
 #[derive(Debug)]
@@ -95,16 +100,27 @@ impl Writer {
     /// Starts the writer's thread.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the system gives no thread, or the store can't be opened a second time.
     pub fn start(parts: Parts) -> std::io::Result<(Self, Running)> {
         let room = usize::from(parts.settings.ingest.window) + parts.settings.ingest.batch;
         let (work, inbox) = mpsc::channel(room);
+        let checkpoints = parts.store.checkpoints().map_err(std::io::Error::other)?;
+        let (writing, over) = sync::channel::<()>();
+        let copying = std::thread::Builder::new().name("checkpoints".into()).spawn(move || {
+            while over.recv_timeout(CHECKPOINT) == Err(sync::RecvTimeoutError::Timeout) {
+                checkpoints.copy();
+            }
+        })?;
         let vitals = Vitals::new();
         let engine = Engine::new(parts, vitals.clone());
         let of_thread = Ended(vitals.clone());
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
             let _ended = of_thread;
-            run(engine, inbox)
+            let engine = run(engine, inbox);
+            drop(writing);
+            // It ends by itself; a panic of it has harmed nothing.
+            let _ = copying.join();
+            engine?.close()
         })?;
         Ok((Self { work, vitals }, Running { thread }))
     }
@@ -206,7 +222,8 @@ impl Drop for Ended {
     }
 }
 
-fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreError> {
+/// Works until it is told to stop. The store is closed by whoever called.
+fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<Engine, StoreError> {
     let most = engine.batch();
     let mut next = None;
     loop {
@@ -265,5 +282,5 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<(), StoreE
     while engine.has_pending() {
         engine.step();
     }
-    engine.close()
+    Ok(engine)
 }

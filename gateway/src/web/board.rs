@@ -464,9 +464,11 @@ pub(super) fn count_exceptions(conn: &Connection, date: Date) -> rusqlite::Resul
 
 /// Pickups of a day that need looking at: contradictions first, then the newest.
 pub(super) fn exceptions(conn: &Connection, date: Date, most: u32, skip: u32) -> rusqlite::Result<Vec<Line>> {
+    // Chosen by what the day's index holds; only those shown are read whole.
+    let order = "ORDER BY p.contradictions IS NULL, p.received_at DESC, p.said_at DESC, p.id";
     let select = format!(
-        "SELECT {HAPPENED}, {LINE} WHERE p.date = ?1 AND {EXCEPTION}
-        ORDER BY p.contradictions IS NULL, p.received_at DESC, p.said_at DESC, p.id LIMIT ?2 OFFSET ?3"
+        "SELECT {HAPPENED}, {LINE} WHERE p.id IN
+            (SELECT p.id FROM pickup p WHERE p.date = ?1 AND {EXCEPTION} {order} LIMIT ?2 OFFSET ?3) {order}"
     );
     let mut lines: Vec<Line> = conn
         .prepare_cached(&select)?
@@ -479,9 +481,10 @@ pub(super) fn exceptions(conn: &Connection, date: Date, most: u32, skip: u32) ->
 }
 
 fn latest(conn: &Connection, date: Date) -> rusqlite::Result<Vec<Line>> {
+    let order = "ORDER BY p.received_at DESC, p.said_at DESC, p.id";
     let select = format!(
-        "SELECT {HAPPENED}, {LINE} WHERE p.date = ?1 AND p.received_at IS NOT NULL
-        ORDER BY p.received_at DESC, p.said_at DESC, p.id LIMIT ?2"
+        "SELECT {HAPPENED}, {LINE} WHERE p.id IN
+            (SELECT p.id FROM pickup p WHERE p.date = ?1 AND p.received_at IS NOT NULL {order} LIMIT ?2) {order}"
     );
     conn.prepare_cached(&select)?.query_map(params![date.to_string(), LATEST_SHOWN], line)?.collect()
 }

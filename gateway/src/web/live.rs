@@ -27,8 +27,10 @@ use super::text::Lang;
 use super::{Web, aside};
 use crate::direction;
 
-/// The least time between two events of one stream.
-const LEAST_GAP: Duration = Duration::from_millis(500);
+/// The least time between two events of one stream: what a person sees as at once.
+const LEAST_GAP: Duration = Duration::from_millis(20);
+/// The most; then a page lags behind, but the office still takes facts.
+const MOST_GAP: Duration = Duration::from_millis(1_000);
 /// How often a page is looked at without any change: its time, and who has fallen silent.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// How often a silent stream says that it is alive.
@@ -154,7 +156,7 @@ impl Follower {
         } else {
             Sections::new()
         };
-        let mut next = Some(first);
+        let (mut next, mut took) = (Some(first), Duration::ZERO);
         loop {
             if let Some(moment) = next.take()
                 && let Some(event) = difference(&seen, &moment)
@@ -165,7 +167,7 @@ impl Follower {
                 }
                 seen = moment.sections;
             }
-            let gap = tokio::time::sleep(LEAST_GAP);
+            let gap = tokio::time::sleep(self.gap(took));
             let told = tokio::select! {
                 told = self.changes.recv() => told,
                 () = tokio::time::sleep(LOOK_AGAIN) => Ok(crate::changes::Change::Terminal),
@@ -181,6 +183,7 @@ impl Follower {
             }
             // Whatever came meanwhile is in the store, which is looked at after this.
             self.changes = self.changes.resubscribe();
+            let looked = Instant::now();
             next = match look(&self.web, &self.page, self.lang, Instant::now()).await {
                 Ok(moment) => Some(moment),
                 // The page is gone; the browser comes back and is told so.
@@ -188,7 +191,18 @@ impl Follower {
                 // Told in the log; the next change tries again.
                 Err(_) => None,
             };
+            took = looked.elapsed();
         }
+    }
+}
+
+impl Follower {
+    /// How long to wait after a look that took so long: all streams together look for about half of the time, so that
+    /// many watchers of a large day slow each other and not the office.
+    fn gap(&self, took: Duration) -> Duration {
+        let streams = super::STREAMS.saturating_sub(self.web.streams.available_permits());
+        let streams = u32::try_from(streams).unwrap_or(u32::MAX).max(1);
+        took.saturating_mul(streams).clamp(LEAST_GAP, MOST_GAP)
     }
 }
 

@@ -44,7 +44,7 @@ use crate::direction;
 use crate::office::Office;
 
 /// How many pages may update by themselves at a time.
-const STREAMS: usize = 256;
+pub(crate) const STREAMS: usize = 256;
 /// How many exceptions stand on a page of their own.
 const EXCEPTIONS_PAGE: u32 = 50;
 

@@ -3,9 +3,20 @@
 //! One module a group of figures; a group is a function from [`Setting`] to rows. The program `bench` runs them,
 //! prints one table and writes it as JSON.
 
+pub mod drain;
+pub mod import;
+pub mod ingest;
+pub mod line;
+pub mod load;
+pub mod lte;
 pub mod machine;
+pub mod pages;
+pub mod process;
 pub mod row;
+pub mod stage;
 pub mod tablet;
+pub mod tap;
+pub mod terminals;
 
 use std::path::PathBuf;
 
@@ -24,4 +35,12 @@ pub struct Setting {
 pub type Group = (&'static str, &'static str, fn(&Setting) -> anyhow::Result<Vec<Row>>);
 
 /// Every group, in the order of the table.
-pub const GROUPS: &[Group] = &[("tablet", "the tablet in a real window, beside Chromium", tablet::measure)];
+pub const GROUPS: &[Group] = &[
+    ("ingest", "durable acknowledged facts a second", ingest::measure),
+    ("tap", "from the tap to the disk and to the browser", tap::measure),
+    ("offline", "60 days offline", drain::measure),
+    ("terminals", "2,000 terminals connected", terminals::measure),
+    ("tablet", "the tablet in a real window, beside Chromium", tablet::measure),
+    ("import", "a file of 100,000 requests", import::measure),
+    ("pages", "pages and search on a year of a large city", pages::measure),
+];

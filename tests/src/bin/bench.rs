@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Parser;
 use meguri_tests::bench::row::table;
-use meguri_tests::bench::{GROUPS, Row, Setting, machine};
+use meguri_tests::bench::{GROUPS, Row, Setting, machine, tap};
 use serde_json::json;
 
 /// Speed, known (巡り 計測).
@@ -25,6 +25,9 @@ struct Options {
     /// Lists the groups.
     #[arg(long)]
     list: bool,
+    /// How this program runs itself inside a network namespace.
+    #[arg(long, hide = true)]
+    inside_lte: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,10 @@ fn main() -> ExitCode {
 
 /// Says whether every figure keeps its limit.
 fn run(options: &Options) -> anyhow::Result<bool> {
+    if let Some(dir) = &options.inside_lte {
+        println!("{}", tap::inside_lte(dir)?);
+        return Ok(true);
+    }
     if options.list {
         for (name, about, _) in GROUPS {
             println!("{name:10} {about}");

@@ -147,7 +147,7 @@ enum Office<'a> {
 
 impl<'a> Office<'a> {
     fn reach(settings: &'a Settings, city: &City) -> anyhow::Result<Self> {
-        match control::ask(&settings.data, &Asked::TerminalList) {
+        match control::ask(&settings.data, &mut Asked::TerminalList, &mut |_| ()) {
             Err(ControlError::NotRunning) => {
                 let clock = serve::clock(settings)?;
                 Ok(Self::Resting(settings, Box::new(serve::open(settings, city, &clock)?)))
@@ -161,7 +161,7 @@ impl<'a> Office<'a> {
 
     fn names(&self) -> anyhow::Result<Vec<String>> {
         match self {
-            Self::Running(settings) => match control::ask(&settings.data, &Asked::TerminalList)? {
+            Self::Running(settings) => match control::ask(&settings.data, &mut Asked::TerminalList, &mut |_| ())? {
                 Reply::Terminals(terminals) => {
                     Ok(terminals.into_iter().map(|listed| listed.terminal.to_string()).collect())
                 }
@@ -185,8 +185,8 @@ impl<'a> Office<'a> {
             Self::Running(settings) => {
                 let mut at = None;
                 for (terminal, vehicle, secret_sha256) in terminals {
-                    let request = Asked::TerminalAdd { terminal, vehicle, secret_sha256 };
-                    match control::ask(&settings.data, &request)? {
+                    let mut request = Asked::TerminalAdd { terminal, vehicle, secret_sha256 };
+                    match control::ask(&settings.data, &mut request, &mut |_| ())? {
                         Reply::TerminalBound { bound, broker } => {
                             all.push(bound);
                             at = broker.or(at);

@@ -1,0 +1,318 @@
+//! Durable acknowledged facts a second in the gateway, beside the same broker only relaying the same messages and
+//! SQLite only inserting the same rows in the same batches with the same durability.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use meguri_proto::{Ack, LogKind, Message as _, Topic};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::line::{Came, Line};
+use super::stage::{Book, Seat, Size, Stage};
+use super::{Row, Setting, machine, process};
+use crate::harness::office::copy_folder;
+use crate::harness::process::{Process, program};
+
+const GROUP: &str = "ingest";
+/// Publishes of one terminal that stand unanswered at most.
+const UNANSWERED: usize = meguri_proto::limits::UNANSWERED_PUBLISHES;
+/// The office's own window.
+const WINDOW: u16 = 1_024;
+
+/// How facts come.
+struct Way {
+    name: &'static str,
+    terminals: usize,
+    publishes: usize,
+    entries: usize,
+}
+
+/// As crews work, every tap by itself; and as terminals drain what waited, as many entries a publish as it takes.
+const WAYS: [Way; 2] = [
+    Way { name: "1 entry a publish", terminals: 200, publishes: 400, entries: 1 },
+    Way { name: "256 entries a publish (a drain)", terminals: 40, publishes: 24, entries: 256 },
+];
+
+/// What one terminal is to send: publishes, and the number of each one's last entry.
+pub struct Load {
+    /// The terminal.
+    pub seat: Seat,
+    /// Its publishes.
+    pub publishes: Vec<(u64, Vec<u8>)>,
+}
+
+/// Measures both ways.
+///
+/// # Errors
+/// When a program can't be run or what was acknowledged is not in the store.
+pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let disk = machine::fsync(&setting.dir)?;
+    rows.push(Row::shown(GROUP, "the disk's fsync of 4 KiB (median)", disk.as_secs_f64() * 1e3, "ms"));
+    for way in &WAYS {
+        let dir = setting.dir.join(way.entries.to_string());
+        rows.extend(one_way(&dir, way)?);
+    }
+    Ok(rows)
+}
+
+fn one_way(dir: &Path, way: &Way) -> anyhow::Result<Vec<Row>> {
+    // As many pickups as a third of the facts: a fact, its correction, another fact.
+    let each = way.publishes * way.entries;
+    let stops = 100.min(each / 3 + 1);
+    let mut stage = Stage::set(dir, Size { terminals: way.terminals, stops, days: each / 3 / stops + 1 })?;
+    let before = dir.join("before");
+    copy_folder(&stage.office.data(), &before)?;
+    let loads: Vec<Load> = stage
+        .seats
+        .iter()
+        .map(|seat| {
+            let mut book = Book::new(seat, each / 3 + 1)?;
+            let publishes = (0..way.publishes)
+                .map(|_| book.publish(way.entries).map(|payload| (book.seq, payload)))
+                .collect::<anyhow::Result<_>>()?;
+            Ok(Load { seat: seat.clone(), publishes })
+        })
+        .collect::<anyhow::Result<_>>()?;
+    let facts = way.terminals * each;
+    let loads = Arc::new(loads);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+
+    stage.start()?;
+    let id = stage.office.process_id()?;
+    let cpu = process::cpu(id)?;
+    let (took, commits) = runtime.block_on(gateway(stage.office.mqtt(), &loads))?;
+    let cpu = (process::cpu(id)? - cpu).as_secs_f64();
+    let rate = facts as f64 / took.as_secs_f64();
+    let memory = process::memory(id)?;
+    stage.office.stop()?;
+    let held = stage.office.number("SELECT count(*) FROM fact")?;
+    if held != i64::try_from(facts)? {
+        bail!("{facts} facts were acknowledged, the store holds {held}");
+    }
+
+    let relayed = runtime.block_on(relay(dir, &loads))?;
+    let relayed = facts as f64 / relayed.as_secs_f64();
+    let inserted = facts as f64 / insert(&before, &stage.office.data())?.as_secs_f64();
+    let slower = relayed.min(inserted);
+    let name = way.name;
+    let about = format!(
+        "{} terminals, {facts} facts in {:.1} s; {:.0} facts a commit; {:.0} us CPU a fact; {memory:.0} MB",
+        way.terminals,
+        took.as_secs_f64(),
+        facts as f64 / commits as f64,
+        cpu * 1e6 / facts as f64,
+    );
+    Ok(vec![
+        Row::at_least(GROUP, &format!("durable acknowledged, {name}"), rate, "facts/s", 20_000.0)
+            .beside(about),
+        Row::shown(GROUP, &format!("  its broker relaying the same, {name}"), relayed, "facts/s"),
+        Row::shown(GROUP, &format!("  SQLite inserting the same rows, {name}"), inserted, "facts/s"),
+        Row::at_least(GROUP, "  share of the slower of both", rate / slower, "", 0.5),
+    ])
+}
+
+/// Sends all of it to a running gateway as terminals do. How long it took until everything was acknowledged, and in
+/// how many commits, as all acknowledgements of a commit name the same instant.
+async fn gateway(broker: SocketAddr, loads: &Arc<Vec<Load>>) -> anyhow::Result<(Duration, usize)> {
+    let mut lines = Vec::new();
+    for load in loads.iter() {
+        let seat = &load.seat;
+        lines.push(Line::connect(broker, &seat.name, &seat.name, &seat.secret, &seat.filter(), 100).await?);
+    }
+    let started = Instant::now();
+    let mut sending = JoinSet::new();
+    for (index, line) in lines.into_iter().enumerate() {
+        let loads = loads.clone();
+        sending.spawn(async move { send(line, &loads[index]).await });
+    }
+    let mut commits = BTreeSet::new();
+    while let Some(done) = sending.join_next().await {
+        commits.extend(done.context("a terminal panicked")??);
+    }
+    Ok((started.elapsed(), commits.len()))
+}
+
+async fn send(mut line: Line, load: &Load) -> anyhow::Result<BTreeSet<jiff::Timestamp>> {
+    let topic = load.seat.fact_topic();
+    let mut unanswered = VecDeque::new();
+    let mut commits = BTreeSet::new();
+    let mut next = load.publishes.iter();
+    let mut left = true;
+    while left || !unanswered.is_empty() {
+        while left && unanswered.len() < UNANSWERED {
+            match next.next() {
+                Some((last, payload)) => {
+                    line.publish(&topic, payload);
+                    unanswered.push_back(*last);
+                }
+                None => left = false,
+            }
+        }
+        line.flush().await?;
+        if unanswered.is_empty() {
+            break;
+        }
+        let came = tokio::time::timeout(Duration::from_secs(30), line.read()).await;
+        for came in came.context("nothing was acknowledged for 30 s")?? {
+            let Came::Message { topic, payload } = came else { continue };
+            if !topic.ends_with("/down/ack") {
+                continue;
+            }
+            let ack = Ack::decode(&payload)?;
+            for held in ack.held.iter().filter(|held| held.log == LogKind::Fact) {
+                commits.extend(ack.time);
+                while unanswered.front().is_some_and(|last| *last <= held.seq) {
+                    unanswered.pop_front();
+                }
+            }
+        }
+    }
+    Ok(commits)
+}
+
+/// The gateway's broker alone: the same publishes, as many standing, to one subscriber.
+async fn relay(dir: &Path, loads: &Arc<Vec<Load>>) -> anyhow::Result<Duration> {
+    let path: PathBuf = program("examples/broker")?;
+    let mut broker = Process::start("broker", &mut Command::new(path), &dir.join("broker.log"))?;
+    for load in loads.iter() {
+        broker.say(&format!("{} {}", load.seat.name, load.seat.secret))?;
+    }
+    broker.say("")?;
+    let said: serde_json::Value = serde_json::from_str(&broker.line(Duration::from_secs(30))?)?;
+    let address: SocketAddr = said["mqtt"].as_str().context("the broker said no address")?.parse()?;
+    let (user, password) =
+        (said["user"].as_str().unwrap_or_default(), said["password"].as_str().unwrap_or_default());
+    let filter = Topic::office_filter(&"hiroshima".parse()?);
+    let mut office = Line::connect(address, "office", user, password, &filter, WINDOW).await?;
+    let mut lines = Vec::new();
+    for load in loads.iter() {
+        let seat = &load.seat;
+        lines.push(Line::connect(address, &seat.name, &seat.name, &seat.secret, &seat.filter(), 100).await?);
+    }
+    let room: Arc<Vec<Semaphore>> = Arc::new(loads.iter().map(|_| Semaphore::new(UNANSWERED)).collect());
+    let started = Instant::now();
+    let mut sending = JoinSet::new();
+    for (index, mut line) in lines.into_iter().enumerate() {
+        let (loads, room) = (loads.clone(), room.clone());
+        sending.spawn(async move {
+            let topic = loads[index].seat.fact_topic();
+            let mut next = loads[index].publishes.iter();
+            loop {
+                tokio::select! {
+                    came = line.read() => { came?; }
+                    permit = room[index].acquire() => {
+                        let mut permit = Ok(permit?);
+                        while let Ok(taken) = permit {
+                            taken.forget();
+                            let Some((_, payload)) = next.next() else {
+                                line.flush().await?;
+                                return anyhow::Ok(line);
+                            };
+                            line.publish(&topic, payload);
+                            permit = room[index].try_acquire();
+                        }
+                        line.flush().await?;
+                    }
+                }
+            }
+        });
+    }
+    let mut left: usize = loads.iter().map(|load| load.publishes.len()).sum();
+    // Held, as a connection that ends would be work for the broker.
+    let mut done = Vec::new();
+    while left > 0 {
+        let came = tokio::select! {
+            came = office.read() => came?,
+            Some(sent) = sending.join_next() => {
+                done.push(sent.context("a terminal panicked")??);
+                continue;
+            }
+            () = tokio::time::sleep(Duration::from_secs(30)) => bail!("the broker relayed nothing for 30 s, {left} messages are left"),
+        };
+        for came in came {
+            let Came::Message { topic, .. } = came else { continue };
+            let index: usize = topic
+                .split('/')
+                .nth(3)
+                .and_then(|name| name.strip_prefix("t-")?.parse().ok())
+                .context("a topic of nobody")?;
+            room[index].add_permits(1);
+            left -= 1;
+        }
+        office.flush().await?;
+    }
+    let took = started.elapsed();
+    sending.shutdown().await;
+    Ok(took)
+}
+
+/// One fact's rows.
+struct Rows {
+    /// Which commit it is of.
+    commit: i64,
+    of: [Vec<Value>; 3],
+}
+
+const TABLES: [&str; 3] = ["entry", "fact", "history"];
+
+/// Inserts the rows of `after` that `before` lacks into `before`, in the batches in which the gateway committed them.
+fn insert(before: &Path, after: &Path) -> anyhow::Result<Duration> {
+    let mut store = Connection::open(before.join("meguri.db"))?;
+    store.pragma_update(None, "journal_mode", "WAL")?;
+    store.pragma_update(None, "synchronous", "FULL")?;
+    store.pragma_update(None, "foreign_keys", true)?;
+    let rows = {
+        let from = Connection::open(after.join("meguri.db"))?;
+        let mut columns = [0_usize; 3];
+        for (count, table) in columns.iter_mut().zip(TABLES) {
+            let select = format!("SELECT count(*) FROM pragma_table_info('{table}')");
+            *count = usize::try_from(from.query_row(&select, [], |row| row.get::<_, i64>(0))?)?;
+        }
+        // Logs are rows that entries refer to.
+        store.execute("ATTACH ?1 AS after", [after.join("meguri.db").display().to_string()])?;
+        store.execute("INSERT INTO log SELECT * FROM after.log", [])?;
+        store.execute("DETACH after", [])?;
+        let mut select = from.prepare(
+            "SELECT fact.received_at, entry.*, fact.*, history.* FROM history JOIN fact ON fact.id = history.fact
+            JOIN entry ON entry.log = fact.log AND entry.seq = fact.seq ORDER BY history.id",
+        )?;
+        let read = select.query_map([], |row| {
+            let mut at = 1;
+            let mut of = [const { Vec::new() }; 3];
+            for (values, count) in of.iter_mut().zip(columns) {
+                for column in at..at + count {
+                    values.push(row.get::<_, Value>(column)?);
+                }
+                at += count;
+            }
+            Ok(Rows { commit: row.get(0)?, of })
+        })?;
+        read.collect::<Result<Vec<_>, _>>()?
+    };
+    let started = Instant::now();
+    let mut left = rows.as_slice();
+    while let Some(first) = left.first() {
+        let commit = left.iter().take_while(|row| row.commit == first.commit).count();
+        let (batch, rest) = left.split_at(commit);
+        let tx = store.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        for row in batch {
+            for (table, values) in TABLES.iter().zip(&row.of) {
+                let marks = vec!["?"; values.len()].join(",");
+                let insert = format!("INSERT INTO {table} VALUES ({marks})");
+                tx.prepare_cached(&insert)?.execute(rusqlite::params_from_iter(values))?;
+            }
+        }
+        tx.commit()?;
+        left = rest;
+    }
+    Ok(started.elapsed())
+}
