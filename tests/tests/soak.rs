@@ -274,6 +274,7 @@ impl World {
                 let address = mosquitto.address();
                 (Some(mosquitto), Some(line), address)
             }
+            Broker::Cluster => panic!("the soak has no cluster"),
         };
         // Every line of a million facts would be a large log.
         let text = fs::read_to_string(&settings).unwrap().replace("\"debug\"", "\"info\"");
