@@ -147,6 +147,16 @@ impl BackupError {
         move |source| Self::Sql { doing, path: path.to_owned(), source }
     }
 
+    /// What is damaged in a fresh copy was so in the store, whichever page the copy's check came upon.
+    fn of_copy(self, store: &Path) -> Self {
+        match self {
+            Self::Sql { source, .. } if store::is_damage(&source) => {
+                Self::Store(StoreError::Damaged { path: store.to_owned(), source })
+            }
+            other => other,
+        }
+    }
+
     fn wrong(path: &Path, problem: impl Into<String>) -> Self {
         Self::Wrong { path: path.to_owned(), problem: problem.into() }
     }
@@ -286,7 +296,7 @@ fn fill(
         return Err(BackupError::NoRoom { path: to.to_owned(), free, needed });
     }
     let copy = to.join(STORE_FILE);
-    copy_store(&moment, &path, &copy, progress)?;
+    copy_store(&moment, &path, &copy, progress).map_err(|error| error.of_copy(&path))?;
     let rows = verify::rows(&moment).map_err(|source| store::damaged_or(&path, "be counted", source))?;
     // Done with: what was written meanwhile can leave the log.
     drop(moment);
@@ -306,7 +316,7 @@ fn fill(
     let program = env!("CARGO_PKG_VERSION").to_owned();
     let manifest =
         Manifest { version: VERSION, made_at: now, program, city, incarnation, schema, files, rows };
-    verify::contents(to, &manifest)?;
+    verify::contents(to, &manifest).map_err(|error| error.of_copy(&path))?;
     let text = toml::to_string(&manifest)
         .map_err(|error| BackupError::wrong(to, format!("its manifest can't be written: {error}")))?;
     let path = to.join(MANIFEST);
