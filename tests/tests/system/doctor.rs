@@ -32,7 +32,7 @@ fn what_a_broker_does_not_let_the_office_do() {
     fs::write(&password, right).unwrap();
 
     // Rules and sizes of its own files.
-    let folder = scene.dir().join("mosquitto");
+    let folder = scene.dir().join("broker");
     for (file, from, to, says) in [
         ("access", "topic write meguri/1/hiroshima/+/down/#", "", "does not let the office publish"),
         ("mosquitto.conf", "max_packet_size 1056768", "max_packet_size 10240", "packets of 10240 bytes"),
