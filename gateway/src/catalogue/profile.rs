@@ -27,7 +27,7 @@ use serde::Deserialize;
 
 use crate::encoding::{Encoding, Gaiji};
 pub use crate::import::profile::ProfileError;
-use crate::import::profile::{Field, FieldTable, TicketField};
+use crate::import::profile::{Field, TicketField, check_marks, check_name, wrong};
 
 /// How a list of items is read.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -136,10 +136,6 @@ fn between() -> Vec<String> {
     ["、", ",", ";", " ", "　"].map(str::to_owned).to_vec()
 }
 
-fn wrong<T>(setting: impl Into<String>, problem: impl Into<String>) -> Result<T, ProfileError> {
-    Err(ProfileError::Value { setting: setting.into(), problem: problem.into() })
-}
-
 impl Profile {
     /// Reads and checks a profile.
     ///
@@ -152,36 +148,13 @@ impl Profile {
     }
 
     fn check(&self) -> Result<(), ProfileError> {
-        if self.name.is_empty() || self.name.chars().count() > 100 || self.name.chars().any(char::is_control)
-        {
-            return wrong("name", "expected 1 to 100 printable characters");
-        }
+        check_name("name", &self.name)?;
         if self.missing_percent > 100 {
             return wrong("missing_percent", format!("is {}, expected 0 to 100", self.missing_percent));
         }
-        for (setting, found) in [("delimiter", self.delimiter), ("quote", self.quote)] {
-            if !found.is_ascii() || (found.is_control() && found != '\t') {
-                let problem = format!("is {found:?}, expected one printable ASCII character or a tab");
-                return wrong(setting, problem);
-            }
-        }
-        if self.delimiter == self.quote {
-            return wrong("quote", "is the delimiter, too");
-        }
+        check_marks(self.delimiter, self.quote)?;
         for (name, field) in self.fields.all() {
-            let setting = format!("fields.{name}");
-            match (&field.column, &field.constant) {
-                (Some(_), Some(_)) => return wrong(setting, "has both column and constant"),
-                (None, None) => return wrong(setting, "expected column or constant"),
-                (Some(column), None) if column.is_empty() => return wrong(setting, "names an empty column"),
-                (None, Some(constant)) => {
-                    let alone = FieldTable { constant: Some(constant.clone()), ..FieldTable::default() };
-                    if **field != alone {
-                        return wrong(setting, "has a constant, and more that would never be used");
-                    }
-                }
-                _ => {}
-            }
+            field.check(&format!("fields.{name}"), false)?;
         }
         if self.fields.tickets.is_some() && !self.fields.ticket.is_empty() {
             return wrong("fields.tickets", "is there beside ticket; expected one of them");

@@ -12,6 +12,8 @@ use serde::Deserialize;
 use super::characters::Characters;
 use crate::encoding::Gaiji;
 pub use crate::import::profile::ProfileError;
+pub(super) use crate::import::profile::wrong;
+use crate::import::profile::{check_marks, check_name};
 
 /// The profile that is used where none is named.
 pub const BUILT_IN: &str = include_str!("../../profiles/results.toml");
@@ -249,10 +251,6 @@ fn yes() -> bool {
     true
 }
 
-pub(super) fn wrong<T>(setting: impl Into<String>, problem: impl Into<String>) -> Result<T, ProfileError> {
-    Err(ProfileError::Value { setting: setting.into(), problem: problem.into() })
-}
-
 impl Profile {
     /// Reads and checks a profile.
     ///
@@ -270,15 +268,9 @@ impl Profile {
     }
 
     fn check(&self) -> Result<(), ProfileError> {
-        if self.name.is_empty() || self.name.chars().count() > 100 || self.name.chars().any(char::is_control)
-        {
-            return wrong("name", "expected 1 to 100 printable characters");
-        }
+        check_name("name", &self.name)?;
+        check_marks(self.delimiter, self.quote)?;
         for (setting, found) in [("delimiter", self.delimiter), ("quote", self.quote)] {
-            if !found.is_ascii() || (found.is_control() && found != '\t') {
-                let problem = format!("is {found:?}, expected one printable ASCII character or a tab");
-                return wrong(setting, problem);
-            }
             // The second byte of a character may look like any of these.
             if self.encoding == Encoding::Cp932 && found >= '@' {
                 return wrong(
@@ -286,9 +278,6 @@ impl Profile {
                     format!("is {found:?}, which CP932 has within characters; take another"),
                 );
             }
-        }
-        if self.delimiter == self.quote {
-            return wrong("quote", "is the delimiter, too");
         }
         if self.columns.is_empty() {
             return wrong("columns", "expected one or more");

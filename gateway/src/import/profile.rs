@@ -396,8 +396,31 @@ pub enum ProfileError {
     },
 }
 
-fn wrong<T>(setting: impl Into<String>, problem: impl Into<String>) -> Result<T, ProfileError> {
+/// A setting that can't be.
+pub(crate) fn wrong<T>(setting: impl Into<String>, problem: impl Into<String>) -> Result<T, ProfileError> {
     Err(ProfileError::Value { setting: setting.into(), problem: problem.into() })
+}
+
+/// A name that stands in reports.
+pub(crate) fn check_name(setting: &str, name: &str) -> Result<(), ProfileError> {
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return wrong(setting, "expected 1 to 100 printable characters");
+    }
+    Ok(())
+}
+
+/// What stands between cells, and what encloses them.
+pub(crate) fn check_marks(delimiter: char, quote: char) -> Result<(), ProfileError> {
+    for (setting, found) in [("delimiter", delimiter), ("quote", quote)] {
+        if !found.is_ascii() || (found.is_control() && found != '\t') {
+            let problem = format!("is {found:?}, expected one printable ASCII character or a tab");
+            return wrong(setting, problem);
+        }
+    }
+    if delimiter == quote {
+        return wrong("quote", "is the delimiter, too");
+    }
+    Ok(())
 }
 
 impl Profile {
@@ -437,24 +460,12 @@ impl Profile {
 
     fn check(&self) -> Result<(), ProfileError> {
         for (setting, text) in [("name", &self.name), ("source", &self.source)] {
-            if text.is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
-                return wrong(setting, "expected 1 to 100 printable characters");
-            }
+            check_name(setting, text)?;
         }
         if self.missing_percent > 100 {
             return wrong("missing_percent", format!("is {}, expected 0 to 100", self.missing_percent));
         }
-        for (setting, found) in [("delimiter", self.delimiter), ("quote", self.quote)] {
-            if !found.is_ascii() || (found.is_control() && found != '\t') {
-                return wrong(
-                    setting,
-                    format!("is {found:?}, expected one printable ASCII character or a tab"),
-                );
-            }
-        }
-        if self.delimiter == self.quote {
-            return wrong("quote", "is the delimiter, too");
-        }
+        check_marks(self.delimiter, self.quote)?;
         self.check_columns()?;
         self.check_dates()?;
         if self.variants.also.iter().any(|group| group.chars().count() < 2) {
@@ -560,7 +571,7 @@ impl Fields {
 
 impl Field {
     /// `numbered`: whether the column's name must hold [`NUMBER`].
-    fn check(&self, setting: &str, numbered: bool) -> Result<(), ProfileError> {
+    pub(crate) fn check(&self, setting: &str, numbered: bool) -> Result<(), ProfileError> {
         match (&self.column, &self.constant) {
             (Some(_), Some(_)) => wrong(setting, "has both column and constant"),
             (None, None) => wrong(setting, "expected column or constant"),
