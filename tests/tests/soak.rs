@@ -416,5 +416,7 @@ fn bytes(folder: &Path) -> u64 {
 fn growth_that_nothing_explains_is_noticed() {
     let grown = |late: u64, terminals| Growth { early: 100 << 20, late: late << 20, terminals, facts: 1 };
     assert!(grown(111, 0).is_explained() && grown(150, 10_000).is_explained());
-    assert!(!grown(113, 0).is_explained() && !grown(113, 10).is_explained() && !grown(200, 10_000).is_explained());
+    assert!(
+        !grown(113, 0).is_explained() && !grown(113, 10).is_explained() && !grown(200, 10_000).is_explained()
+    );
 }
