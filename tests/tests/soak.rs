@@ -39,7 +39,7 @@ const STORE_BYTES: u64 = 80 * 1024;
 const STORE_BYTES_A_FACT: u64 = 1_000;
 /// Most memory that the gateway may keep for a terminal that it hears for the first time: its logs, its retained
 /// presence, the broker's account of it.
-const BYTES_A_TERMINAL: u64 = 16 * 1024;
+const BYTES_A_TERMINAL: u64 = 4 * 1024;
 /// How much its memory may come and go by itself.
 const NOISE: u64 = 12 << 20;
 
@@ -415,6 +415,8 @@ fn bytes(folder: &Path) -> u64 {
 #[test]
 fn growth_that_nothing_explains_is_noticed() {
     let grown = |late: u64, terminals| Growth { early: 100 << 20, late: late << 20, terminals, facts: 1 };
-    assert!(grown(111, 0).is_explained() && grown(200, 10_000).is_explained());
-    assert!(!grown(113, 0).is_explained() && !grown(113, 10).is_explained());
+    assert!(grown(111, 0).is_explained() && grown(150, 10_000).is_explained());
+    assert!(
+        !grown(113, 0).is_explained() && !grown(113, 10).is_explained() && !grown(200, 10_000).is_explained()
+    );
 }

@@ -112,7 +112,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     drop(screen);
     terminal.stop();
     if repair.get() {
-        mend(&arguments.data, &settings)?;
+        // Where nothing came of it, as on a full disk, the store is as it was: the crew goes on as before, and is still told.
+        if let Err(error) = mend(&arguments.data, &settings) {
+            tracing::error!(error = %meguri_config::told(&error), "the store could not be repaired");
+        }
         return Ok(fonts::restart()?);
     }
     Ok(ExitCode::SUCCESS)

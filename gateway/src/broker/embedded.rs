@@ -19,7 +19,7 @@ use rmqtt::net::Builder;
 use rmqtt::retain::{DefaultRetainStorage, RetainStorage};
 use rmqtt::server::MqttServer;
 use rmqtt::types::{
-    AuthResult, ClientId, ConnectInfo, Id, LastWill, PublishAclResult, Retain, SubscribeAclResult,
+    AuthResult, ClientId, ConnectInfo, FromType, Id, LastWill, PublishAclResult, Retain, SubscribeAclResult,
     TopicFilter, TopicName,
 };
 use tokio::task::JoinHandle;
@@ -283,13 +283,39 @@ impl Handler for Guard {
 /// rmqtt's own retain store only warns. This one keeps presences, and as long as the broker runs.
 struct Retained(DefaultRetainStorage);
 
+/// A message of its own memory. As it came, it and its sender's name are slices of the connection's read buffer, and a
+/// hundred bytes of presence would hold all of that: 8 KiB, or hundreds after a large batch, for as long as the broker runs.
+fn apart(retain: Retain) -> Retain {
+    let Retain { msg_id, from, mut publish } = retain;
+    let inner = &mut publish.inner;
+    inner.payload = inner.payload.to_vec().into();
+    inner.topic = inner.topic.to_string().into();
+    // Nobody on this wire reads any of a presence.
+    inner.properties = None;
+    let id = &from.id;
+    let copy = |text: &ClientId| ClientId::from(text.to_string());
+    let id = Id::new(
+        id.node_id,
+        id.lid,
+        id.local_addr,
+        id.remote_addr,
+        copy(&id.client_id),
+        id.username.as_ref().map(copy),
+    );
+    let from = match from.typ() {
+        FromType::LastWill => rmqtt::types::From::from_lastwill(id),
+        _ => rmqtt::types::From::from_custom(id),
+    };
+    Retain { msg_id, from, publish }
+}
+
 #[async_trait]
 impl RetainStorage for Retained {
     fn enable(&self) -> bool {
         true
     }
     async fn set(&self, topic: &TopicName, retain: Retain, _: Option<Duration>) -> rmqtt::Result<()> {
-        self.0.set_with_timeout(topic, retain, None).await
+        self.0.set_with_timeout(topic, apart(retain), None).await
     }
     async fn get(&self, filter: &TopicFilter) -> rmqtt::Result<Vec<(TopicName, Retain)>> {
         self.0.get_message(filter).await
@@ -299,5 +325,49 @@ impl RetainStorage for Retained {
     }
     async fn max(&self) -> isize {
         self.0.max().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rmqtt::codec::types::Publish as Packet;
+    use rmqtt::types::{Publish, QoS};
+
+    use super::*;
+
+    #[test]
+    fn what_is_retained_holds_no_read_buffer() {
+        // As the codec makes them: slices of one buffer.
+        let read = String::from("t-1meguri/1/hiroshima/t-1/up/presence{}") + &" ".repeat(1 << 20);
+        let read = ClientId::from(read);
+        let part =
+            |from: usize, until: usize| ClientId::try_from(read.as_bytes().slice(from..until)).unwrap();
+        let inside = |of: &[u8]| read.as_bytes().as_ptr_range().contains(&of.as_ptr());
+        let id = Id::new(1, 1, None, None, part(0, 3), Some(part(0, 3)));
+        let packet = Packet {
+            dup: false,
+            retain: true,
+            qos: QoS::AtLeastOnce,
+            topic: part(3, 37),
+            packet_id: None,
+            payload: read.as_bytes().slice(37..39),
+            properties: None,
+        };
+        let publish = Publish {
+            inner: Box::new(packet),
+            target_clientid: None,
+            delay_interval: None,
+            create_time: None,
+        };
+        assert!(inside(&publish.inner.payload) && inside(publish.inner.topic.as_bytes()));
+        let from = rmqtt::types::From::from_lastwill(id);
+        let Retain { from, publish, .. } = apart(Retain { msg_id: None, from, publish });
+        assert_eq!((&publish.inner.topic[..], &publish.inner.payload[..]), (&part(3, 37)[..], &b"{}"[..]));
+        assert!(matches!(from.typ(), FromType::LastWill) && from.id.client_id == "t-1");
+        assert!(!inside(&publish.inner.payload) && !inside(publish.inner.topic.as_bytes()));
+        assert!(
+            !inside(from.id.client_id.as_bytes()) && !inside(from.id.username.as_ref().unwrap().as_bytes())
+        );
     }
 }

@@ -118,6 +118,7 @@ fn a_damaged_entry_is_told_set_aside_and_the_rest_arrives() {
     await_sent(&mut scene, 0, &books);
     assert_eq!(scene.terminals[0].status().unwrap()["trouble"], Value::Null);
     assert_eq!(notices(&scene, "hole"), 1, "the office is told that one is missing");
+    assert_eq!(notices(&scene, "restored"), 0, "the office does not take itself for a restored copy");
     // The stop whose record was lost is open again, and can be recorded anew.
     collect(&mut scene, 0, &list[4..5], &mut books);
     collect(&mut scene, 0, &list[9..], &mut books);
@@ -153,6 +154,7 @@ fn a_store_that_is_garbage_is_kept_and_work_begins_anew() {
     collect(&mut scene, 0, &list[4..8], &mut books);
     await_sent(&mut scene, 0, &books);
     assert_eq!(notices(&scene, "hole"), 2, "the office is told of both logs that something may be missing");
+    assert_eq!(notices(&scene, "restored"), 0, "the office does not take itself for a restored copy");
     let held = scene.office.number("SELECT count(*) FROM fact WHERE terminal = 't-1'").unwrap();
     assert_eq!(held, 8);
 }

@@ -7,13 +7,15 @@ use meguri_core::kept::{Held, Kept, Log, Op};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use meguri_proto::{DocumentName, FactId, LogPublish, Message};
+use meguri_proto::{DocumentName, FactId, Incarnation, LogPublish, Message};
 use rusqlite::Connection;
 
 use super::*;
 
 const FACT: &str = include_str!("../../../../proto/tests/golden/fact-collected.json");
 const LIST: &str = include_str!("../../../../proto/tests/golden/day-list.json");
+
+const OFFICE: Incarnation = Incarnation(Uuid::from_u128(9));
 
 fn city() -> CityId {
     "hiroshima".parse().unwrap()
@@ -40,7 +42,7 @@ fn body(seq: u64) -> String {
 fn filled(folder: &TempDir, count: u64, acked: u64) {
     let (mut store, _) = open(folder).unwrap();
     let log = LogKind::Fact;
-    let mut ops = vec![Op::Open { log, epoch: Epoch(Uuid::from_u128(1)) }];
+    let mut ops = vec![Op::Office(OFFICE), Op::Open { log, epoch: Epoch(Uuid::from_u128(1)) }];
     ops.push(Op::Open { log: LogKind::Track, epoch: Epoch(Uuid::from_u128(2)) });
     let mut digest = Digest::ZERO;
     for seq in 1..=count {
@@ -115,6 +117,7 @@ fn a_damaged_entry_is_set_aside_and_the_rest_goes_on() {
         assert_ne!(log.epoch, Epoch(Uuid::from_u128(1)), "{sql}");
         // The office finds that number 1 is held by nobody, and tells a person.
         assert_eq!((log.first, log.head(), log.acked, log.moved, log.waiting()), (2, 6, 1, 6, 5), "{sql}");
+        assert_eq!(open(&folder).unwrap().1.office, None, "{sql}: no office has acknowledged number 1");
         let kept = Connection::open(repaired.set_aside.join(FILE)).unwrap();
         let rows: i64 = kept.query_row("SELECT count(*) FROM entry", [], |row| row.get(0)).unwrap();
         assert!(rows >= 5, "{sql}: the old file is kept");
@@ -130,6 +133,7 @@ fn what_the_office_holds_leaves_no_hole() {
     assert_eq!((repaired.logs[0].carried, repaired.logs[0].held, repaired.logs[0].lost), (4, 2, 0));
     let log = fact_log(&folder);
     assert_eq!((ids(&log), log.first, log.acked, log.before), (vec![2, 4, 5, 6], 1, 0, Digest::ZERO));
+    assert_eq!(open(&folder).unwrap().1.office, Some(OFFICE));
 }
 
 #[test]
