@@ -329,7 +329,8 @@ impl Body {
         while let Some(effect) = queue.pop_front() {
             let event = match effect {
                 Effect::Commit(ops) => {
-                    let committed = with_store(&self.store, &self.show, move |store| store.commit(&ops)).await;
+                    let committed =
+                        with_store(&self.store, &self.show, move |store| store.commit(&ops)).await;
                     committed.map_or_else(Event::CommitFailed, Event::Committed)
                 }
                 Effect::Send { log, epoch, first, last } => {

@@ -120,9 +120,7 @@ impl Desk {
             }
             Request::Import { command } => {
                 let taken = self.taker.take(command, progress).await?;
-                return Ok(taken
-                    .map(|report| Reply::Imported(Box::new(report)))
-                    .map_err(OpError::Import));
+                return Ok(taken.map(|report| Reply::Imported(Box::new(report))).map_err(OpError::Import));
             }
             other => other,
         };

@@ -320,7 +320,8 @@ impl Taking {
                     .and_then(|mut insert| insert.execute(params![id, record.source]))
                     .map_err(store("decide to take the file"))?;
                 self.progress.begin(Stage::Applying, switch.rows.len() as u64);
-                self.since = retention::last_history(tx).map_err(store("look for the last row of history"))?;
+                self.since =
+                    retention::last_history(tx).map_err(store("look for the last row of history"))?;
                 self.phase = Phase::Apply;
                 self.named(id);
                 Ok(Decision::Taken)

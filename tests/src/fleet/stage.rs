@@ -161,12 +161,14 @@ impl<'a> Office<'a> {
 
     fn names(&self) -> anyhow::Result<Vec<String>> {
         match self {
-            Self::Running(settings) => match control::ask(&settings.data, &mut Asked::TerminalList, &mut |_| ())? {
-                Reply::Terminals(terminals) => {
-                    Ok(terminals.into_iter().map(|listed| listed.terminal.to_string()).collect())
+            Self::Running(settings) => {
+                match control::ask(&settings.data, &mut Asked::TerminalList, &mut |_| ())? {
+                    Reply::Terminals(terminals) => {
+                        Ok(terminals.into_iter().map(|listed| listed.terminal.to_string()).collect())
+                    }
+                    other => bail!("the gateway answered something else ({other:?})"),
                 }
-                other => bail!("the gateway answered something else ({other:?})"),
-            },
+            }
             Self::Resting(_, store) => {
                 let mut statement = store.conn.prepare("SELECT id FROM terminal")?;
                 let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
