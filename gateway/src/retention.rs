@@ -389,32 +389,20 @@ pub fn outlook(conn: &Connection, retention: &Retention, now: Timestamp) -> rusq
     Ok(Outlook { residents_before: residents, due, past })
 }
 
-/// Tells people that an import named pickups whose residents' data was erased: it stays erased. `since` is a history row
-/// before the import's first.
+/// Tells people that an import names so many pickups whose residents' data was erased: it stays erased.
 ///
 /// # Errors
-/// When the store can't be read or written.
+/// When the store can't be written.
 pub fn tell_of_import(
     tx: &Connection,
     fx: &mut Effects,
     now: Timestamp,
     import: i64,
-    since: i64,
+    pickups: u64,
 ) -> rusqlite::Result<()> {
-    let count = "SELECT count(DISTINCT history.pickup) FROM history JOIN pickup ON pickup.id = history.pickup
-        WHERE history.id > ?1 AND history.import = ?2 AND erased_at IS NOT NULL";
-    let pickups: i64 = tx.prepare_cached(count)?.query_row([since, import], |row| row.get(0))?;
     if pickups > 0 {
         let detail = serde_json::json!({ "of": import, "pickups": pickups });
         fx.touched.notice |= sql::notice(tx, now, "stays_erased", None, &detail)?;
     }
     Ok(())
-}
-
-/// The last row of history.
-///
-/// # Errors
-/// When the store can't be read.
-pub fn last_history(tx: &Connection) -> rusqlite::Result<i64> {
-    tx.query_row("SELECT coalesce(max(id), 0) FROM history", [], |row| row.get(0))
 }

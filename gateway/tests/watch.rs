@@ -289,3 +289,63 @@ fn a_stop_leaves_no_file_half_dealt_with() {
     assert_eq!(office.files("done").len(), 5);
     assert!(Path::new(&office.dropped("done")).is_dir());
 }
+
+#[test]
+fn what_is_dropped_while_another_is_taken_is_taken_too() {
+    let mut office = Office::new("trigger = \".end\"\n");
+    // Large enough that it is still being taken when the others come.
+    let days = |town: &str| {
+        let line = |n: u32| format!("{n:04},2026-06-{:02},中区A,{town},タンス×1\n", 1 + n / 600);
+        format!("no,date,district,town,items\n{}", (1..12_000).map(line).collect::<String>())
+    };
+    office.drop_file("a.csv", days("紙屋町"));
+    office.drop_file("b.csv", day(20).replace("06-10", "07-10"));
+    office.drop_file("a.end", "");
+    office.drop_file("b.end", "");
+    office.serve();
+    wait(|| office.count("SELECT count(*) FROM taking_step") > 0);
+    // Both once more under the same names, with the triggers that are still there.
+    office.drop_file("b.csv", day(21).replace("06-10", "07-10"));
+    office.drop_file("a.csv", days("本通"));
+    assert!(!office.dropped("a.csv.ack.json").exists(), "the first is taken too fast for this test");
+
+    wait(|| !office.dropped("a.csv").exists() && !office.dropped("b.csv").exists());
+    assert_eq!(office.count("SELECT count(*) FROM pickup WHERE date = '2026-07-10'"), 21);
+    assert_eq!(office.count("SELECT count(*) FROM resident WHERE rev = 2 AND town = '本通'"), 11_999);
+    let done = office.files("done");
+    let of = |name: &str| done.iter().filter(|one| one.ends_with(name)).collect::<Vec<_>>();
+    assert_eq!((of("a.csv").len(), of("b.csv").len()), (2, 1), "{done:?}");
+    let kept: Vec<_> = of("a.csv")
+        .iter()
+        .map(|name| fs::read_to_string(office.dropped("done").join(name)).unwrap())
+        .collect();
+    assert!(kept.contains(&days("紙屋町")) && kept.contains(&days("本通")));
+}
+
+#[test]
+fn a_file_that_can_not_be_moved_is_not_taken_behind_a_newer_one() {
+    let mut office = Office::new("");
+    // A file where the folder should be.
+    office.drop_file("done", "");
+    fs::write(
+        office.path("gateway.toml"),
+        fs::read_to_string(office.path("gateway.toml")).unwrap() + "files = \"*.csv\"\n",
+    )
+    .unwrap();
+    office.serve();
+    let import = |name: &str| office.count(&format!("SELECT count(*) FROM import WHERE file = '{name}'"));
+    office.drop_file("a.csv", day(20));
+    wait(|| import("a.csv") == 1);
+    office.drop_file("b.csv", day(21));
+    wait(|| import("b.csv") == 1);
+    // All that is older was looked at before.
+    office.drop_file("c.csv", day(22));
+    wait(|| import("c.csv") == 1);
+    assert_eq!((import("a.csv"), import("b.csv")), (1, 1));
+    assert_eq!(office.count("SELECT count(*) FROM history WHERE kind <> 'added'"), 0);
+    fs::remove_file(office.dropped("done")).unwrap();
+    for name in ["a.csv", "b.csv", "c.csv"] {
+        assert_eq!(office.ack(name)["status"], "taken");
+    }
+    assert_eq!(office.count("SELECT count(*) FROM import"), 3);
+}

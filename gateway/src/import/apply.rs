@@ -110,6 +110,9 @@ impl Writing<'_> {
             payment(visit),
             rev,
         ])?;
+        if before.erased && !plan::stays_erased(visit, before) {
+            self.not_erased(before.id, visit)?;
+        }
         if !fields.is_empty() {
             self.resident(before.id, rev, visit)?;
             self.history(before.id, "changed", Some(&json!({ "rev": rev, "fields": fields })))?;
@@ -125,6 +128,15 @@ impl Writing<'_> {
         }
         self.touched.rounds.insert(visit.round());
         self.touched.rounds.insert(before.visit.round());
+        Ok(())
+    }
+
+    /// A request that comes again for a day that is still ahead: its crew needs the new address.
+    fn not_erased(&self, pickup: i64, visit: &Visit) -> rusqlite::Result<()> {
+        if visit.date >= meguri_proto::clock::business_date(self.now) {
+            let update = "UPDATE pickup SET erased_at = NULL WHERE id = ?1";
+            self.tx.prepare_cached(update)?.execute([pickup])?;
+        }
         Ok(())
     }
 

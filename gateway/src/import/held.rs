@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use meguri_proto::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use serde_json::json;
@@ -136,7 +137,7 @@ pub(super) struct Held {
 
 /// Finds a held import.
 pub(super) fn find(conn: &Connection, id: i64) -> Result<Held, ImportError> {
-    let select = "SELECT state, file, content, profile_text, profile, kept FROM import WHERE id = ?1";
+    let select = "SELECT state, file, content, profile_text, profile, kept, sha256 FROM import WHERE id = ?1";
     let row = conn
         .query_row(select, [id], |row| {
             let content: Option<Vec<u8>> = row.get(2)?;
@@ -147,11 +148,12 @@ pub(super) fn find(conn: &Connection, id: i64) -> Result<Held, ImportError> {
                 row.get::<_, Option<String>>(3)?,
                 row.get(4)?,
                 row.get::<_, Option<i64>>(5)?,
+                row.get::<_, Vec<u8>>(6)?,
             ))
         })
         .optional()
         .map_err(store("look for the held import"))?;
-    let Some((state, name, content, text, profile, kept)) = row else {
+    let Some((state, name, content, text, profile, kept, sha256)) = row else {
         return Err(ImportError::NotHeld { id, found: "does not exist".to_owned() });
     };
     let content = match kept {
@@ -165,9 +167,14 @@ pub(super) fn find(conn: &Connection, id: i64) -> Result<Held, ImportError> {
     let (how, text) = text.strip_prefix(HOW).and_then(|rest| rest.split_once('\n')).unwrap_or(("", text));
     let has = |word| how.split_whitespace().any(|other| other == word);
     let days = days.split_whitespace().filter_map(|day| day.parse().ok()).collect();
-    // What is held was UTF-8.
-    let content = String::from_utf8(content)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let is_whole = Digest::of(&content).0.as_slice() == sha256;
+    // What is held was UTF-8. Where a part is gone, as in the midst of an erasure, all that it named would be missing.
+    let Some(content) = String::from_utf8(content).ok().filter(|_| is_whole) else {
+        return Err(ImportError::NotHeld {
+            id,
+            found: "is no more kept whole; import the file again".to_owned(),
+        });
+    };
     let (accept_good, changes) = (has(ACCEPT_GOOD), has(CHANGES));
     Ok(Held { file: File { name, content, profile: text.to_owned(), days, accept_good, changes }, profile })
 }

@@ -223,6 +223,8 @@ struct Switch {
     released: Option<Released>,
     /// What was taken of its days since it was held.
     newer: Vec<Newer>,
+    /// Pickups that it names and whose residents' data stays erased.
+    erased: u64,
 }
 
 /// A file to be held.
@@ -421,7 +423,8 @@ impl<'a> Take<'a> {
                 let record = self.record();
                 let rows = taking::rows(std::mem::take(&mut self.plan.steps), &mut self.reading.requests);
                 let (base, released) = (self.base, self.released);
-                Task::Take(Box::new(Switch { base, record, rows, released, newer: self.newer }))
+                let (newer, erased) = (self.newer, self.plan.erased);
+                Task::Take(Box::new(Switch { base, record, rows, released, newer, erased }))
             }
         };
         (report, task)

@@ -64,6 +64,8 @@ pub(super) struct Plan {
     pub(super) missing: Vec<Missing>,
     /// How many pickups are missing on days of which that can't be said for certain, and stay as they are.
     pub(super) kept: BTreeMap<Date, u64>,
+    /// Pickups that the file names and whose residents' data stays erased.
+    pub(super) erased: u64,
     /// Rounds that would become too large.
     pub(super) problems: Vec<Problem>,
 }
@@ -87,6 +89,7 @@ pub(super) fn plan(profile: &Profile, reading: &Reading, snapshot: &Snapshot) ->
             Some(stored) => change(&request.visit, request.cancelled, Some(stop), stored),
         };
         plan.count(&change, stored);
+        plan.erased += u64::from(stored.is_some_and(|stored| stays_erased(&request.visit, stored)));
         if stored.is_none() || !change.is_nothing() {
             plan.steps.push(Step::Request { index, stop: change.stop });
         }
@@ -108,7 +111,18 @@ pub(super) fn change(visit: &Visit, cancelled: bool, stop: Option<i64>, stored: 
         (true, OfficeWord::Planned | OfficeWord::Revisit { .. }) => Some(OfficeWord::Cancelled),
         _ => None,
     };
-    Change { fields: stored.visit.differences(visit), word, stop: stop.filter(|stop| *stop != stored.stop) }
+    let mut fields = stored.visit.differences(visit);
+    if stays_erased(visit, stored) {
+        // Residents' data alone has no values in history; what is erased does not differ.
+        fields.retain(|_, values| !values.is_null());
+    }
+    Change { fields, word, stop: stop.filter(|stop| *stop != stored.stop) }
+}
+
+/// Whether a pickup's residents' data is erased, and a file brings none back. On a later day than it was on it is another
+/// visit.
+pub(super) fn stays_erased(visit: &Visit, stored: &Stored) -> bool {
+    stored.erased && visit.date <= stored.visit.date
 }
 
 impl Change {

@@ -18,6 +18,8 @@ pub(super) struct Stored {
     pub(super) rev: i64,
     pub(super) stop: i64,
     pub(super) office: OfficeWord,
+    /// Whether its residents' data was erased.
+    pub(super) erased: bool,
     pub(super) visit: Visit,
 }
 
@@ -41,7 +43,7 @@ pub(super) struct Snapshot {
 
 const SELECT: &str =
     "SELECT source_key, id, pickup.rev, stop, office, date, district, contract, vehicle, reception,
-        ward, town, lot, building, spot, notice, lat, lng, items, payment
+        ward, town, lot, building, spot, notice, lat, lng, items, payment, erased_at IS NOT NULL
     FROM pickup LEFT JOIN resident ON resident.pickup = pickup.id AND resident.rev = pickup.rev ";
 
 /// Reads it.
@@ -110,8 +112,14 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<(String, Stored)> {
         items: sql::json(row, 18)?,
         payment: sql::word(row, 19)?,
     };
-    let stored =
-        Stored { id: row.get(1)?, rev: row.get(2)?, stop: row.get(3)?, office: sql::json(row, 4)?, visit };
+    let stored = Stored {
+        id: row.get(1)?,
+        rev: row.get(2)?,
+        stop: row.get(3)?,
+        office: sql::json(row, 4)?,
+        erased: row.get(20)?,
+        visit,
+    };
     Ok((row.get(0)?, stored))
 }
 

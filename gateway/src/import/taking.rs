@@ -99,8 +99,6 @@ pub struct Taking {
     so_far: SoFar,
     /// The last thing set aside that was tried again.
     tried: i64,
-    /// A row of history before the first of this import.
-    since: i64,
     progress: Progress,
 }
 
@@ -133,13 +131,13 @@ impl Taking {
     /// Begins to take an import. Nothing decided may be left over by an earlier one.
     #[must_use]
     pub(crate) fn new(prepared: Prepared, so_far: SoFar, progress: Progress) -> Self {
-        Self { prepared: Some(prepared), phase: Phase::Clear, so_far, tried: 0, since: 0, progress }
+        Self { prepared: Some(prepared), phase: Phase::Clear, so_far, tried: 0, progress }
     }
 
     /// Goes on with what was decided and not ended, and erases what was never decided.
     #[must_use]
     pub(crate) fn left_over(so_far: SoFar, progress: Progress) -> Self {
-        Self { prepared: None, phase: Phase::Apply, so_far, tried: 0, since: 0, progress }
+        Self { prepared: None, phase: Phase::Apply, so_far, tried: 0, progress }
     }
 
     pub(super) fn so_far(&self) -> &SoFar {
@@ -286,12 +284,12 @@ impl Taking {
         kept: i64,
     ) -> Result<Decision, ImportError> {
         let Some(prepared) = &self.prepared else { return Ok(Decision::Moved) };
-        let (now, touched) = (ctx.now, &mut fx.touched);
+        let now = ctx.now;
         match &prepared.task {
             Task::Nothing => Ok(Decision::Moved),
             Task::Drop { id } => {
                 let id = *id;
-                held::settle(tx, now, id, "dropped", None, touched)?;
+                held::settle(tx, now, id, "dropped", None, &mut fx.touched)?;
                 self.phase = Phase::Tidy;
                 Ok(Decision::Settled(id))
             }
@@ -299,7 +297,7 @@ impl Taking {
                 if hold.base.has_moved(tx)? {
                     return Ok(Decision::Moved);
                 }
-                let id = held::hold(tx, now, hold, kept, touched)?;
+                let id = held::hold(tx, now, hold, kept, &mut fx.touched)?;
                 self.phase = Phase::Tidy;
                 Ok(Decision::Settled(id))
             }
@@ -310,7 +308,7 @@ impl Taking {
                 let Switch { record, released, .. } = &**switch;
                 let id = match released {
                     Some(released) => {
-                        held::settle(tx, now, released.id, "applied", Some(&record.counts), touched)?;
+                        held::settle(tx, now, released.id, "applied", Some(&record.counts), &mut fx.touched)?;
                         released.id
                     }
                     None => record.write(tx, now, "applied", None, None)?,
@@ -320,8 +318,8 @@ impl Taking {
                     .and_then(|mut insert| insert.execute(params![id, record.source]))
                     .map_err(store("decide to take the file"))?;
                 self.progress.begin(Stage::Applying, switch.rows.len() as u64);
-                self.since =
-                    retention::last_history(tx).map_err(store("look for the last row of history"))?;
+                retention::tell_of_import(tx, fx, ctx.now, id, switch.erased)
+                    .map_err(store("tell of what stays erased"))?;
                 self.phase = Phase::Apply;
                 self.named(id);
                 Ok(Decision::Taken)
@@ -370,8 +368,6 @@ impl Taking {
             self.tried = tried;
             return Ok(false);
         }
-        retention::tell_of_import(tx, fx, ctx.now, import, self.since)
-            .map_err(store("tell of what stays erased"))?;
         tx.execute("DELETE FROM taking", []).map_err(store("end the import"))?;
         fx.touched.merge(touched);
         self.phase = Phase::Tidy;

@@ -467,6 +467,44 @@ fn a_large_file_is_held_in_parts() {
 }
 
 #[test]
+fn a_held_file_that_is_not_whole_any_more_is_not_released() {
+    let mut office = Office::new();
+    office.day(&lines(20));
+    let id = office.day(&lines(2)).import.unwrap();
+    // As in the midst of an erasure: the rest of the file would name fewer requests.
+    office.store.conn.execute("UPDATE kept_part SET content = substr(content, 1, 400)", []).unwrap();
+    let refused = office.run(Command::Release { id, anyway: false }).unwrap_err();
+    assert!(refused.to_string().contains("no more kept whole"), "{refused}");
+    assert_eq!(office.texts("SELECT count(*) FROM pickup WHERE state = 'cancelled'"), ["0"]);
+}
+
+#[test]
+fn what_is_erased_does_not_differ_and_a_later_day_has_its_address() {
+    let profile = PROFILE.replace("key = [\"収集日\", \"地区\", \"受付番号\"]", "key = [\"受付番号\"]");
+    let mut office = Office::new();
+    office.import(&profile, &day(&lines(20)));
+    office.store.conn.execute_batch("DELETE FROM resident; UPDATE pickup SET erased_at = 1").unwrap();
+    let before = office.texts("SELECT count(*) FROM history");
+    for _ in 0..2 {
+        let again = office.import(&profile, &day(&lines(20)));
+        assert_eq!((again.counts.unchanged, again.counts.changed), (20, 0));
+    }
+    assert_eq!(office.texts("SELECT count(*) FROM history"), before);
+    let told = office.texts("SELECT detail FROM notice WHERE kind = 'stays_erased'");
+    assert_eq!(told.len(), 2);
+    assert!(told[0].contains("\"pickups\":20"), "{told:?}");
+    // The number is used again, for a day that is still ahead.
+    let mut all = lines(20);
+    all[0] = all[0].replace("06-10", "06-12").replace("紙屋町", "本通");
+    assert_eq!(office.import(&profile, &day(&all)).counts.changed, 1);
+    let there =
+        "SELECT reception, town, erased_at IS NULL FROM pickup JOIN resident ON resident.pickup = pickup.id
+        AND resident.rev = pickup.rev";
+    assert_eq!(office.texts(there).len(), 1);
+    assert!(office.texts(there)[0].contains("本通"), "{:?}", office.texts(there));
+}
+
+#[test]
 fn what_is_missing_is_cancelled_and_what_comes_back_is_reinstated() {
     let mut office = Office::new();
     office.day(&lines(20));

@@ -4,7 +4,7 @@
 //! A file is taken, then acknowledged, then moved. Interrupted between these, it is taken again, which changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -51,6 +51,9 @@ pub struct Watcher {
     seen: HashMap<OsString, Seen>,
     /// Triggers without a file at the last look.
     alone: BTreeSet<OsString>,
+    /// What came of files that were taken and could not be moved: taken again behind a newer one, the older would
+    /// undo what that says.
+    unmoved: HashMap<OsString, Taken>,
     /// What is wrong, as it was told.
     trouble: Option<Trouble>,
 }
@@ -60,6 +63,25 @@ pub struct Watcher {
 struct Seen {
     bytes: u64,
     modified: SystemTime,
+}
+
+impl Seen {
+    /// Of a link, not of what it leads to.
+    fn of(path: &Path) -> io::Result<Self> {
+        Self::new(&fs::symlink_metadata(path)?)
+    }
+
+    fn new(metadata: &fs::Metadata) -> io::Result<Self> {
+        Ok(Self { bytes: metadata.len(), modified: metadata.modified()? })
+    }
+}
+
+/// What came of a file.
+#[derive(Debug, Clone)]
+struct Taken {
+    /// Of its bytes.
+    sha256: Digest,
+    done: Result<Report, Problem>,
 }
 
 /// Why a folder can't be worked on. It is none of a single file's faults: those are acknowledged.
@@ -100,6 +122,7 @@ impl Watcher {
             clock: clock.clone(),
             seen: HashMap::new(),
             alone: BTreeSet::new(),
+            unmoved: HashMap::new(),
             trouble: None,
         };
         settings.watch.iter().enumerate().map(watcher).collect()
@@ -142,6 +165,7 @@ impl Watcher {
             }
         }
         self.seen = seen;
+        self.unmoved.retain(|name, _| there.contains_key(name));
         ready.sort();
         let mut trouble = Ok(());
         for (_, name, triggers, now) in ready {
@@ -149,7 +173,9 @@ impl Watcher {
                 return Ok(());
             }
             match self.file(&name, now).await {
-                Ok(()) => {}
+                Ok(true) => {}
+                // Another one has its name now, and its trigger may be there already.
+                Ok(false) => continue,
                 // The others may be as they should.
                 Err(one) if one.what == "file" => {
                     trouble = Err(one);
@@ -159,8 +185,12 @@ impl Watcher {
             }
             self.seen.remove(&name);
             // Without its file a trigger would tell of the next one before that is complete.
-            for trigger in triggers {
-                remove(&self.folder.join(trigger))?;
+            for (trigger, seen) in triggers {
+                let path = self.folder.join(trigger);
+                // One that was written anew tells of the next file.
+                if Seen::of(&path).is_ok_and(|now| now == seen) {
+                    remove(&path)?;
+                }
             }
         }
         self.sweep(&there)?;
@@ -212,14 +242,17 @@ impl Watcher {
     }
 
     /// The files that say that this one is complete.
-    fn triggers(&self, name: &str, there: &BTreeMap<OsString, Seen>) -> Vec<OsString> {
+    fn triggers(&self, name: &str, there: &BTreeMap<OsString, Seen>) -> Vec<(OsString, Seen)> {
         let trigger = &self.settings.trigger;
         if trigger.is_empty() {
             return Vec::new();
         }
         let names = [format!("{name}{trigger}"), format!("{}{trigger}", without_suffix(name))];
-        let mut found: Vec<_> =
-            names.into_iter().map(OsString::from).filter(|name| there.contains_key(name)).collect();
+        let mut found: Vec<_> = names
+            .iter()
+            .filter_map(|name| there.get_key_value(OsStr::new(name)))
+            .map(|(name, seen)| (name.clone(), *seen))
+            .collect();
         found.dedup();
         found
     }
@@ -232,8 +265,9 @@ impl Watcher {
         }
     }
 
-    /// Takes one file, acknowledges it, and moves it.
-    async fn file(&self, name: &OsString, seen: Seen) -> Result<(), Trouble> {
+    /// Takes one file, acknowledges it, and moves it. Says whether it is out of the way: no where it goes on changing, or
+    /// another one took its place meanwhile.
+    async fn file(&mut self, name: &OsString, seen: Seen) -> Result<bool, Trouble> {
         let path = self.folder.join(name);
         let profile = fs::read_to_string(&self.profile)
             .map_err(|error| Trouble::io("profile", "read the profile", &self.profile, &error))?;
@@ -246,17 +280,26 @@ impl Watcher {
         let content = match read(&path, seen) {
             Ok(Some(content)) => content,
             // It goes on changing, or was taken away.
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(false),
             Err(error) => return Err(Trouble::io("file", "read", &path, &error)),
         };
-        let (name, sha256) = (name.to_string_lossy().into_owned(), Digest::of(&content));
-        let done = self.take(&name, profile, &content).await?;
+        let (key, sha256) = (name, Digest::of(&content));
+        let name = key.to_string_lossy().into_owned();
+        let done = match self.unmoved.get(key).filter(|taken| taken.sha256 == sha256) {
+            Some(taken) => taken.done.clone(),
+            None => {
+                let done = self.take(&name, profile, &content).await?;
+                self.unmoved.insert(key.clone(), Taken { sha256, done: done.clone() });
+                done
+            }
+        };
         let at = self.clock.now().to_zoned(TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC));
         let keep = |error: io::Error| Trouble::io("file", "acknowledge or move", &path, &error);
-        let ended = self.end(&name, &path, &content, sha256, &at, &done).map_err(keep)?;
+        let (ended, moved) = self.end(&name, &path, seen, &content, sha256, &at, &done).map_err(keep)?;
+        self.unmoved.remove(key);
         let import = done.as_ref().ok().and_then(|report| report.import);
-        tracing::info!(watch = self.number, file = %printable(&name), status = ?ended, import, "a dropped file is dealt with");
-        Ok(())
+        tracing::info!(watch = self.number, file = %printable(&name), status = ?ended, import, moved, "a dropped file is dealt with");
+        Ok(moved)
     }
 
     /// Has it taken. What is wrong with the file itself is told in its acknowledgement.
@@ -290,16 +333,19 @@ impl Watcher {
         }
     }
 
-    /// Writes down what came of it, and moves the file.
+    /// Writes down what came of it, and moves the file. Says whether it did: where another one has its name by now, that
+    /// one stays to be taken, and what was taken is written beside the others anew.
+    #[allow(clippy::too_many_arguments)]
     fn end(
         &self,
         name: &str,
         path: &Path,
+        seen: Seen,
         content: &[u8],
         sha256: Digest,
         at: &Zoned,
         done: &Result<Report, Problem>,
-    ) -> io::Result<Status> {
+    ) -> io::Result<(Status, bool)> {
         let status = done.as_ref().map_or(Status::Unreadable, Status::of);
         let time = at.strftime("%Y%m%dT%H%M%S").to_string();
         let moved_to = free(&self.folder, status.folder(), &time, name)?;
@@ -318,10 +364,15 @@ impl Watcher {
         for (end, text) in [(".ack.txt", ack.text()), (".ack.json", ack.json())] {
             write_durably(&self.folder.join(format!("{name}{end}")), text.as_bytes(), 0o640)?;
         }
-        fs::rename(path, self.folder.join(&moved_to))?;
+        let (to, same) = (self.folder.join(&moved_to), Seen::of(path).is_ok_and(|now| now == seen));
+        if same {
+            fs::rename(path, to)?
+        } else {
+            rejects::write_new(&to, content)?
+        }
         fs::File::open(self.folder.join(status.folder()))?.sync_all()?;
         fs::File::open(&self.folder)?.sync_all()?;
-        Ok(status)
+        Ok((status, same))
     }
 
     /// Tells people what is wrong, once; and that it is over.
@@ -376,8 +427,7 @@ fn list(folder: &Path) -> io::Result<BTreeMap<OsString, Seen>> {
         // Of a link, not of what it leads to. One that is gone by now is none.
         let Ok(metadata) = entry.metadata() else { continue };
         if metadata.is_file() {
-            let modified = metadata.modified()?;
-            there.insert(entry.file_name(), Seen { bytes: metadata.len(), modified });
+            there.insert(entry.file_name(), Seen::new(&metadata)?);
         }
     }
     Ok(there)
@@ -392,9 +442,7 @@ fn read(path: &Path, seen: Seen) -> io::Result<Option<Vec<u8>>> {
     let mut content = Vec::new();
     // One byte more than allowed shows that it is too large, without reading all of it.
     (&file).take(FILE_BYTES as u64 + 1).read_to_end(&mut content)?;
-    let metadata = file.metadata()?;
-    let now = Seen { bytes: metadata.len(), modified: metadata.modified()? };
-    Ok((now == seen).then_some(content))
+    Ok((Seen::new(&file.metadata()?)? == seen).then_some(content))
 }
 
 /// A name in a folder of the watched one, which is made where it is missing, that no file has.
