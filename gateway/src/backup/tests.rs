@@ -303,7 +303,7 @@ fn what_killed_runs_left_is_swept() {
     let held = File::open(&running).unwrap();
     held.try_lock().unwrap();
     let folder = killed.parent().unwrap();
-    assert_eq!(sweep(folder, "hiroshima").unwrap(), [killed.clone()]);
+    assert_eq!(sweep(folder, "hiroshima").unwrap(), std::slice::from_ref(&killed));
     assert!(!killed.exists() && running.exists() && other.exists());
     assert!(sweep(&folder.join("none"), "hiroshima").unwrap().is_empty());
 }

@@ -420,9 +420,8 @@ impl Engine {
             return;
         }
         let probed = self.transact(|tx, _, _| tx.execute("UPDATE office SET generation = generation", []));
-        match probed {
-            Ok(Err(error)) => self.failed("be written", error),
-            Ok(Ok(_)) | Err(_) => {}
+        if let Ok(Err(error)) = probed {
+            self.failed("be written", error);
         }
     }
 
