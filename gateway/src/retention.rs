@@ -233,7 +233,7 @@ impl Erasing {
                 // A list's name ends with its date. That it was issued stays known.
                 let gone = run(
                     "UPDATE document SET body = 'null' WHERE (terminal, name) IN (SELECT terminal, name FROM document
-                        WHERE body <> 'null' AND substr(name, -10) < ?1 LIMIT ?2)",
+                        WHERE substr(name, -10) < ?1 AND body <> 'null' LIMIT ?2)",
                     &[&lists.to_string(), &ROWS],
                 )?;
                 counts.lists += gone;
@@ -253,19 +253,9 @@ impl Erasing {
                 gone < full
             }
             (Part::HeldFiles, _, Some(old)) => {
-                // Only those of imports that are held: an import that is being taken has parts of its own.
-                let parts = run(
-                    "DELETE FROM kept_part WHERE rowid IN (SELECT kept_part.rowid FROM kept_part
-                        JOIN import ON import.kept = kept_part.kept
-                        WHERE state = 'held' AND at < ?1 LIMIT 4)",
-                    &[&old],
-                )?;
-                if parts > 0 {
-                    // The imports themselves come once no part is left.
-                    return Ok(false);
-                }
+                // Dropped first, so that nobody releases a file of which parts are gone.
                 let gone = run(
-                    "UPDATE import SET state = 'dropped', content = NULL, profile_text = NULL, kept = NULL
+                    "UPDATE import SET state = 'dropped', content = NULL, profile_text = NULL
                     WHERE state = 'held' AND at < ?1",
                     &[&old],
                 )?;
@@ -278,7 +268,16 @@ impl Erasing {
                     fx.touched.notice = true;
                 }
                 counts.held_files += gone;
-                true
+                // Not those of an import that is being taken: it has no row yet.
+                let parts = run(
+                    "DELETE FROM kept_part WHERE rowid IN (SELECT kept_part.rowid FROM kept_part
+                        JOIN import ON import.kept = kept_part.kept WHERE state = 'dropped' LIMIT 4)",
+                    &[],
+                )?;
+                if parts == 0 {
+                    run("UPDATE import SET kept = NULL WHERE state = 'dropped' AND kept IS NOT NULL", &[])?;
+                }
+                parts == 0
             }
             // Facts' bodies hold no residents' data; of what could not be read nobody knows.
             (Part::Entries, _, Some(old)) => {

@@ -104,6 +104,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let config = settings.file.as_ref().map(std::fs::canonicalize).transpose();
     let data = Place { data, config: config.context("can't find the settings file any more")? };
     let inside = web::Inside { health: health.clone(), writer: writer.clone() };
+    let readers_of_pages = readers.clone();
     let office = Office { readers, changes: changes.clone(), clock, city, data, silence_minutes };
     let stopping = changes.clone();
     let pages = axum::serve(listener, web::router_of(office, inside))
@@ -119,6 +120,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     ready(web_address, &broker.login())?;
     supervisor.tell("READY=1");
     let looking = tokio::spawn(watch::watch(writer.clone(), health.clone(), supervisor.clone()));
+    // Nothing is written any more to a store that a page found damaged.
+    let reading = tokio::spawn({
+        let (writer, readers) = (writer.clone(), readers_of_pages);
+        async move { writer.damaged(readers.damaged().await).await }
+    });
     // A part that ends by itself ends the gateway: whoever supervises it starts it whole again.
     tokio::select! {
         _ = terminate.recv() => {}
@@ -148,6 +154,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     health.vitals.stopping();
     supervisor.tell("STOPPING=1\nSTATUS=stopping");
     days.abort();
+    reading.abort();
     changes.stop();
     // Commands that had come are done and answered while the writer still works.
     let answered = control.await;

@@ -21,15 +21,17 @@ pub async fn watch(writer: Writer, health: Health, supervisor: Arc<Supervisor>) 
         let writer = writer.clone();
         async move { writer.ping().await }
     });
+    let mut looking = look(&health);
     loop {
         if pinging.is_finished() {
             let writer = writer.clone();
             pinging = tokio::spawn(async move { writer.ping().await });
         }
-        let disk = health.clone();
-        // A disk that hangs must not hang this.
-        let looked = tokio::task::spawn_blocking(move || disk.look_at_the_disk());
-        let _ = tokio::time::timeout(every, looked).await;
+        if looking.is_finished() {
+            looking = look(&health);
+        }
+        // A disk that hangs must not hang this, nor have look upon look wait for it.
+        let _ = tokio::time::timeout(every, &mut looking).await;
         let report = health.report();
         if health.vitals.writer_silent() < patience && report.live {
             supervisor.tell("WATCHDOG=1");
@@ -47,6 +49,12 @@ pub async fn watch(writer: Writer, health: Health, supervisor: Arc<Supervisor>) 
         }
         tokio::time::sleep(every).await;
     }
+}
+
+/// Looks how much of the disk is free, off the async threads.
+fn look(health: &Health) -> tokio::task::JoinHandle<()> {
+    let disk = health.clone();
+    tokio::task::spawn_blocking(move || disk.look_at_the_disk())
 }
 
 /// One line on how the office is.

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -278,4 +279,28 @@ fn backed_up_put_back_and_looked_at() {
     let bad = folder.command().env("MEGURI_GATEWAY__WEB__LISTEN", "here").arg("doctor").output().unwrap();
     let text = String::from_utf8(bad.stdout).unwrap();
     assert!(text.contains("[error] settings") && text.contains("[ok] store"), "{text}");
+}
+
+/// What only the writer's own work meets, and what only a page meets, ends the gateway as well.
+#[test]
+fn damage_that_no_message_meets_ends_the_gateway() {
+    let folder = Folder::new();
+    let whole = fs::read(folder.store()).unwrap();
+    spoil(&folder.store(), "notice");
+    let output = folder.run(&["serve"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(DAMAGED), "{told}");
+
+    fs::write(folder.store(), &whole).unwrap();
+    spoil(&folder.store(), "erasure");
+    let mut command = folder.command();
+    let mut child = command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut gateway = Gateway(child);
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let host = ready["web"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    assert_eq!(gateway.0.wait().unwrap().code(), Some(DAMAGED));
 }

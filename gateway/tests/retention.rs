@@ -2,15 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::civil::date;
-use meguri_gateway::config::Retention;
+use meguri_config::Clock;
+use meguri_gateway::changes::Changes;
+use meguri_gateway::config::{Retention, Settings};
 use meguri_gateway::ingest::Effects;
+use meguri_gateway::outbox::Outbox;
 use meguri_gateway::retention::{Counts, Erasing, outlook};
 use meguri_gateway::store::{Store, sql};
-use meguri_proto::Incarnation;
+use meguri_gateway::writer::{Parts, Writer};
+use meguri_proto::{CityId, Incarnation};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
@@ -20,6 +24,7 @@ const NOTE: &str = "ushiro-no-mon-wo-akete";
 const RAW: &str = "raw-of-somebody";
 const UNREADABLE: &str = "unreadable-of-somebody";
 const HELD: &str = "held-file-of-somebody";
+const HELD_PART: &str = "part-of-a-held-file-of-somebody";
 const LISTED: &str = "listed-of-somebody";
 
 fn now() -> Timestamp {
@@ -52,6 +57,10 @@ fn fill_in(conn: &Connection) {
         UPDATE aside SET raw = CAST('{RAW}' AS BLOB);
         INSERT INTO import (id, at, file, sha256, profile, state, counts, content)
             VALUES (1, {old}, 'f.csv', x'00', 'p', 'held', '{{}}', CAST('{HELD}' AS BLOB));
+        INSERT INTO import (id, at, file, sha256, profile, state, counts, kept, profile_text)
+            VALUES (2, {old}, 'g.csv', x'00', 'p', 'held', '{{}}', 7, 'p');
+        INSERT INTO kept_part VALUES (7, 0, CAST('{HELD_PART}' AS BLOB)), (7, 1, x'00'), (7, 2, x'00'), (7, 3, x'00'),
+            (7, 4, x'00'), (8, 0, CAST('of an import under way' AS BLOB));
         INSERT INTO notice (at, kind, detail) VALUES ({old}, 'import_held', '{{\"import\":1}}');
         INSERT INTO document VALUES ('t-1', 'list/c/2026-04-01', 1, x'00', x'00', '{LISTED}');",
         sql::ms(now())
@@ -117,7 +126,7 @@ fn what_is_due_goes_to_the_last_byte_and_statistics_stay() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
     fill(&store.conn);
-    let gone = [OLD, NOTE, RAW, UNREADABLE, HELD, LISTED];
+    let gone = [OLD, NOTE, RAW, UNREADABLE, HELD, HELD_PART, LISTED];
     let before = bytes_of(dir.path());
     assert!(gone.iter().all(|word| holds(&before, word)));
 
@@ -130,7 +139,7 @@ fn what_is_due_goes_to_the_last_byte_and_statistics_stay() {
     let samples = u64::try_from(900 - count(&store.conn, "SELECT count(*) FROM health")).unwrap();
     assert_eq!(
         counts,
-        Counts { pickups: 2, notes: 1, lists: 1, asides: 1, held_files: 1, entries: 1, samples }
+        Counts { pickups: 2, notes: 1, lists: 1, asides: 1, held_files: 2, entries: 1, samples }
     );
     assert!((715..=725).contains(&samples) && steps > 5, "{samples} {steps}");
     assert_eq!(
@@ -153,6 +162,8 @@ fn what_is_due_goes_to_the_last_byte_and_statistics_stay() {
         "said in counts"
     );
 
+    assert_eq!(count(&store.conn, "SELECT count(*) FROM kept_part"), 1, "what is being taken is not held");
+    assert_eq!(count(&store.conn, "SELECT count(*) FROM import WHERE state = 'dropped' AND kept IS NULL"), 2);
     // A second look finds nothing, and says nothing.
     assert_eq!(erase(&mut store, &retention).0, Counts::default());
     assert_eq!(count(&store.conn, "SELECT count(*) FROM erasure"), 1);
@@ -192,4 +203,36 @@ fn zero_months_keep_residents_data() {
     );
     assert!(counts.samples > 0 && counts.lists == 1);
     assert_eq!(count(&store.conn, "SELECT count(*) FROM resident"), 3);
+}
+
+/// Whoever reads when the erasure ends, as a backup, keeps it in the write-ahead log; once nobody does it goes from there.
+#[tokio::test]
+async fn what_a_reader_holds_in_the_log_goes_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fill(&store.conn);
+    let reader = Connection::open(dir.path().join("meguri.db")).unwrap();
+    let snapshot = reader.unchecked_transaction().unwrap();
+    assert_eq!(count(&snapshot, "SELECT count(*) FROM resident"), 3);
+
+    let city: CityId = "hiroshima".parse().unwrap();
+    let (outbox, _waiting) = Outbox::new(city.clone());
+    let mut settings = Settings::default();
+    settings.retention.residents_months = 1;
+    let parts = Parts { store, city, clock: Clock::system(), changes: Changes::new(), outbox, settings };
+    let (writer, running) = Writer::start(parts).unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    let look = async |what: &str, is_so: &dyn Fn() -> bool| {
+        while !is_so() {
+            assert!(Instant::now() < until, "not in time: {what}");
+            writer.day().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    look("it is erased", &|| writer.vitals().counts().erased.get() >= 3).await;
+    assert!(holds(&bytes_of(dir.path()), OLD), "somebody still reads it");
+    drop(snapshot);
+    look("the log is empty", &|| !holds(&bytes_of(dir.path()), OLD)).await;
+    writer.stop().await;
+    running.ended().await.unwrap();
 }

@@ -10,7 +10,7 @@ use meguri_proto::Incarnation;
 use uuid::Uuid;
 
 use super::put_back::Plan;
-use super::{Manifest, Progress, Source, dated, make, prune, put_back, verify};
+use super::{Manifest, Progress, Source, dated, make, prune, put_back, sweep, verify};
 use crate::config::Settings;
 use crate::office::Place;
 use crate::room::mib;
@@ -77,7 +77,12 @@ pub fn backup(args: BackupArgs, settings: &Settings, out: &mut impl Write) -> an
     let (path, folder) = match (args.out, args.into.or_else(|| settings.backup.folder.clone())) {
         (Some(path), _) => (path, None),
         (None, Some(folder)) => {
-            let path = folder.join(dated(&city(settings)?, now));
+            let city = city(settings)?;
+            // Before the room for the next one is counted.
+            for gone in sweep(&folder, &city)? {
+                let _ = writeln!(io::stderr(), "removed {}, which was never finished", gone.display());
+            }
+            let path = folder.join(dated(&city, now));
             (path, Some(folder))
         }
         (None, None) => anyhow::bail!(

@@ -244,7 +244,7 @@ pub fn make(
         Ok(manifest)
     });
     if done.is_err() {
-        // Half a copy is of no use and full of residents' data. What can't be removed goes with the next run.
+        // Half a copy is of no use and full of residents' data. What can't be removed goes with the next [`sweep`].
         let _ = fs::remove_dir_all(&unfinished);
     }
     done
@@ -448,6 +448,35 @@ pub fn prune(folder: &Path, city: &str, keep: usize) -> Result<Vec<PathBuf>, Bac
             .and_then(|()| fs::remove_dir_all(&leaving))
             .map_err(BackupError::file("remove", &path))?;
         gone.push(path);
+    }
+    Ok(gone)
+}
+
+/// Removes what dated backups of `city` that were killed have left in a folder: half copies, full of residents' data, that
+/// fill the disk. What another run works on stays. Says which.
+///
+/// # Errors
+/// When the folder can't be read, or one can't be removed.
+pub fn sweep(folder: &Path, city: &str) -> Result<Vec<PathBuf>, BackupError> {
+    let entries = match fs::read_dir(folder) {
+        // The first backup makes it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
+    };
+    let mut gone = Vec::new();
+    for entry in entries.map_err(BackupError::file("read the folder", folder))? {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !(name.starts_with(&format!(".{}", prefix(city))) && name.ends_with(UNFINISHED)) {
+            continue;
+        }
+        let path = entry.path();
+        let removing = || match File::open(&path)? {
+            held if held.try_lock().is_err() => Ok(false),
+            _ => fs::remove_dir_all(&path).map(|()| true),
+        };
+        if removing().map_err(BackupError::file("remove", &path))? {
+            gone.push(path);
+        }
     }
     Ok(gone)
 }

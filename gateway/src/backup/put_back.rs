@@ -79,6 +79,10 @@ pub fn put_back(
     };
     replace::stage(data, &from, same, |tx| {
         Store::draw_incarnation(tx, drawn)?;
+        // It knows nothing of now: by the time of the backup the clock of today would be in doubt.
+        if tx.column_exists(None, "office", "clock_seen_at")? {
+            tx.execute("UPDATE office SET clock_seen_at = NULL", [])?;
+        }
         let detail =
             serde_json::json!({ "by": "restore", "incarnation": drawn, "made_at": manifest.made_at });
         sql::notice(tx, now, "restored", None, &detail).map(|_| ())

@@ -180,6 +180,7 @@ fn a_damaged_store_gives_no_backup() {
 #[test]
 fn what_is_put_back_is_a_new_life() {
     let place = Place::new();
+    place.open(5).conn.execute("UPDATE office SET clock_seen_at = 1", []).unwrap();
     place.back_up("a").unwrap();
     let store = place.open(2);
     contractors(&store.conn, 50..60);
@@ -202,6 +203,9 @@ fn what_is_put_back_is_a_new_life() {
     assert_eq!(place.contractors(), 10);
     let store = place.open(3);
     assert_eq!(store.incarnation.0.as_u128(), 9, "the one drawn for it");
+    let seen = "SELECT clock_seen_at FROM office";
+    let seen: Option<i64> = store.conn.query_row(seen, [], |row| row.get(0)).unwrap();
+    assert_eq!(seen, None, "it knows nothing of now");
     let told = "SELECT count(*) FROM notice WHERE kind = 'restored'";
     assert_eq!(store.conn.query_row(told, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
     store.close().unwrap();
@@ -284,4 +288,22 @@ fn the_newest_are_kept() {
     assert_eq!(kept.into_iter().map(|(_, manifest)| manifest.made_at).collect::<Vec<_>>(), [3, 4].map(at));
     assert!(place.out("mine").exists() && place.out("meguri-hiroshima-of-somebody").exists());
     assert!(prune(&place.out(""), "kure", 1).unwrap().is_empty());
+}
+
+#[test]
+fn what_killed_runs_left_is_swept() {
+    let place = Place::new();
+    let [killed, running, other] =
+        ["hiroshima-20260401T000000Z", "hiroshima-20260402T000000Z", "kure-20260401T000000Z"]
+            .map(|name| place.out(&format!(".meguri-{name}{UNFINISHED}")));
+    for path in [&killed, &running, &other] {
+        fs::create_dir_all(path).unwrap();
+        fs::write(path.join(STORE_FILE), "half").unwrap();
+    }
+    let held = File::open(&running).unwrap();
+    held.try_lock().unwrap();
+    let folder = killed.parent().unwrap();
+    assert_eq!(sweep(folder, "hiroshima").unwrap(), std::slice::from_ref(&killed));
+    assert!(!killed.exists() && running.exists() && other.exists());
+    assert!(sweep(&folder.join("none"), "hiroshima").unwrap().is_empty());
 }

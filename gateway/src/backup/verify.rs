@@ -68,7 +68,12 @@ pub(super) fn contents(backup: &Path, manifest: &Manifest) -> Result<(), BackupE
     let reading = || BackupError::sql("read", &path);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(&path, flags).map_err(reading())?;
-    if let Some(problem) = damage(&conn, true).map_err(reading())? {
+    // Some damage ends the check itself.
+    let problem = match damage(&conn, true) {
+        Err(error) if store::is_damage(&error) => Some(error.to_string()),
+        said => said.map_err(reading())?,
+    };
+    if let Some(problem) = problem {
         let problem = format!(
             "its store is damaged ({problem}); `meguri-gateway doctor --full` says whether the store itself is, too"
         );

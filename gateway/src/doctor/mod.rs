@@ -6,6 +6,7 @@
 mod backups;
 pub mod cli;
 mod clock;
+mod dropped;
 mod folder;
 mod net;
 mod open;
@@ -34,6 +35,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("store", store::store),
     ("log", store::log),
     ("copies", store::copies),
+    ("watched", dropped::folders),
     ("plan", plan::plan),
     ("gateway", net::gateway),
     ("ports", net::ports),

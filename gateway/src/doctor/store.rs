@@ -151,7 +151,8 @@ pub(super) fn copies(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
     for entry in fs::read_dir(&scope.data).with_context(|| format!("can't read {}", scope.data.display()))? {
         let entry = entry.context("can't read the folder")?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !(name.starts_with(replace::REPLACED) || name.starts_with(upgrade::BEFORE)) {
+        let is_copy = name == replace::STAGED || name.starts_with(replace::REPLACED);
+        if !(is_copy || name.starts_with(upgrade::BEFORE)) {
             continue;
         }
         let changed = entry.metadata().and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH);

@@ -257,3 +257,26 @@ fn copies_that_nobody_removed() {
     fs::File::open(&old).unwrap().set_modified(then).unwrap();
     good.one("copies", Severity::Warning, "before-upgrade-0004-to-0005.db");
 }
+
+#[test]
+fn watched_folders_and_what_lies_in_them() {
+    let mut good = Good::new();
+    let drop = good.settings.data.join("drop");
+    good.settings.watch = vec![crate::config::Watch {
+        folder: "drop".into(),
+        profile: "p.toml".into(),
+        files: "*".into(),
+        trigger: String::new(),
+        accept_good: false,
+        day_in_name: false,
+        poll_seconds: 10.0,
+    }];
+    good.one("watched", Severity::Error, "can't be written to");
+    fs::create_dir_all(drop.join("done")).unwrap();
+    let old = drop.join("done/20250401T090000-day.csv");
+    fs::write(&old, "").unwrap();
+    assert!(good.wrong("watched").is_empty(), "it is of today");
+    let then = std::time::SystemTime::now() - std::time::Duration::from_secs(14 * 31 * 24 * 3_600);
+    fs::File::open(&old).unwrap().set_modified(then).unwrap();
+    good.one("watched", Severity::Warning, "1 files in the watched folder");
+}

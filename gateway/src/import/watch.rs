@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -32,6 +33,10 @@ use crate::writer::Writer;
 const NOTICE: &str = "watch_trouble";
 /// What acknowledgements end with, and what one ends with while it is written.
 const ACKS: [&str; 3] = [".ack.json", ".ack.txt", ".ack.new"];
+/// Who may read them: they name lines and counts, no residents' data.
+const ACK_RIGHTS: u32 = 0o640;
+/// Folders of a watched one that files are moved to.
+pub(crate) const MOVED_TO: [&str; 3] = ["done", "held", "rejected"];
 /// Longest wait between two looks while something is wrong.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -362,7 +367,10 @@ impl Watcher {
         let mut ack = Ack::new(name, sha256, told, &moved_to, done.as_ref());
         ack.rejected_file = rejected_file.as_deref();
         for (end, text) in [(".ack.txt", ack.text()), (".ack.json", ack.json())] {
-            write_durably(&self.folder.join(format!("{name}{end}")), text.as_bytes(), 0o640)?;
+            let ack = self.folder.join(format!("{name}{end}"));
+            write_durably(&ack, text.as_bytes(), ACK_RIGHTS)?;
+            // Whatever the umask: whoever dropped the file is another user of the folder's group.
+            fs::set_permissions(&ack, fs::Permissions::from_mode(ACK_RIGHTS))?;
         }
         let (to, same) = (self.folder.join(&moved_to), Seen::of(path).is_ok_and(|now| now == seen));
         if same {

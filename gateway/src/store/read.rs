@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
-use super::{StoreError, connect, damaged_or};
+use super::{StoreError, connect, damaged_or, is_damage};
 
 /// Connections that only read. Cheap to clone; clones share them.
 #[derive(Clone)]
@@ -19,6 +19,9 @@ struct Pool {
     path: PathBuf,
     free: Mutex<Vec<Connection>>,
     room: Arc<Semaphore>,
+    /// What SQLite said when a reader found the store damaged, and whoever waits for that.
+    damage: Mutex<Option<rusqlite::ffi::Error>>,
+    found: Notify,
 }
 
 impl fmt::Debug for Readers {
@@ -32,7 +35,20 @@ impl Readers {
     #[must_use]
     pub fn new(path: PathBuf, most: usize) -> Self {
         let room = Arc::new(Semaphore::new(most.max(1)));
-        Self { pool: Arc::new(Pool { path, free: Mutex::default(), room }) }
+        let (damage, found) = (Mutex::default(), Notify::new());
+        Self { pool: Arc::new(Pool { path, free: Mutex::default(), room, damage, found }) }
+    }
+
+    /// Waits until a reader finds the store damaged; for one at a time to wait.
+    pub async fn damaged(&self) -> rusqlite::ffi::Error {
+        loop {
+            let found = *self.pool.damage.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(damage) = found {
+                return damage;
+            }
+            // A word that came before is kept.
+            self.pool.found.notified().await;
+        }
     }
 
     /// Runs `f` on one snapshot of the store, off the async threads.
@@ -58,7 +74,14 @@ impl Readers {
             // One transaction, so that all of `f`'s queries see the same moment.
             let done = conn.unchecked_transaction().and_then(|snapshot| f(&snapshot));
             pool.free.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
-            done.map_err(|source| damaged_or(&pool.path, "be read", source))
+            done.map_err(|source| {
+                if is_damage(&source) {
+                    *pool.damage.lock().unwrap_or_else(PoisonError::into_inner) =
+                        source.sqlite_error().copied();
+                    pool.found.notify_one();
+                }
+                damaged_or(&pool.path, "be read", source)
+            })
         });
         match task.await {
             Ok(done) => done,

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use super::{GENERATION_FILE, STORE_FILE, StoreError};
 
 /// The folder in which a store is made ready.
-const STAGED: &str = "restore-staged";
+pub(crate) const STAGED: &str = "restore-staged";
 /// The folder of a store that is ready.
 const READY: &str = "restore-ready";
 /// The store that is ready.

@@ -27,6 +27,14 @@ pub(super) fn keep_copy(conn: &Connection, dir: &Path, found: i64) -> Result<(),
         tracing::info!(copy = %path.display(), "a copy from before this upgrade is there already");
         return Ok(());
     }
+    let new = path.with_extension("new");
+    // Of a start that was killed while it copied: it takes the room that the copy needs.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(StoreError::File { doing: "remove", path: new, source: error });
+        }
+        _ => {}
+    }
     let size = crate::room::store_bytes(conn).map_err(StoreError::sql("tell its size"))?;
     let free = crate::room::free_bytes(dir).map_err(StoreError::file("ask for the free space of", dir))?;
     if free < size + RESERVE {
@@ -37,7 +45,6 @@ pub(super) fn keep_copy(conn: &Connection, dir: &Path, found: i64) -> Result<(),
         );
         return Ok(());
     }
-    let new = path.with_extension("new");
     copy(conn, &new)?;
     fs::rename(&new, &path).and_then(|()| replace::sync(dir)).map_err(StoreError::file("keep", &path))?;
     tracing::info!(copy = %path.display(), schema = found, "kept a copy of the store before it is upgraded");
@@ -45,12 +52,6 @@ pub(super) fn keep_copy(conn: &Connection, dir: &Path, found: i64) -> Result<(),
 }
 
 fn copy(conn: &Connection, to: &PathBuf) -> Result<(), StoreError> {
-    match fs::remove_file(to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(StoreError::File { doing: "remove", path: to.clone(), source: error });
-        }
-        _ => {}
-    }
     let make = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
     make.map_err(StoreError::file("make", to))?;
     let copying = || -> rusqlite::Result<StepResult> {

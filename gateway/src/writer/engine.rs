@@ -28,6 +28,8 @@ const TAKE: Duration = Duration::from_millis(30);
 const STEP: Duration = Duration::from_millis(20);
 /// How often the time that is believed is kept.
 const KEEP_CLOCK: Duration = Duration::from_secs(60);
+/// How long readers of the write-ahead log are waited for when it is to be emptied: acknowledgements wait as long.
+const EMPTYING: Duration = Duration::from_millis(50);
 
 pub(super) struct Engine {
     parts: Parts,
@@ -43,6 +45,8 @@ pub(super) struct Engine {
     /// The day whose housekeeping is done, and what is under way.
     day_done: Option<Date>,
     erasing: Option<Erasing>,
+    /// Whether the write-ahead log may still hold what is erased: also where an earlier run was cut.
+    log_to_empty: bool,
     /// When the time that is believed was last kept.
     clock_kept: Option<Instant>,
     /// The newest hello of each terminal whose documents are still to be compared, and the order in which they came.
@@ -67,6 +71,7 @@ impl Engine {
             window: None,
             day_done: None,
             erasing: None,
+            log_to_empty: true,
             clock_kept: None,
             hellos: HashMap::new(),
             hello_order: VecDeque::new(),
@@ -87,6 +92,12 @@ impl Engine {
         if is_damage(&error) {
             self.damage = Some(error);
         }
+    }
+
+    /// A statement of the writer's own work failed: that is told, and where it is damage the writer ends.
+    fn failed(&mut self, doing: &str, error: rusqlite::Error) {
+        self.vitals.failed(doing, &code(&error));
+        self.note(error);
     }
 
     pub(super) fn batch(&self) -> usize {
@@ -118,17 +129,14 @@ impl Engine {
             // The store refused one of them, which is rare: all are undone, and taken again one by one.
             done = self.try_some(batch, one);
         }
-        let error = match done {
+        match done {
             Ok(Ok(taken)) => return taken,
-            Ok(Err(error)) => StoreError::Sql { doing: "take messages", source: error },
-            Err(error) => error,
-        };
-        // Nothing was acknowledged, so terminals keep what they sent and send it again, in their own time: nothing is
-        // tried again here, and the log says so once in a while.
-        self.vitals.failed("take messages", &plain(&error));
-        if let StoreError::Sql { source, .. } = error {
-            self.note(source);
+            Ok(Err(error)) => self.failed("take messages", error),
+            // Told already.
+            Err(_) => {}
         }
+        // Nothing was acknowledged, so terminals keep what they sent and send it again, in their own time: nothing is
+        // tried again here.
         batch.len()
     }
 
@@ -151,7 +159,8 @@ impl Engine {
         })
     }
 
-    /// Runs `f` in a transaction, and after its commit whatever it asks for.
+    /// Runs `f` in a transaction, and after its commit whatever it asks for. That it could not begin or be committed is
+    /// told here, whoever asked for it; an error of `f` is the caller's to tell.
     pub(super) fn transact<T, E>(
         &mut self,
         f: impl FnOnce(&mut Transaction<'_>, &mut Context<'_>, &mut Effects) -> Result<T, E>,
@@ -159,6 +168,15 @@ impl Engine {
         let done = self.attempt(f);
         // Nothing where it was committed.
         self.memory.back_to(0);
+        if let Err(error) = &done {
+            self.vitals.failed("write", &plain(error));
+            if let StoreError::Sql { source, .. } = error
+                && is_damage(source)
+                && let Some(damage) = source.sqlite_error()
+            {
+                self.note(rusqlite::Error::SqliteFailure(*damage, None));
+            }
+        }
         done
     }
 
@@ -342,6 +360,9 @@ impl Engine {
     /// Where the day has turned, every list of the new window is looked after.
     pub(super) fn look_at_the_day(&mut self) {
         let certain = self.look_at_the_clock();
+        if self.log_to_empty {
+            self.empty_log();
+        }
         let today = meguri_proto::clock::business_date(self.parts.clock.now());
         // Erasing goes by a time that is not in doubt. What failed is tried again at the next look.
         if certain && self.day_done != Some(today) && self.erasing.is_none() {
@@ -387,8 +408,8 @@ impl Engine {
         });
         match noted {
             Ok(Ok(())) => self.clock_kept = (!doubt).then(Instant::now),
-            Ok(Err(error)) => self.vitals.failed("keep the time", &code(&error)),
-            Err(error) => self.vitals.failed("keep the time", &plain(&error)),
+            Ok(Err(error)) => self.failed("keep the time", error),
+            Err(_) => {}
         }
         !doubt
     }
@@ -399,10 +420,8 @@ impl Engine {
             return;
         }
         let probed = self.transact(|tx, _, _| tx.execute("UPDATE office SET generation = generation", []));
-        match probed {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => self.vitals.failed("be written", &code(&error)),
-            Err(error) => self.vitals.failed("be written", &plain(&error)),
+        if let Ok(Err(error)) = probed {
+            self.failed("be written", error);
         }
     }
 
@@ -417,26 +436,29 @@ impl Engine {
                 self.vitals.counts().erased.add(erasing.residents());
                 if erasing.any() {
                     tracing::info!(erased = ?erasing.counts(), "what was kept long enough is erased");
-                    // What is erased is gone from the write-ahead log, too.
-                    self.truncate_log();
+                    self.log_to_empty = true;
+                    self.empty_log();
                 }
             }
-            Ok(Err(error)) => self.vitals.failed("erase", &code(&error)),
-            Err(error) => self.vitals.failed("erase", &plain(&error)),
+            Ok(Err(error)) => self.failed("erase", error),
+            Err(_) => {}
         }
     }
 
-    /// Empties the write-ahead log. A reader that stands in the way is not waited for: the next erasure tries again.
-    fn truncate_log(&self) {
+    /// Empties the write-ahead log, so that what is erased is gone from it, too. Where a reader, a backup or the thread of
+    /// checkpoints stands in the way the next look at the day tries again.
+    fn empty_log(&mut self) {
         let conn = &self.parts.store.conn;
         let truncate = || -> rusqlite::Result<bool> {
-            conn.busy_timeout(Duration::from_millis(200))?;
+            conn.busy_timeout(EMPTYING)?;
             let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
             conn.busy_timeout(crate::store::BUSY)?;
             busy
         };
-        if !matches!(truncate(), Ok(false)) {
-            tracing::warn!("the write-ahead log could not be emptied now; it is overwritten as work goes on");
+        match truncate() {
+            Ok(false) => self.log_to_empty = false,
+            Ok(true) => tracing::debug!("the write-ahead log is being read; it is emptied later"),
+            Err(error) => self.failed("empty its write-ahead log", error),
         }
     }
 
@@ -504,10 +526,7 @@ impl Engine {
                 }
             }
             // The next hello of each terminal has its lists compared again.
-            Err(error) => {
-                self.vitals.failed("make lists", &code(&error));
-                self.note(error);
-            }
+            Err(error) => self.failed("make lists", error),
         }
     }
 
