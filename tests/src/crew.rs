@@ -122,7 +122,7 @@ impl Crew {
         let pickup = stop.id();
         let intent = match self.random.random_range(0..100) {
             0..6 => self.refuse(stop),
-            6..9 => self.partly(stop).unwrap_or(Intent::Collect { pickup }),
+            6..9 => partly(stop).unwrap_or(Intent::Collect { pickup }),
             9..12 => {
                 // A slip of the finger: the wrong answer, taken back at once.
                 let wrong = Intent::Refuse { pickup, reason: Reason::NotOut, note: None };
@@ -153,23 +153,6 @@ impl Crew {
         let note = (reason == Reason::Other).then(|| "工事で道路が通れません".to_owned());
         Intent::Refuse { pickup: stop.id(), reason, note }
     }
-
-    /// All but one of the last item; none where the pickup is a single thing.
-    fn partly(&mut self, stop: &Stop) -> Option<Intent> {
-        let items = &stop.listed.items;
-        if items.iter().map(|item| item.count).sum::<u32>() < 2 {
-            return None;
-        }
-        let results = items.iter().enumerate().map(|(index, item)| {
-            let short = index + 1 == items.len();
-            ItemResult {
-                item: index as u32,
-                collected: item.count - u32::from(short),
-                reason: short.then_some(Reason::TicketShort),
-            }
-        });
-        Some(Intent::Partly { pickup: stop.id(), items: results.collect(), note: None })
-    }
 }
 
 fn next_open(view: &View) -> Option<Stop> {
@@ -178,4 +161,21 @@ fn next_open(view: &View) -> Option<Stop> {
 
 fn stop<'a>(view: &'a View, like: &Stop) -> Option<&'a Stop> {
     view.list.as_ref()?.stops.iter().find(|stop| stop.id() == like.id())
+}
+
+/// All but one of the last item; none where the pickup is a single thing.
+pub(crate) fn partly(stop: &Stop) -> Option<Intent> {
+    let items = &stop.listed.items;
+    if items.iter().map(|item| item.count).sum::<u32>() < 2 {
+        return None;
+    }
+    let results = items.iter().enumerate().map(|(index, item)| {
+        let short = index + 1 == items.len();
+        ItemResult {
+            item: u32::try_from(index).unwrap_or(u32::MAX),
+            collected: item.count - u32::from(short),
+            reason: short.then_some(Reason::TicketShort),
+        }
+    });
+    Some(Intent::Partly { pickup: stop.id(), items: results.collect(), note: None })
 }

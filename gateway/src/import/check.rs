@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::columns::Source;
 use super::explain::{Language, Part, explain};
-use super::line::{Values, long, short, town};
+use super::line::{Values, key_or, long, short, town};
 use super::profile::Profile;
 use super::report::{Column, Problem};
 use super::table::{Line, Next, Table};
@@ -233,15 +233,7 @@ fn line_read(profile: &Profile, values: &Values<'_>, looked_up: bool, mut line: 
         read.push(ValueRead { field: "item", column: None, cell: None, value });
     }
     problems.extend(whole.into_iter().filter(|problem| !problems.contains(problem)).collect::<Vec<_>>());
-    let key = match key {
-        Ok(key) => Some(key),
-        Err(problem) => {
-            if problems.iter().all(|other| other.column != problem.column) {
-                problems.push(problem);
-            }
-            None
-        }
-    };
+    let key = key_or(key, &mut problems);
     LineChecked { line: number, skipped: None, key, values: read, problems }
 }
 

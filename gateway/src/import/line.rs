@@ -447,3 +447,13 @@ impl<'a> Values<'a> {
 fn kept<T>(problems: &mut Vec<Problem>, result: Result<T, Problem>) -> Option<T> {
     result.map_err(|problem| problems.push(problem)).ok()
 }
+
+/// The key, or its problem among a line's: unless the field of that column has one, which tells it better.
+pub(super) fn key_or(key: Result<String, Problem>, problems: &mut Vec<Problem>) -> Option<String> {
+    key.map_err(|problem| {
+        if problems.iter().all(|other| other.column != problem.column) {
+            problems.push(problem);
+        }
+    })
+    .ok()
+}

@@ -7,7 +7,7 @@ use meguri_config::City;
 use meguri_proto::limits;
 
 pub(super) use super::line::Request;
-use super::line::Values;
+use super::line::{Values, key_or};
 use super::profile::{Covers, Items, Profile};
 use super::progress::{Progress, Stage};
 use super::report::{Problem, Problems, Skipped};
@@ -157,16 +157,7 @@ impl Reader<'_> {
         }
         let key = self.values.key(&line);
         let request = self.values.request(&line, key.clone().ok(), &mut problems);
-        let key = match key {
-            Ok(key) => Some(key),
-            Err(problem) => {
-                // What the field of that column says is told better.
-                if problems.iter().all(|other| other.column != problem.column) {
-                    problems.push(problem);
-                }
-                None
-            }
-        };
+        let key = key_or(key, &mut problems);
         let good = problems.is_empty();
         if !good {
             self.whose(&line, &problems);

@@ -11,9 +11,9 @@ use anyhow::Context;
 use meguri_app::body::{self, Handle, Recorded, StartError};
 use meguri_app::store::StoreError;
 use meguri_config::Terminal;
-use meguri_core::view::{Intent, Link, ListView, NotRecorded, Stop, View};
+use meguri_core::view::{Intent, Link, ListView, NotRecorded, View};
 use meguri_proto::pickup::State;
-use meguri_proto::{ItemResult, LogKind, Reason};
+use meguri_proto::{LogKind, Reason};
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
@@ -415,7 +415,7 @@ impl Member {
             return Some(Intent::Refuse { pickup, reason, note });
         }
         if random.random_bool(crew.partly)
-            && let Some(intent) = partly(stop)
+            && let Some(intent) = crate::crew::partly(stop)
         {
             return Some(intent);
         }
@@ -460,23 +460,6 @@ async fn wait(orders: &mut watch::Receiver<Orders>, time: Duration) {
 
 fn held(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(StartError::Store(StoreError::Open { .. })))
-}
-
-/// All but one of the last item; none where the pickup is a single thing.
-fn partly(stop: &Stop) -> Option<Intent> {
-    let items = &stop.listed.items;
-    if items.iter().map(|item| item.count).sum::<u32>() < 2 {
-        return None;
-    }
-    let results = items.iter().enumerate().map(|(index, item)| {
-        let short = index + 1 == items.len();
-        ItemResult {
-            item: u32::try_from(index).unwrap_or(u32::MAX),
-            collected: item.count - u32::from(short),
-            reason: short.then_some(Reason::TicketShort),
-        }
-    });
-    Some(Intent::Partly { pickup: stop.id(), items: results.collect(), note: None })
 }
 
 /// What a store of an earlier run holds.
