@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use meguri_config::terminal::seconds;
 use meguri_proto::{CityId, Topic, limits};
-use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Packet, Publish, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
+use rumqttc::{NetworkOptions, Outgoing};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -213,7 +213,11 @@ impl Line {
             max_packet_size: Some(packet),
             ..ConnectProperties::new()
         };
+        // An acknowledgement goes out at once; else the system holds small packets back until earlier ones are confirmed.
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
         options
+            .set_network_options(network)
             .set_credentials(user.clone(), password.clone())
             .set_clean_start(true)
             .set_keep_alive(self.keep_alive)
@@ -235,23 +239,17 @@ fn receipted(packet: u16) -> Publish {
 async fn send(waiting: Waiting, connection: watch::Receiver<Option<Connection>>) {
     let Waiting { mut messages, mut receipts } = waiting;
     let current = || connection.borrow().clone();
-    let mut receipts_open = true;
     loop {
+        // In no order: neither may wait until the other's queue is empty.
         tokio::select! {
-            biased;
-            receipt = receipts.recv(), if receipts_open => match receipt {
-                None => receipts_open = false,
-                Some(receipt) => if let Some(now) = current().filter(|now| now.number == receipt.connection) {
-                    // An error says that the connection has ended; so have its receipts.
-                    let _ = now.client.ack(&receipted(receipt.packet)).await;
-                },
+            Some(receipt) = receipts.recv() => if let Some(now) = current().filter(|now| now.number == receipt.connection) {
+                // An error says that the connection has ended; so have its receipts.
+                let _ = now.client.ack(&receipted(receipt.packet)).await;
             },
-            message = messages.recv() => match message {
-                None => break,
-                Some(message) => if let Some(now) = current() {
-                    let _ = now.client.publish(message.topic, QoS::AtLeastOnce, false, message.payload).await;
-                },
+            Some(message) = messages.recv() => if let Some(now) = current() {
+                let _ = now.client.publish(message.topic, QoS::AtLeastOnce, false, message.payload).await;
             },
+            else => break,
         }
     }
     if let Some(now) = current() {
