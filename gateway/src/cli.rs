@@ -470,7 +470,7 @@ fn done_here(settings: &Settings, request: Request) -> anyhow::Result<Reply> {
     let incarnation = store.incarnation;
     let tx = store.conn.transaction().context("the store can't begin")?;
     let mut memory = Memory::default();
-    let mut ctx = Context { now: clock.now(), city: &city.id, incarnation, memory: &mut memory };
+    let mut ctx = Context::new(clock.now(), &city.id, incarnation, &mut memory);
     // Lists and listeners catch up when a gateway starts.
     let reply = request.execute(&tx, &mut ctx, &mut Effects::default())?;
     tx.commit().context("the store can't commit")?;

@@ -13,19 +13,25 @@ use crate::store::sql;
 /// # Errors
 /// When the store can't be read.
 pub fn facts(conn: &Connection, pickup: i64) -> rusqlite::Result<Vec<Said>> {
-    let select = "SELECT fact.id, fact.terminal, log.epoch, fact.seq, fact.body
-        FROM fact JOIN log ON log.id = fact.log WHERE fact.pickup = ?1";
+    Ok(received(conn, pickup)?.into_iter().map(|(said, _)| said).collect())
+}
+
+/// Every fact about a pickup, and when it was received.
+fn received(conn: &Connection, pickup: i64) -> rusqlite::Result<Vec<(Said, i64)>> {
+    let select = "SELECT fact.id, fact.terminal, log.epoch, fact.seq, fact.body, fact.received_at
+        FROM history JOIN fact ON fact.id = history.fact JOIN log ON log.id = fact.log WHERE history.pickup = ?1";
     let mut statement = conn.prepare_cached(select)?;
     let rows = statement.query_map([pickup], |row| {
         let body: FactBody = sql::json(row, 4)?;
-        Ok(Said {
+        let said = Said {
             id: FactId(sql::uuid(row, 0)?),
             terminal: sql::parsed(row, 1)?,
             epoch: Epoch(sql::uuid(row, 2)?),
             seq: sql::seq(row, 3)?,
             at: body.at.best(),
             fact: body.fact,
-        })
+        };
+        Ok((said, row.get(5)?))
     })?;
     rows.collect()
 }
@@ -47,16 +53,19 @@ pub fn refresh(tx: &Connection, pickup: i64) -> rusqlite::Result<()> {
     let office: OfficeWord = tx
         .prepare_cached("SELECT office FROM pickup WHERE id = ?1")?
         .query_row([pickup], |row| sql::json(row, 0))?;
-    let statements = statements(tx, pickup)?;
+    refresh_under(tx, pickup, office)
+}
+
+/// As [`refresh`], where the office's word is known.
+///
+/// # Errors
+/// As [`refresh`].
+pub(crate) fn refresh_under(tx: &Connection, pickup: i64, office: OfficeWord) -> rusqlite::Result<()> {
+    let (said, received): (Vec<Said>, Vec<i64>) = received(tx, pickup)?.into_iter().unzip();
+    let statements = standing(&said);
     let Verdict { state, by, contradictions } = decide(office, &statements);
     let by = by.and_then(|id| statements.iter().find(|statement| statement.fact == id));
-    let received: Option<i64> = match by {
-        Some(by) => tx
-            .prepare_cached("SELECT received_at FROM fact WHERE id = ?1")?
-            .query_row([by.fact.0.as_bytes().as_slice()], |row| row.get(0))
-            .optional()?,
-        None => None,
-    };
+    let received = by.and_then(|by| said.iter().zip(received).find(|(said, _)| said.id == by.fact));
     let contradictions = (!contradictions.is_empty()).then(|| serde_json::json!(contradictions).to_string());
     let update = "UPDATE pickup SET state = ?2, reason = ?3, by_fact = ?4, by_terminal = ?5, said_at = ?6,
         received_at = ?7, contradictions = ?8 WHERE id = ?1";
@@ -67,7 +76,7 @@ pub fn refresh(tx: &Connection, pickup: i64) -> rusqlite::Result<()> {
         by.map(|by| by.fact.0.as_bytes().to_vec()),
         by.map(|by| by.terminal.as_str()),
         by.map(|by| sql::ms(by.at)),
-        received,
+        received.map(|(_, at)| at),
         contradictions,
     ])?;
     Ok(())

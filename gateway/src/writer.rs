@@ -1,7 +1,7 @@
 //! The one writer: a thread of its own with the one connection that writes.
 //!
-//! It takes whatever messages are there into one transaction, commits (one fsync for all of them),
-//! and only then acknowledges, makes lists anew and tells listeners. Lists are made in small steps
+//! It takes whatever messages are there, and come meanwhile, into one transaction, commits (one fsync for all of
+//! them), and only then acknowledges, makes lists anew and tells listeners. Lists are made in small steps
 //! between batches, so that acknowledgements never wait behind them.
 
 mod engine;
@@ -247,18 +247,17 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<Engine, St
         };
         match work {
             Work::Message(message, receipt) => {
-                let mut batch = vec![(message, receipt)];
-                while batch.len() < most {
-                    match inbox.try_recv() {
-                        Ok(Work::Message(message, receipt)) => batch.push((message, receipt)),
-                        Ok(other) => {
+                let mut left = most - 1;
+                engine.messages((message, receipt), || {
+                    left = left.checked_sub(1).filter(|_| next.is_none())?;
+                    match inbox.try_recv().ok()? {
+                        Work::Message(message, receipt) => Some((message, receipt)),
+                        other => {
                             next = Some(other);
-                            break;
+                            None
                         }
-                        Err(_) => break,
                     }
-                }
-                engine.messages(&batch);
+                });
             }
             Work::Job(job) => job(&mut engine),
             Work::Connected => engine.say_hello_to_all(),

@@ -89,7 +89,7 @@ fn fill_in(conn: &Connection) {
     for seq in 1..=900_i64 {
         let at = sql::ms(now()) - (900 - seq) * 12 * 3_600_000;
         conn.execute("INSERT INTO entry VALUES (2, ?1, x'21', x'00', '{}', ?2)", [seq, at]).unwrap();
-        conn.execute("INSERT INTO health VALUES (2, ?1, ?2, 'app', 0, NULL)", [seq, at]).unwrap();
+        conn.execute("INSERT INTO health VALUES (2, ?1, ?2, 'app', 0, NULL, NULL)", [seq, at]).unwrap();
     }
 }
 

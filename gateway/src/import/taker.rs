@@ -225,8 +225,7 @@ impl Here<'_> {
             let incarnation = self.held.incarnation;
             let tx = self.held.conn.transaction().map_err(store("begin"))?;
             let mut memory = Memory::default();
-            let mut ctx =
-                Context { now: self.clock.now(), city: self.city, incarnation, memory: &mut memory };
+            let mut ctx = Context::new(self.clock.now(), self.city, incarnation, &mut memory);
             // Lists and listeners catch up when a gateway starts.
             let turn = taking.turn(&tx, &mut ctx, &mut Effects::default(), TURN)?;
             tx.commit().map_err(store("commit"))?;

@@ -119,7 +119,7 @@ impl Office {
         let tx = self.store.conn.transaction().unwrap();
         let incarnation = Incarnation(Uuid::from_u128(1));
         let mut memory = Memory::default();
-        let mut ctx = Context { now: self.now, city: &self.city.id, incarnation, memory: &mut memory };
+        let mut ctx = Context::new(self.now, &self.city.id, incarnation, &mut memory);
         let mut fx = Effects::default();
         let turn = taking.turn(&tx, &mut ctx, &mut fx, Duration::ZERO)?;
         tx.commit().map_err(store("commit"))?;
@@ -655,6 +655,8 @@ fn what_the_field_said_stays_and_is_contradicted() {
     let insert = "INSERT INTO fact (id, log, seq, terminal, pickup, contract, body, terminal_at, received_at)
         VALUES (?1, 1, 1, 't-1', 20, 'daiichi-2026', ?2, 0, 0)";
     conn.execute(insert, params![fact.0.as_bytes().as_slice(), body.to_string()]).unwrap();
+    let insert = "INSERT INTO history (pickup, at, kind, fact) VALUES (20, 0, 'outcome', ?1)";
+    conn.execute(insert, [fact.0.as_bytes().as_slice()]).unwrap();
     pickups::refresh(conn, 20).unwrap();
     office.day(&lines(19));
     assert_eq!(
@@ -1097,7 +1099,7 @@ fn as_many_requests_as_a_file_may_have() {
         let tx = office.store.conn.transaction().unwrap();
         let mut memory = Memory::default();
         let incarnation = Incarnation(Uuid::from_u128(1));
-        let mut ctx = Context { now: office.now, city: &office.city.id, incarnation, memory: &mut memory };
+        let mut ctx = Context::new(office.now, &office.city.id, incarnation, &mut memory);
         let turn = taking.turn(&tx, &mut ctx, &mut Effects::default(), taking::TURN).unwrap();
         let worked = turn_began.elapsed();
         tx.commit().unwrap();

@@ -1,10 +1,10 @@
 //! Writes what was decided: entries as they came, facts once, pickups anew.
 //!
-//! Everything here runs in the writer's transaction, one savepoint a message. What must follow the
-//! commit is collected in [`Effects`].
+//! Everything here runs in the writer's transaction. What must follow the commit is collected in [`Effects`].
 
 use std::collections::BTreeSet;
 
+use meguri_proto::pickup::OfficeWord;
 use meguri_proto::{
     ContractId, Digest, Entry, Epoch, FactBody, FactId, Hello, LogKind, LogPublish, Message, Position,
     Presence, SeqHeld, TerminalId, Topic, TrackBody, TrackFact, UpTopic, Way, WireError,
@@ -230,7 +230,6 @@ fn publish(
             }
         }
     }
-    refresh(conn, fx)?;
     if took {
         hold(conn, log, held)?;
     }
@@ -308,18 +307,6 @@ fn keep(
     log: i64,
     entry: &Entry,
 ) -> rusqlite::Result<()> {
-    // A fork carries entries over as they were. Whatever was made of one when it came first stands.
-    let came_before = conn
-        .prepare_cached(
-            "SELECT 1 FROM entry JOIN log ON log.id = entry.log
-            WHERE entry.id = ?1 AND entry.body = ?2 AND log.terminal = ?3 AND log.kind = ?4",
-        )?
-        .exists(params![
-            entry.id.0.as_bytes().as_slice(),
-            entry.body.get(),
-            terminal.as_str(),
-            kind.as_str()
-        ])?;
     let insert =
         "INSERT INTO entry (log, seq, id, digest, body, received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     conn.prepare_cached(insert)?.execute(params![
@@ -330,7 +317,9 @@ fn keep(
         entry.body.get(),
         sql::ms(ctx.now),
     ])?;
-    if came_before {
+    // A fork carries entries over as they were. Whatever was made of one when it came first stands; `body` sees to what
+    // was taken.
+    if was_set_aside(conn, terminal, kind, entry)? {
         return Ok(());
     }
     let place = EntryPlace { log, seq: entry.seq, id: entry.id };
@@ -343,12 +332,51 @@ fn keep(
     }
 }
 
+/// Whether the same entry of the same log was set aside before, whatever became of it there.
+fn was_set_aside(
+    conn: &Connection,
+    terminal: &TerminalId,
+    kind: LogKind,
+    entry: &Entry,
+) -> rusqlite::Result<bool> {
+    // As the entry was kept: what was set aside is emptied once it is settled.
+    let select = "SELECT 1 FROM aside JOIN entry USING (log, seq) JOIN log ON log.id = aside.log
+        WHERE entry_id = ?1 AND log.terminal = ?2 AND kind = ?3 AND body = ?4";
+    conn.prepare_cached(select)?.exists(params![
+        entry.id.0.as_bytes().as_slice(),
+        terminal.as_str(),
+        kind.as_str(),
+        entry.body.get()
+    ])
+}
+
+/// Whether the same entry of the same terminal was taken before.
+fn was_taken(
+    conn: &Connection,
+    terminal: &TerminalId,
+    kind: LogKind,
+    id: FactId,
+    bytes: &[u8],
+) -> rusqlite::Result<bool> {
+    let select = match kind {
+        LogKind::Fact => "SELECT 1 FROM fact WHERE id = ?1 AND terminal = ?2 AND body = ?3",
+        LogKind::Track => {
+            "SELECT 1 FROM health JOIN entry USING (log, seq) JOIN log ON log.id = health.log
+            WHERE entry_id = ?1 AND terminal = ?2 AND body = ?3"
+        }
+    };
+    let text = String::from_utf8_lossy(bytes);
+    conn.prepare_cached(select)?.exists(params![id.0.as_bytes().as_slice(), terminal.as_str(), text])
+}
+
 /// Decides the state of every pickup anew of which facts were kept.
 ///
 /// # Errors
 /// When the store can't be read or written.
 pub fn refresh(conn: &Connection, fx: &mut Effects) -> rusqlite::Result<()> {
-    std::mem::take(&mut fx.stale).into_iter().try_for_each(|pickup| pickups::refresh(conn, pickup))
+    std::mem::take(&mut fx.stale)
+        .into_iter()
+        .try_for_each(|(pickup, office)| pickups::refresh_under(conn, pickup, office))
 }
 
 /// Takes an entry's body. What it says of a pickup counts after the next [`refresh`].
@@ -357,28 +385,33 @@ pub fn refresh(conn: &Connection, fx: &mut Effects) -> rusqlite::Result<()> {
 /// When the store can't be read or written.
 pub fn body(
     conn: &Connection,
-    ctx: &Context<'_>,
+    ctx: &mut Context<'_>,
     fx: &mut Effects,
     terminal: &TerminalId,
     kind: LogKind,
     place: EntryPlace,
     bytes: &[u8],
 ) -> rusqlite::Result<Taken> {
-    match kind {
+    let taken = match kind {
         LogKind::Fact => match FactBody::decode(bytes) {
-            Ok(body) => fact(conn, ctx, fx, terminal, place, &body, bytes),
-            Err(error) => Ok(Taken::No(problem(&error))),
+            Ok(body) => fact(conn, ctx, fx, terminal, place, &body, bytes)?,
+            Err(error) => Taken::No(problem(&error)),
         },
         LogKind::Track => match TrackBody::decode(bytes) {
-            Ok(body) => track(conn, ctx, fx, terminal, place, &body),
-            Err(error) => Ok(Taken::No(problem(&error))),
+            Ok(body) => track(conn, fx, terminal, place, &body)?,
+            Err(error) => Taken::No(problem(&error)),
         },
+    };
+    match taken {
+        // It was taken when it came first, maybe under other rules: that stands.
+        Taken::No(_) if was_taken(conn, terminal, kind, place.id, bytes)? => Ok(Taken::Yes),
+        taken => Ok(taken),
     }
 }
 
 fn fact(
     conn: &Connection,
-    ctx: &Context<'_>,
+    ctx: &mut Context<'_>,
     fx: &mut Effects,
     terminal: &TerminalId,
     place: EntryPlace,
@@ -388,38 +421,28 @@ fn fact(
     let id = place.id.0.as_bytes().as_slice();
     // It was decoded from these bytes, so they are UTF-8.
     let text = String::from_utf8_lossy(bytes);
-    let same: Option<bool> = conn
-        .prepare_cached("SELECT terminal = ?2 AND body = ?3 FROM fact WHERE id = ?1")?
-        .query_row(params![id, terminal.as_str(), text], |row| row.get(0))
-        .optional()?;
-    match same {
-        // It came in another epoch before: a fork carried it over.
-        Some(true) => return Ok(Taken::Yes),
-        Some(false) => return Ok(Taken::No("the id is another fact's".to_owned())),
-        None => {}
-    }
-    if !works_under(conn, terminal, &body.contract)? {
+    if !works_under(conn, ctx, terminal, &body.contract)? {
         return Ok(Taken::No("the contract is not the terminal's".to_owned()));
     }
-    let pickup: Option<(i64, Round)> = conn
-        .prepare_cached("SELECT id, date, contract, vehicle FROM pickup WHERE uid = ?1")?
+    let pickup: Option<(i64, Round, OfficeWord)> = conn
+        .prepare_cached("SELECT id, date, contract, vehicle, office FROM pickup WHERE uid = ?1")?
         .query_row([body.fact.pickup().0.as_bytes().as_slice()], |row| {
             let round = Round {
                 date: sql::parsed(row, 1)?,
                 contract: sql::parsed(row, 2)?,
                 vehicle: sql::parsed(row, 3)?,
             };
-            Ok((row.get(0)?, round))
+            Ok((row.get(0)?, round, sql::json(row, 4)?))
         })
         .optional()?;
-    let Some((pickup, round)) = pickup else { return Ok(Taken::No(PICKUP_UNKNOWN.to_owned())) };
+    let Some((pickup, round, office)) = pickup else { return Ok(Taken::No(PICKUP_UNKNOWN.to_owned())) };
     if !was_under(conn, pickup, &round.contract, &body.contract)? {
         return Ok(Taken::No(OTHER_CONTRACT.to_owned()));
     }
     let insert = "INSERT INTO fact
         (id, log, seq, terminal, pickup, contract, body, terminal_at, gnss_at, trusted_at, received_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-    conn.prepare_cached(insert)?.execute(params![
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING";
+    let kept = conn.prepare_cached(insert)?.execute(params![
         id,
         place.log,
         sql::number(place.seq),
@@ -432,9 +455,12 @@ fn fact(
         body.at.trusted.map(sql::ms),
         sql::ms(ctx.now),
     ])?;
+    if kept == 0 {
+        return Ok(Taken::No("the id is another fact's".to_owned()));
+    }
     conn.prepare_cached("INSERT INTO history (pickup, at, kind, fact) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![pickup, sql::ms(ctx.now), pickups::history_kind(&body.fact), id])?;
-    fx.stale.insert(pickup);
+    fx.stale.insert(pickup, office);
     fx.facts += 1;
     fx.touched.history = true;
     fx.touched.spoken.insert((round, terminal.clone()));
@@ -442,13 +468,26 @@ fn fact(
 }
 
 /// Whether a terminal works under a contract now, or once had a list of it: late facts of March stay March's.
-fn works_under(conn: &Connection, terminal: &TerminalId, contract: &ContractId) -> rusqlite::Result<bool> {
+fn works_under(
+    conn: &Connection,
+    ctx: &mut Context<'_>,
+    terminal: &TerminalId,
+    contract: &ContractId,
+) -> rusqlite::Result<bool> {
+    if ctx.works_under.get(terminal) == Some(contract) {
+        return Ok(true);
+    }
     let select = "SELECT 1 FROM terminal WHERE id = ?1 AND contract = ?2
         UNION ALL SELECT 1 FROM document WHERE terminal = ?1 AND name BETWEEN ?3 AND ?4
             AND EXISTS (SELECT 1 FROM contract WHERE id = ?2)";
     // Names of lists are list/{contract}/{date}; '0' follows '/' in ASCII.
     let (from, to) = (format!("list/{contract}/"), format!("list/{contract}0"));
-    conn.prepare_cached(select)?.exists(params![terminal.as_str(), contract.as_str(), from, to])
+    let works =
+        conn.prepare_cached(select)?.exists(params![terminal.as_str(), contract.as_str(), from, to])?;
+    if works {
+        ctx.works_under.insert(terminal.clone(), contract.clone());
+    }
+    Ok(works)
 }
 
 /// Whether a pickup, under `now` by now, is or once was under a contract: of one that moved, late facts still count.
@@ -465,22 +504,26 @@ fn was_under(
 
 fn track(
     conn: &Connection,
-    _ctx: &Context<'_>,
     fx: &mut Effects,
     terminal: &TerminalId,
     place: EntryPlace,
     body: &TrackBody,
 ) -> rusqlite::Result<Taken> {
     let TrackFact::Health(health) = &body.track;
-    let insert = "INSERT OR IGNORE INTO health (log, seq, at, app, waiting, free_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    conn.prepare_cached(insert)?.execute(params![
+    let insert = "INSERT INTO health (log, seq, at, app, waiting, free_bytes, entry_id)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+    let kept = conn.prepare_cached(insert)?.execute(params![
         place.log,
         sql::number(place.seq),
         sql::ms(body.at.best()),
         health.app,
         sql::number(health.waiting),
         health.free_bytes.map(sql::number),
+        place.id.0.as_bytes().as_slice(),
     ])?;
+    if kept == 0 {
+        return Ok(Taken::No("the id is another sample's".to_owned()));
+    }
     conn.prepare_cached("UPDATE terminal SET app = ?2, waiting = ?3 WHERE id = ?1")?.execute(params![
         terminal.as_str(),
         health.app,

@@ -280,6 +280,7 @@ fn message_again(
     }
     let mut own = Effects::default();
     apply::message(conn, ctx, &mut own, &message)?;
+    apply::refresh(conn, &mut own)?;
     // Taken or held already, it is acknowledged; set aside anew, or with a gap before it, it is not.
     let taken = !own.acks.is_empty();
     fx.merge(own);

@@ -7,7 +7,10 @@ pub mod decide;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use jiff::Timestamp;
-use meguri_proto::{BootId, CityId, Epoch, Hello, Incarnation, LogKind, Nonce, SeqHeld, TerminalId};
+use meguri_proto::pickup::OfficeWord;
+use meguri_proto::{
+    BootId, CityId, ContractId, Epoch, Hello, Incarnation, LogKind, Nonce, SeqHeld, TerminalId,
+};
 
 use crate::touched::Touched;
 use decide::Held;
@@ -32,6 +35,16 @@ pub struct Context<'a> {
     pub incarnation: Incarnation,
     /// What a running office remembers between messages.
     pub memory: &'a mut Memory,
+    /// A contract that each terminal was found to work under in this transaction: a crew's facts name the same one.
+    works_under: HashMap<TerminalId, ContractId>,
+}
+
+impl<'a> Context<'a> {
+    /// The context of one transaction.
+    #[must_use]
+    pub fn new(now: Timestamp, city: &'a CityId, incarnation: Incarnation, memory: &'a mut Memory) -> Self {
+        Self { now, city, incarnation, memory, works_under: HashMap::new() }
+    }
 }
 
 /// What a running office remembers between messages without keeping it. As the store's, what is noted in a
@@ -99,9 +112,9 @@ pub struct Effects {
     pub lost: bool,
     /// What lists and listeners must know.
     pub touched: Touched,
-    /// Pickups of which facts were kept and whose state is still to be decided anew: once a message, as a
-    /// backlog may speak of one again and again.
-    pub stale: BTreeSet<i64>,
+    /// Pickups of which facts were kept and whose state is still to be decided anew, each with the office's word about it:
+    /// once a transaction, as facts speak of one again and again.
+    pub stale: BTreeMap<i64, OfficeWord>,
     /// How many facts were taken, and how much was set aside.
     pub facts: u64,
     /// See `facts`.

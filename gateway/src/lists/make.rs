@@ -75,7 +75,7 @@ fn stops(
 ) -> rusqlite::Result<(Vec<Listed>, Vec<(usize, Statement)>)> {
     let select = "SELECT pickup.id, uid, reception, ward, items, payment, office, changed_on,
             town, lot, building, spot, notice, lat, lng,
-            EXISTS (SELECT 1 FROM fact WHERE fact.pickup = pickup.id)
+            EXISTS (SELECT 1 FROM history WHERE history.pickup = pickup.id AND fact IS NOT NULL)
         FROM pickup LEFT JOIN resident ON resident.pickup = pickup.id AND resident.rev = pickup.rev
         WHERE date = ?1 AND contract = ?2 AND vehicle = ?3 ORDER BY stop, pickup.id";
     let mut statement = conn.prepare_cached(select)?;

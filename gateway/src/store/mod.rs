@@ -39,7 +39,7 @@ pub(crate) const BUSY: Duration = Duration::from_secs(10);
 const CACHE_KIB: i64 = 48 * 1024;
 /// Pages in the write-ahead log (4 KiB each) from which a commit itself copies them into the store. [`Checkpoints`]
 /// has copied most of them by then, so that no acknowledgement waits for it.
-const CHECKPOINT_PAGES: i64 = 8_000;
+const CHECKPOINT_PAGES: i64 = 16_000;
 
 /// Only ever added to.
 const STEPS: &[M<'static>] = &[
@@ -52,6 +52,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/0007.sql")),
     M::up(include_str!("migrations/0008.sql")),
     M::up(include_str!("migrations/0009.sql")),
+    M::up(include_str!("migrations/0010.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -133,6 +134,19 @@ pub enum StoreError {
     WrongLog {
         /// The log's file.
         path: PathBuf,
+    },
+    /// There is no room to bring the schema up to date.
+    #[error(
+        "to bring {} up to date {} must be free beside it, there are {}; nothing was changed. Make room and start again",
+        path.display(), crate::room::mib(*needed), crate::room::mib(*free)
+    )]
+    NoRoom {
+        /// The store's file.
+        path: PathBuf,
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
     },
     /// The store belongs to another city.
     #[error("{} is the store of {found}, the plan says {expected}; use another data folder", path.display())]
@@ -296,7 +310,18 @@ impl Store {
         if (1..SCHEMA).contains(&found) {
             upgrade::keep_copy(&self.conn, &self.dir, found)?;
         }
-        MIGRATIONS.to_latest(&mut self.conn).map_err(|error| match error {
+        if (1..SCHEMA).contains(&found) {
+            tracing::info!(
+                from = found,
+                to = SCHEMA,
+                "bringing the store up to date; of a large one it takes minutes"
+            );
+        }
+        // A migration may copy whole tables: what it sorts, and what it would undo, has no room in memory.
+        self.conn.pragma_update(None, "temp_store", "FILE").map_err(StoreError::sql("be set up"))?;
+        let migrated = MIGRATIONS.to_latest(&mut self.conn);
+        self.conn.pragma_update(None, "temp_store", "MEMORY").map_err(StoreError::sql("be set up"))?;
+        migrated.map_err(|error| match error {
             Error::MigrationDefinition(DatabaseTooFarAhead) => {
                 StoreError::TooNew { path: path.to_owned(), found }
             }

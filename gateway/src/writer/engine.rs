@@ -23,13 +23,18 @@ use crate::vitals::Vitals;
 
 /// How long messages are taken into a transaction before it is committed: with its commit it stays below 50 ms. The more
 /// facts share a commit the fewer pages are written for each.
-const TAKE: Duration = Duration::from_millis(30);
+const TAKE: Duration = Duration::from_millis(20);
+/// How many pickups may wait to be decided anew: a crew speaks of one several times.
+const STALE: usize = 64;
 /// How long lists are made before messages get their turn.
 const STEP: Duration = Duration::from_millis(20);
 /// How often the time that is believed is kept.
 const KEEP_CLOCK: Duration = Duration::from_secs(60);
 /// How long readers of the write-ahead log are waited for when it is to be emptied: acknowledgements wait as long.
 const EMPTYING: Duration = Duration::from_millis(50);
+
+/// A message, and what to tell the broker once it is done with.
+type Message = (Incoming, Option<Receipt>);
 
 pub(super) struct Engine {
     parts: Parts,
@@ -108,26 +113,32 @@ impl Engine {
         self.parts.store.close()
     }
 
-    /// Applies messages, many in one transaction; each fails alone.
-    pub(super) fn messages(&mut self, mut batch: &[(Incoming, Option<Receipt>)]) {
-        while !batch.is_empty() {
-            let (done, rest) = batch.split_at(self.some(batch));
-            self.vitals.counts().messages.add(done.len() as u64);
-            for receipt in done.iter().filter_map(|(_, receipt)| *receipt) {
+    /// Applies a message, and in the same transaction those that `more` gives meanwhile; each fails alone.
+    pub(super) fn messages(&mut self, first: Message, mut more: impl FnMut() -> Option<Message>) {
+        let mut batch = vec![first];
+        let mut done = self.some(&mut batch, &mut more);
+        loop {
+            self.vitals.counts().messages.add(done as u64);
+            for receipt in batch.drain(..done).filter_map(|(_, receipt)| receipt) {
                 self.parts.outbox.receipt(receipt);
             }
-            batch = rest;
+            if batch.is_empty() {
+                break;
+            }
+            // Taken one by one, fewer found room in the transaction.
+            done = self.some(&mut batch, || None);
         }
     }
 
     /// Applies the first messages in a transaction that is soon committed. Says how many are over.
-    fn some(&mut self, batch: &[(Incoming, Option<Receipt>)]) -> usize {
-        let mut done = self.try_some(batch, |tx, ctx, fx, message| apply::message(tx, ctx, fx, message));
+    fn some(&mut self, batch: &mut Vec<Message>, more: impl FnMut() -> Option<Message>) -> usize {
+        let mut done =
+            self.try_some(batch, more, |tx, ctx, fx, message| apply::message(tx, ctx, fx, message));
         if let Ok(Err(error)) = &done
             && !is_systemic(error)
         {
             // The store refused one of them, which is rare: all are undone, and taken again one by one.
-            done = self.try_some(batch, one);
+            done = self.try_some(batch, || None, one);
         }
         match done {
             Ok(Ok(taken)) => return taken,
@@ -142,19 +153,29 @@ impl Engine {
 
     fn try_some(
         &mut self,
-        batch: &[(Incoming, Option<Receipt>)],
+        batch: &mut Vec<Message>,
+        mut more: impl FnMut() -> Option<Message>,
         take: impl Fn(&mut Transaction<'_>, &mut Context<'_>, &mut Effects, &Incoming) -> rusqlite::Result<()>,
     ) -> Result<rusqlite::Result<usize>, StoreError> {
         self.transact(|tx, ctx, fx| {
             let started = Instant::now();
             let mut taken = 0;
-            for (message, _) in batch {
+            while let Some((message, _)) = batch.get(taken) {
                 take(tx, ctx, fx, message)?;
                 taken += 1;
+                // Within the time, as a pickup of which much was said takes long.
+                if fx.stale.len() >= STALE {
+                    apply::refresh(tx, fx)?;
+                }
                 if started.elapsed() >= TAKE {
                     break;
                 }
+                // While some are taken others come: the more share a commit, the fewer pages are written for each.
+                if taken == batch.len() {
+                    batch.extend(more());
+                }
             }
+            apply::refresh(tx, fx)?;
             Ok::<_, rusqlite::Error>(taken)
         })
     }
@@ -192,7 +213,7 @@ impl Engine {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::sql("begin"))?;
         let mut fx = Effects::default();
-        let mut ctx = Context { now, city, incarnation: store.incarnation, memory: &mut self.memory };
+        let mut ctx = Context::new(now, city, store.incarnation, &mut self.memory);
         let value = match f(&mut tx, &mut ctx, &mut fx) {
             Ok(value) => value,
             Err(error) => return Ok(Err(error)),
@@ -578,7 +599,9 @@ fn one(
     let mut own = Effects::default();
     let mark = ctx.memory.mark();
     let savepoint = tx.savepoint()?;
-    match apply::message(&savepoint, ctx, &mut own, message) {
+    let applied = apply::message(&savepoint, ctx, &mut own, message)
+        .and_then(|()| apply::refresh(&savepoint, &mut own));
+    match applied {
         Ok(()) => {
             savepoint.commit()?;
             fx.merge(own);
@@ -640,8 +663,10 @@ fn finish(
     fx: &mut Effects,
 ) -> rusqlite::Result<(Option<Incarnation>, Option<i64>)> {
     for terminal in &fx.heard {
-        tx.prepare_cached("UPDATE terminal SET last_heard_at = ?2 WHERE id = ?1")?
-            .execute(rusqlite::params![terminal.as_str(), sql::ms(now)])?;
+        // People are told minutes: within a second it is not written again.
+        let update = "UPDATE terminal SET last_heard_at = ?2
+            WHERE id = ?1 AND (last_heard_at IS NULL OR abs(?2 - last_heard_at) >= 1000)";
+        tx.prepare_cached(update)?.execute(rusqlite::params![terminal.as_str(), sql::ms(now)])?;
     }
     let drawn = if fx.lost {
         let drawn = Incarnation(Uuid::new_v4());
