@@ -1,7 +1,7 @@
 //! Durable acknowledged facts a second in the gateway, beside the same broker only relaying the same messages and
-//! SQLite only inserting the same rows in the same batches with the same durability.
+//! SQLite only writing the same rows in the same batches with the same durability.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use meguri_proto::{Ack, LogKind, Message as _, Topic};
+use meguri_proto::{Ack, Entry, LogKind, Message as _, Topic};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use tokio::sync::Semaphore;
@@ -58,30 +58,79 @@ pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     let disk = machine::fsync(&setting.dir)?;
     rows.push(Row::shown(GROUP, "the disk's fsync of 4 KiB (median)", disk.as_secs_f64() * 1e3, "ms"));
     for way in &WAYS {
-        let dir = setting.dir.join(way.entries.to_string());
-        rows.extend(one_way(&dir, way)?);
+        let mut best: Option<Figures> = None;
+        for run in 1..=RUNS {
+            let dir = setting.dir.join(format!("{}-{run}", way.entries));
+            let figures = one_way(&dir, way)?;
+            best = Some(best.map_or_else(|| figures.clone(), |best| best.or(&figures)));
+            std::fs::remove_dir_all(&dir)?;
+        }
+        rows.extend(best.map_or_else(Vec::new, |best| best.rows(way)));
     }
     Ok(rows)
 }
 
-fn one_way(dir: &Path, way: &Way) -> anyhow::Result<Vec<Row>> {
+/// How often each way is measured. The best of each figure counts, ours and the peers': whatever else the machine does can
+/// only slow one down.
+const RUNS: usize = 3;
+
+/// What one run came to, in facts a second.
+#[derive(Debug, Clone)]
+struct Figures {
+    rate: f64,
+    relayed: f64,
+    written: f64,
+    /// About the run with this rate.
+    about: String,
+}
+
+impl Figures {
+    fn or(&self, other: &Self) -> Self {
+        let better = if other.rate > self.rate { other } else { self };
+        Self {
+            rate: better.rate,
+            relayed: self.relayed.max(other.relayed),
+            written: self.written.max(other.written),
+            about: better.about.clone(),
+        }
+    }
+
+    fn rows(self, way: &Way) -> Vec<Row> {
+        let name = way.name;
+        let slower = self.relayed.min(self.written);
+        vec![
+            Row::at_least(GROUP, &format!("durable acknowledged, {name}"), self.rate, "facts/s", 20_000.0)
+                .beside(self.about),
+            Row::shown(GROUP, &format!("  its broker relaying the same, {name}"), self.relayed, "facts/s"),
+            Row::shown(GROUP, &format!("  SQLite writing the same rows, {name}"), self.written, "facts/s"),
+            Row::at_least(GROUP, "  share of the slower of both", self.rate / slower, "", 0.5),
+        ]
+    }
+}
+
+fn one_way(dir: &Path, way: &Way) -> anyhow::Result<Figures> {
     // As many pickups as a third of the facts: a fact, its correction, another fact.
     let each = way.publishes * way.entries;
     let stops = 100.min(each / 3 + 1);
     let mut stage = Stage::set(dir, Size { terminals: way.terminals, stops, days: each / 3 / stops + 1 })?;
     let before = dir.join("before");
     copy_folder(&stage.office.data(), &before)?;
-    let loads: Vec<Load> = stage
-        .seats
-        .iter()
-        .map(|seat| {
-            let mut book = Book::new(seat, each / 3 + 1)?;
-            let publishes = (0..way.publishes)
-                .map(|_| book.publish(way.entries).map(|payload| (book.seq, payload)))
-                .collect::<anyhow::Result<_>>()?;
-            Ok(Load { seat: seat.clone(), publishes })
-        })
-        .collect::<anyhow::Result<_>>()?;
+    // In turn, as crews tap beside each other: an entry's id tells when it was drawn.
+    let mut books: Vec<Book> =
+        stage.seats.iter().map(|seat| Book::new(seat, each / 3 + 1)).collect::<anyhow::Result<_>>()?;
+    let mut loads: Vec<Load> =
+        stage.seats.iter().map(|seat| Load { seat: seat.clone(), publishes: Vec::new() }).collect();
+    for _ in 0..way.publishes {
+        let mut parts: Vec<Vec<Entry>> = vec![Vec::new(); books.len()];
+        for _ in 0..way.entries {
+            for (book, part) in books.iter_mut().zip(&mut parts) {
+                part.push(book.entry()?);
+            }
+        }
+        for ((book, part), load) in books.iter().zip(parts).zip(&mut loads) {
+            load.publishes.push((book.seq, book.publish_of(part)?));
+        }
+    }
     let facts = way.terminals * each;
     let loads = Arc::new(loads);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -101,9 +150,7 @@ fn one_way(dir: &Path, way: &Way) -> anyhow::Result<Vec<Row>> {
 
     let relayed = runtime.block_on(relay(dir, &loads))?;
     let relayed = facts as f64 / relayed.as_secs_f64();
-    let inserted = facts as f64 / insert(&before, &stage.office.data())?.as_secs_f64();
-    let slower = relayed.min(inserted);
-    let name = way.name;
+    let written = facts as f64 / write(&before, &stage.office.data())?.as_secs_f64();
     let about = format!(
         "{} terminals, {facts} facts in {:.1} s; {:.0} facts a commit; {:.0} us CPU a fact; {memory:.0} MB",
         way.terminals,
@@ -111,13 +158,7 @@ fn one_way(dir: &Path, way: &Way) -> anyhow::Result<Vec<Row>> {
         facts as f64 / commits as f64,
         cpu * 1e6 / facts as f64,
     );
-    Ok(vec![
-        Row::at_least(GROUP, &format!("durable acknowledged, {name}"), rate, "facts/s", 20_000.0)
-            .beside(about),
-        Row::shown(GROUP, &format!("  its broker relaying the same, {name}"), relayed, "facts/s"),
-        Row::shown(GROUP, &format!("  SQLite inserting the same rows, {name}"), inserted, "facts/s"),
-        Row::at_least(GROUP, "  share of the slower of both", rate / slower, "", 0.5),
-    ])
+    Ok(Figures { rate, relayed, written, about })
 }
 
 /// Sends all of it to a running gateway as terminals do. How long it took until everything was acknowledged, and in
@@ -259,17 +300,26 @@ async fn relay(dir: &Path, loads: &Arc<Vec<Load>>) -> anyhow::Result<Duration> {
 struct Rows {
     /// Which commit it is of.
     commit: i64,
-    of: [Vec<Value>; 3],
+    /// Those that it adds.
+    added: [Vec<Value>; 3],
+    /// Those that it changes, once a commit: its pickup, by the columns of its verdict, and its log.
+    pickup: (i64, Vec<Value>),
+    log: (i64, Vec<Value>),
 }
 
 const TABLES: [&str; 3] = ["entry", "fact", "history"];
 
-/// Inserts the rows of `after` that `before` lacks into `before`, in the batches in which the gateway committed them.
-fn insert(before: &Path, after: &Path) -> anyhow::Result<Duration> {
+/// Writes the rows of `after` that `before` lacks into `before`, in the batches in which the gateway committed them, and
+/// beside them the rows that each batch changed.
+fn write(before: &Path, after: &Path) -> anyhow::Result<Duration> {
     let mut store = Connection::open(before.join("meguri.db"))?;
     store.pragma_update(None, "journal_mode", "WAL")?;
     store.pragma_update(None, "synchronous", "FULL")?;
     store.pragma_update(None, "foreign_keys", true)?;
+    // As the gateway's own connection.
+    store.pragma_update(None, "secure_delete", true)?;
+    store.pragma_update(None, "cache_size", -48 * 1024)?;
+    store.pragma_update(None, "wal_autocheckpoint", 16_000)?;
     let rows = {
         let from = Connection::open(after.join("meguri.db"))?;
         let mut columns = [0_usize; 3];
@@ -282,33 +332,55 @@ fn insert(before: &Path, after: &Path) -> anyhow::Result<Duration> {
         store.execute("INSERT INTO log SELECT * FROM after.log", [])?;
         store.execute("DETACH after", [])?;
         let mut select = from.prepare(
-            "SELECT fact.received_at, entry.*, fact.*, history.* FROM history JOIN fact ON fact.id = history.fact
+            "SELECT fact.received_at, fact.pickup, fact.log, iif(history.kind = 'undo', 'open', 'collected'), fact.id,
+                fact.terminal, fact.trusted_at, fact.received_at, entry.seq, entry.digest, entry.*, fact.*, history.*
+            FROM history JOIN fact ON fact.id = history.fact
             JOIN entry ON entry.log = fact.log AND entry.seq = fact.seq ORDER BY history.id",
         )?;
         let read = select.query_map([], |row| {
-            let mut at = 1;
-            let mut of = [const { Vec::new() }; 3];
-            for (values, count) in of.iter_mut().zip(columns) {
-                for column in at..at + count {
-                    values.push(row.get::<_, Value>(column)?);
-                }
+            let values = |from: usize, count: usize| -> rusqlite::Result<Vec<Value>> {
+                (from..from + count).map(|column| row.get(column)).collect()
+            };
+            let mut at = 10;
+            let mut added = [const { Vec::new() }; 3];
+            for (added, count) in added.iter_mut().zip(columns) {
+                *added = values(at, count)?;
                 at += count;
             }
-            Ok(Rows { commit: row.get(0)?, of })
+            Ok(Rows {
+                commit: row.get(0)?,
+                added,
+                pickup: (row.get(1)?, values(3, 5)?),
+                log: (row.get(2)?, values(8, 2)?),
+            })
         })?;
         read.collect::<Result<Vec<_>, _>>()?
     };
+    let inserts: Vec<String> = TABLES
+        .iter()
+        .zip(rows.first().map_or([0; 3], |row| row.added.each_ref().map(Vec::len)))
+        .map(|(table, columns)| format!("INSERT INTO {table} VALUES ({})", vec!["?"; columns].join(",")))
+        .collect();
     let started = Instant::now();
     let mut left = rows.as_slice();
     while let Some(first) = left.first() {
         let commit = left.iter().take_while(|row| row.commit == first.commit).count();
         let (batch, rest) = left.split_at(commit);
         let tx = store.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let (mut pickups, mut logs) = (BTreeMap::new(), BTreeMap::new());
         for row in batch {
-            for (table, values) in TABLES.iter().zip(&row.of) {
-                let marks = vec!["?"; values.len()].join(",");
-                let insert = format!("INSERT INTO {table} VALUES ({marks})");
-                tx.prepare_cached(&insert)?.execute(rusqlite::params_from_iter(values))?;
+            for (insert, values) in inserts.iter().zip(&row.added) {
+                tx.prepare_cached(insert)?.execute(rusqlite::params_from_iter(values))?;
+            }
+            pickups.insert(row.pickup.0, &row.pickup.1);
+            logs.insert(row.log.0, &row.log.1);
+        }
+        let pickup = "UPDATE pickup SET state = ?, by_fact = ?, by_terminal = ?, said_at = ?, received_at = ? WHERE id = ?";
+        let log = "UPDATE log SET held = ?, digest = ? WHERE id = ?";
+        for (update, changed) in [(pickup, pickups), (log, logs)] {
+            for (id, values) in changed {
+                let id = Value::from(id);
+                tx.prepare_cached(update)?.execute(rusqlite::params_from_iter(values.iter().chain([&id])))?;
             }
         }
         tx.commit()?;

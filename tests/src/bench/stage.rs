@@ -301,6 +301,14 @@ impl Book {
     /// As [`Book::entry`].
     pub fn publish(&mut self, count: usize) -> anyhow::Result<Vec<u8>> {
         let entries = (0..count).map(|_| self.entry()).collect::<anyhow::Result<_>>()?;
+        self.publish_of(entries)
+    }
+
+    /// These entries of it as one publish.
+    ///
+    /// # Errors
+    /// When they are too many for one.
+    pub fn publish_of(&self, entries: Vec<Entry>) -> anyhow::Result<Vec<u8>> {
         let publish =
             LogPublish { v: 1, epoch: self.epoch, entries, notes: std::collections::BTreeMap::new() };
         Ok(publish.encode()?)
