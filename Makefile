@@ -38,11 +38,12 @@ test:
 rmqtt-node:
 	cargo build --locked --manifest-path tests/rmqtt-node/Cargo.toml --target-dir target/rmqtt-node
 
-# An hour; MEGURI_SOAK=90 for 90 minutes, MEGURI_SOAK=2000000facts until so many are written. BROKER=mosquitto for the other one.
+# An hour, with release builds, as a city runs them; MEGURI_SOAK=90 for 90 minutes, MEGURI_SOAK=2000000facts until so many are written.
+# BROKER=mosquitto for the other one.
 soak:
 	@sh tests/prepare.sh $(BUILD) $(TESTS)
-	cargo build -p meguri-gateway --bin meguri-gateway
-	MEGURI_SOAK=$${MEGURI_SOAK:-60} cargo test -p meguri-tests --test soak -- --nocapture $(if $(filter mosquitto,$(BROKER)),on_mosquitto,on_the_embedded_broker)
+	cargo build --release -p meguri-gateway --bin meguri-gateway
+	MEGURI_SOAK=$${MEGURI_SOAK:-60} cargo test --release -p meguri-tests --test soak -- --nocapture $(if $(filter mosquitto,$(BROKER)),on_mosquitto,on_the_embedded_broker)
 
 # FLEET is its command line, like FLEET="stage --out rehearsal --terminals 20".
 fleet:

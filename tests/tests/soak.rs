@@ -76,8 +76,8 @@ impl Size {
             keep_alive: 15.0,
             join: 15.0,
         };
-        // An hour is a good million facts.
-        let (pace, an_hour) = (330.0, 1_000_000.0);
+        // What the crews are kept from by kills and cuts is missing in an hour.
+        let (pace, an_hour) = (500.0, 1_200_000.0);
         let (minutes, facts) = match asked.strip_suffix("facts") {
             Some(facts) => (None, facts.trim().parse().expect("MEGURI_SOAK=2000000facts")),
             None => {
