@@ -559,7 +559,16 @@ async fn sets_a_damaged_entry_aside_when_it_is_asked_for_twice() {
     assert!(!sitting.sees("壊れた記録を別に保管する"), "nothing is damaged");
     let trouble = Some(Trouble::new(TroubleKind::Unsendable, "entry 3 is damaged"));
     sitting.screen.show(Arc::new(View { trouble, ..view }));
+    // Where the finger is, a second tap takes it back.
+    let across = |label: &str| {
+        let element = sitting.find(label).unwrap();
+        let from = element.absolute_position().x;
+        (from, from + element.size().width)
+    };
+    let asked = across("壊れた記録を別に保管する");
     sitting.tap("壊れた記録を別に保管する").await;
+    assert_eq!(across("やめる"), asked);
+    assert!(across("連絡した。保管する").0 >= asked.1, "a double tap answers nothing");
     sitting.tap("やめる").await;
     sitting.tap("壊れた記録を別に保管する").await;
     assert_eq!(repairs.get(), 0, "not by one tap");
