@@ -10,12 +10,19 @@ if ! [ -x "$deny" ] || [ "$("$deny" --version)" != "cargo-deny $version" ]; then
     echo "cargo-deny $version を target/tools に入れます（数分） / installing it into target/tools (a few minutes)"
     cargo install --quiet --locked --root "$tools" --version "=$version" cargo-deny
 fi
-# Crates' archives are asked for only now, so that the check itself needs no network.
-cargo fetch --quiet --locked
-"$deny" --offline check --hide-inclusion-graph licenses bans sources
+# The workspace, and the node of a cluster that tests build.
+both="Cargo.toml tests/rmqtt-node/Cargo.toml"
+for manifest in $both; do
+    echo "$manifest"
+    # Crates' archives are asked for only now, so that the check itself needs no network.
+    cargo fetch --quiet --locked --manifest-path "$manifest"
+    "$deny" --offline --manifest-path "$manifest" check --config deny.toml --hide-inclusion-graph licenses bans sources
+done
 
 if "$deny" fetch db >target/advisories.log 2>&1; then
-    "$deny" check --disable-fetch --hide-inclusion-graph advisories
+    for manifest in $both; do
+        "$deny" --manifest-path "$manifest" check --config deny.toml --disable-fetch --hide-inclusion-graph advisories
+    done
 elif [ "${MEGURI_ADVISORIES:-}" = must ]; then
     cat target/advisories.log >&2
     echo "既知の脆弱性の一覧を取得できません / the list of known holes can't be had" >&2
