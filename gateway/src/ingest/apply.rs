@@ -332,7 +332,7 @@ fn keep(
     }
 }
 
-/// Whether the same entry of the same log was set aside before, whatever became of it there.
+/// Whether the same entry of the same terminal was set aside before, whatever became of it there.
 fn was_set_aside(
     conn: &Connection,
     terminal: &TerminalId,

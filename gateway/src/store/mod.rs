@@ -512,6 +512,21 @@ pub(crate) fn damaged_or(path: &Path, doing: &'static str, source: rusqlite::Err
     StoreError::Sql { doing, source }
 }
 
+/// Sets a connection up as the one that writes: what it commits is flushed to the disk.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn set_up_writing(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    // What is erased, or an old body of a list, leaves no bytes behind.
+    conn.pragma_update(None, "secure_delete", true)?;
+    conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // What a savepoint would undo is kept in memory, too, and not in a temporary file.
+    conn.pragma_update(None, "temp_store", "MEMORY")
+}
+
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let damaged = |source: rusqlite::Error| damaged_or(path, "be opened", source);
     let conn = Connection::open_with_flags(path, flags).map_err(damaged)?;
@@ -519,14 +534,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
         conn.busy_timeout(BUSY)?;
         conn.set_prepared_statement_cache_capacity(128);
         if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
-            conn.pragma_update(None, "journal_mode", "WAL")?;
-            conn.pragma_update(None, "synchronous", "FULL")?;
-            // What is erased, or an old body of a list, leaves no bytes behind.
-            conn.pragma_update(None, "secure_delete", true)?;
-            conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
-            conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-            // What a savepoint would undo is kept in memory, too, and not in a temporary file.
-            conn.pragma_update(None, "temp_store", "MEMORY")?;
+            set_up_writing(&conn)?;
         }
         conn.pragma_update(None, "foreign_keys", true)?;
         // Fails here, not later, where the file is no store.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use meguri_gateway::store::set_up_writing;
 use meguri_proto::{Ack, Entry, LogKind, Message as _, Topic};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -313,14 +314,10 @@ const TABLES: [&str; 3] = ["entry", "fact", "history"];
 /// beside them the rows that each batch changed.
 fn write(before: &Path, after: &Path) -> anyhow::Result<Duration> {
     let mut store = Connection::open(before.join("meguri.db"))?;
-    store.pragma_update(None, "journal_mode", "WAL")?;
-    store.pragma_update(None, "synchronous", "FULL")?;
-    store.pragma_update(None, "foreign_keys", true)?;
     // As the gateway's own connection.
-    store.pragma_update(None, "secure_delete", true)?;
-    store.pragma_update(None, "cache_size", -48 * 1024)?;
-    store.pragma_update(None, "wal_autocheckpoint", 16_000)?;
-    let rows = {
+    set_up_writing(&store)?;
+    store.pragma_update(None, "foreign_keys", true)?;
+    let (columns, rows) = {
         let from = Connection::open(after.join("meguri.db"))?;
         let mut columns = [0_usize; 3];
         for (count, table) in columns.iter_mut().zip(TABLES) {
@@ -354,11 +351,11 @@ fn write(before: &Path, after: &Path) -> anyhow::Result<Duration> {
                 log: (row.get(2)?, values(8, 2)?),
             })
         })?;
-        read.collect::<Result<Vec<_>, _>>()?
+        (columns, read.collect::<Result<Vec<_>, _>>()?)
     };
     let inserts: Vec<String> = TABLES
         .iter()
-        .zip(rows.first().map_or([0; 3], |row| row.added.each_ref().map(Vec::len)))
+        .zip(columns)
         .map(|(table, columns)| format!("INSERT INTO {table} VALUES ({})", vec!["?"; columns].join(",")))
         .collect();
     let started = Instant::now();
