@@ -339,7 +339,7 @@ impl Default for Mqtt {
 
 impl Default for Ingest {
     fn default() -> Self {
-        Self { batch: 1_024, window: 1_024, readers: 4 }
+        Self { batch: 1_024, window: 4_096, readers: 4 }
     }
 }
 

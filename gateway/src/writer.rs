@@ -6,6 +6,8 @@
 
 mod engine;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as sync;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -106,13 +108,17 @@ impl Writer {
         let (work, inbox) = mpsc::channel(room);
         let checkpoints = parts.store.checkpoints().map_err(std::io::Error::other)?;
         let (writing, over) = sync::channel::<()>();
+        let due = Arc::new(AtomicBool::new(false));
+        let asking = due.clone();
         let copying = std::thread::Builder::new().name("checkpoints".into()).spawn(move || {
             while over.recv_timeout(CHECKPOINT) == Err(sync::RecvTimeoutError::Timeout) {
-                checkpoints.copy();
+                if checkpoints.copy() {
+                    asking.store(true, Ordering::Relaxed);
+                }
             }
         })?;
         let vitals = Vitals::new();
-        let engine = Engine::new(parts, vitals.clone());
+        let engine = Engine::new(parts, vitals.clone(), due);
         let of_thread = Ended(vitals.clone());
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
             let _ended = of_thread;
@@ -270,6 +276,7 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Work>) -> Result<Engine, St
             }
             Work::Stop => break,
         }
+        engine.checkpoint();
         // However many messages come, lists get their turn.
         engine.step();
         if let Some(damaged) = engine.damaged() {

@@ -648,17 +648,20 @@ async fn lists_of_a_terminal_that_is_bound_anew_lapse() {
 #[tokio::test]
 async fn a_blocked_terminal_is_not_listened_to() {
     let mut bench = Bench::new().await;
+    let mut log = Log::new();
+    // It speaks before, and is known.
+    log.write(&collected(1));
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
     let blocked = bench
         .writer
         .run_job(|tx, touched| terminals::block(tx, touched, Timestamp::UNIX_EPOCH, &id("t-1"), true));
     assert!(blocked.await.unwrap().unwrap());
-    let mut log = Log::new();
-    log.write(&collected(1));
-    bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
+    log.write(&collected(2));
+    bench.up("t-1", UpTopic::Fact, log.publish(2, 2));
     bench.up("t-1", UpTopic::Hello, hello(&[log.held()], Vec::new(), None, 1).encode().unwrap());
-    bench.quiet().await;
+    bench.settled().await;
     assert_eq!(bench.count("SELECT count(*) FROM aside WHERE problem LIKE '%blocked%'").await, 2);
-    assert_eq!(bench.count("SELECT count(*) FROM entry").await, 0);
+    assert_eq!(bench.count("SELECT count(*) FROM entry").await, 1);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 use super::{Credential, Login};
 
 /// Publishes that may stand unacknowledged to one client; the office's own window asks for fewer or as many.
-const INFLIGHT: NonZeroU16 = NonZeroU16::MIN.saturating_add(1_023);
+const INFLIGHT: NonZeroU16 = NonZeroU16::MIN.saturating_add(4_095);
 /// Messages that may wait for one client. What is more is dropped; hello repairs it.
 const QUEUE: usize = 8_192;
 /// Longer ones are no terminal's.

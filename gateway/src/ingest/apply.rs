@@ -71,16 +71,18 @@ pub fn message(
         _ => return aside(ctx, fx, "unknown topic"),
     };
     let Some(terminal) = whose.as_ref() else { return aside(ctx, fx, "unknown topic") };
-    let known: Option<Option<i64>> = conn
-        .prepare_cached("SELECT blocked_at FROM terminal WHERE id = ?1")?
-        .query_row([terminal.as_str()], |row| row.get(0))
-        .optional()?;
-    match known {
-        None => return aside(ctx, fx, UNKNOWN_TERMINAL),
-        // What a broker retained of a blocked terminal says nothing.
-        Some(Some(_)) if up == UpTopic::Presence => return Ok(()),
-        Some(Some(_)) => return aside(ctx, fx, BLOCKED),
-        Some(None) => {}
+    if !ctx.memory.lets_speak(terminal) {
+        let known: Option<Option<i64>> = conn
+            .prepare_cached("SELECT blocked_at FROM terminal WHERE id = ?1")?
+            .query_row([terminal.as_str()], |row| row.get(0))
+            .optional()?;
+        match known {
+            None => return aside(ctx, fx, UNKNOWN_TERMINAL),
+            // What a broker retained of a blocked terminal says nothing.
+            Some(Some(_)) if up == UpTopic::Presence => return Ok(()),
+            Some(Some(_)) => return aside(ctx, fx, BLOCKED),
+            Some(None) => ctx.memory.let_speak(terminal),
+        }
     }
     let read: Result<(), WireError> = match up {
         UpTopic::Hello => match Hello::decode(payload) {
@@ -153,7 +155,7 @@ fn names_too_many(conn: &Connection, terminal: &TerminalId, says: &Hello) -> rus
 /// One epoch's row; made at first contact.
 fn log_row(
     conn: &Connection,
-    ctx: &Context<'_>,
+    ctx: &mut Context<'_>,
     fx: &mut Effects,
     terminal: &TerminalId,
     log: LogKind,
@@ -185,6 +187,7 @@ fn log_row(
             WHERE terminal = ?1 AND kind = ?2 AND held = 0 ORDER BY id DESC LIMIT ?3)",
     )?
     .execute(params![whose, kind, EMPTY_EPOCHS])?;
+    ctx.memory.forget_logs(terminal);
     Ok((row, Held::NOTHING))
 }
 
@@ -206,7 +209,10 @@ fn publish(
     topic: &str,
     publish: &LogPublish,
 ) -> rusqlite::Result<()> {
-    let (log, mut held) = log_row(conn, ctx, fx, terminal, kind, publish.epoch)?;
+    let (log, mut held) = match ctx.memory.log(terminal, (kind, publish.epoch)) {
+        Some(known) => known,
+        None => log_row(conn, ctx, fx, terminal, kind, publish.epoch)?,
+    };
     let (mut took, mut known, mut whole) = (false, false, true);
     fx.heard.insert(terminal.clone());
     for entry in &publish.entries {
@@ -232,6 +238,7 @@ fn publish(
     }
     if took {
         hold(conn, log, held)?;
+        ctx.memory.holds(terminal, (kind, publish.epoch), log, held);
     }
     if took || known {
         notes(conn, ctx, fx, terminal, topic, log, publish, whole)?;
@@ -570,6 +577,8 @@ fn hello(
     says: Hello,
 ) -> rusqlite::Result<()> {
     fx.heard.insert(terminal.clone());
+    // A hello may make rows, drop others and move what is held past a hole.
+    ctx.memory.forget_logs(terminal);
     let same_office = says.incarnation == Some(ctx.incarnation);
     let mut answer = Answer { terminal: terminal.clone(), nonce: says.nonce, held: Vec::new() };
     for kind in LogKind::ALL {

@@ -55,7 +55,13 @@ pub struct Memory {
     boots: HashMap<TerminalId, VecDeque<BootId>>,
     /// What stood there before each change that is not committed yet.
     before: Vec<(TerminalId, Option<VecDeque<BootId>>)>,
+    /// The terminals that are let speak, and what of their logs the store is known to hold, by its rows. It holds as long
+    /// as only messages change the store: whatever else does, and whatever is undone, has it forgotten.
+    logs: HashMap<TerminalId, HashMap<(LogKind, Epoch), (i64, Held)>>,
 }
+
+/// Of how many logs of one terminal the state is remembered: it speaks in two.
+const REMEMBERED_LOGS: usize = 8;
 
 impl Memory {
     /// Where the memory stands in its transaction, for [`Memory::back_to`].
@@ -66,6 +72,7 @@ impl Memory {
 
     /// Undoes what was noted since the mark; since the transaction's beginning with 0.
     pub fn back_to(&mut self, mark: usize) {
+        self.forget();
         for (terminal, boots) in self.before.drain(mark.min(self.before.len())..).rev() {
             match boots {
                 Some(boots) => self.boots.insert(terminal, boots),
@@ -77,6 +84,42 @@ impl Memory {
     /// Keeps what was noted: it is committed.
     pub fn keep(&mut self) {
         self.before.clear();
+    }
+
+    /// Forgets what the store is known to say of terminals and logs: somebody else may have changed it.
+    pub fn forget(&mut self) {
+        self.logs.clear();
+    }
+
+    /// Whether a terminal is known to be let speak.
+    fn lets_speak(&self, terminal: &TerminalId) -> bool {
+        self.logs.contains_key(terminal)
+    }
+
+    /// Notes that a terminal is let speak.
+    fn let_speak(&mut self, terminal: &TerminalId) {
+        self.logs.entry(terminal.clone()).or_default();
+    }
+
+    /// The row of a log, and what is held of it.
+    fn log(&self, terminal: &TerminalId, log: (LogKind, Epoch)) -> Option<(i64, Held)> {
+        self.logs.get(terminal)?.get(&log).copied()
+    }
+
+    /// Notes what is held of a log by now.
+    fn holds(&mut self, terminal: &TerminalId, log: (LogKind, Epoch), row: i64, held: Held) {
+        let logs = self.logs.entry(terminal.clone()).or_default();
+        if logs.len() >= REMEMBERED_LOGS && !logs.contains_key(&log) {
+            logs.clear();
+        }
+        logs.insert(log, (row, held));
+    }
+
+    /// Forgets what is held of a terminal's logs.
+    fn forget_logs(&mut self, terminal: &TerminalId) {
+        if let Some(logs) = self.logs.get_mut(terminal) {
+            logs.clear();
+        }
     }
 
     /// Notes a boot; says whether two devices alternate (A, B, A).

@@ -37,9 +37,12 @@ pub(crate) const BUSY: Duration = Duration::from_secs(10);
 /// Memory that the writing connection keeps pages in, in KiB. With SQLite's own 2 MB every fact would read the pages
 /// of its indices from the file again.
 const CACHE_KIB: i64 = 48 * 1024;
-/// Pages in the write-ahead log (4 KiB each) from which a commit itself copies them into the store. [`Checkpoints`]
-/// has copied most of them by then, so that no acknowledgement waits for it.
+/// Pages in the write-ahead log (4 KiB each) from which it is to be written from its beginning again. Once the last of
+/// them are copied into the store, that is; where [`Checkpoints`] is at work it has the writer do that between commits,
+/// else a commit does it itself.
 const CHECKPOINT_PAGES: i64 = 16_000;
+/// From so many pages a commit of the writer does it all the same, should [`Checkpoints`] have failed.
+const TOO_MANY_PAGES: i64 = 4 * CHECKPOINT_PAGES;
 
 /// Only ever added to.
 const STEPS: &[M<'static>] = &[
@@ -187,12 +190,20 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Copies what is there, without making anybody wait.
-    pub fn copy(&self) {
-        let copied = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        if let Err(error) = copied {
-            // The writer's own commits do it where this can't.
-            tracing::debug!(code = ?error.sqlite_error_code(), "the write-ahead log was not copied");
+    /// Copies what is there, without making anybody wait. Says whether the log is long: the writer, between two commits,
+    /// is to copy the last of it, which were written meanwhile.
+    #[must_use]
+    pub fn copy(&self) -> bool {
+        let passive =
+            || self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1));
+        // A long one a second time, so that few are left.
+        let pages = passive().and_then(|pages| if pages < CHECKPOINT_PAGES { Ok(pages) } else { passive() });
+        match pages {
+            Ok(pages) => pages >= CHECKPOINT_PAGES,
+            Err(error) => {
+                tracing::debug!(code = ?error.sqlite_error_code(), "the write-ahead log was not copied");
+                false
+            }
         }
     }
 }
@@ -257,6 +268,9 @@ impl Store {
     /// # Errors
     /// When the store can't be opened a second time.
     pub fn checkpoints(&self) -> Result<Checkpoints, StoreError> {
+        self.conn
+            .pragma_update(None, "wal_autocheckpoint", TOO_MANY_PAGES)
+            .map_err(StoreError::sql("be set up"))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Ok(Checkpoints { conn: connect(&self.dir.join(STORE_FILE), flags)? })
     }

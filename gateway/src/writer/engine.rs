@@ -1,6 +1,8 @@
 //! What the writer's thread does: transactions, what follows their commit, and lists in small steps.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
@@ -39,6 +41,8 @@ type Message = (Incoming, Option<Receipt>);
 pub(super) struct Engine {
     parts: Parts,
     vitals: Vitals,
+    /// Set by the thread of checkpoints, for [`Engine::checkpoint`].
+    checkpoint_due: Arc<AtomicBool>,
     memory: Memory,
     /// Whether this run has found its store to be a copy. A store is put back while no office runs, so a
     /// second finding is a terminal's error, and must not set all others talking.
@@ -66,10 +70,11 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(parts: Parts, vitals: Vitals) -> Self {
+    pub(super) fn new(parts: Parts, vitals: Vitals, checkpoint_due: Arc<AtomicBool>) -> Self {
         Self {
             parts,
             vitals,
+            checkpoint_due,
             memory: Memory::default(),
             found_a_copy: false,
             asked: HashMap::new(),
@@ -157,7 +162,7 @@ impl Engine {
         mut more: impl FnMut() -> Option<Message>,
         take: impl Fn(&mut Transaction<'_>, &mut Context<'_>, &mut Effects, &Incoming) -> rusqlite::Result<()>,
     ) -> Result<rusqlite::Result<usize>, StoreError> {
-        self.transact(|tx, ctx, fx| {
+        self.take(|tx, ctx, fx| {
             let started = Instant::now();
             let mut taken = 0;
             while let Some((message, _)) = batch.get(taken) {
@@ -186,9 +191,22 @@ impl Engine {
         &mut self,
         f: impl FnOnce(&mut Transaction<'_>, &mut Context<'_>, &mut Effects) -> Result<T, E>,
     ) -> Result<Result<T, E>, StoreError> {
+        // It may change what messages go by.
+        self.memory.forget();
+        let done = self.take(f);
+        self.memory.forget();
+        done
+    }
+
+    /// As [`Engine::transact`], for messages.
+    fn take<T, E>(
+        &mut self,
+        f: impl FnOnce(&mut Transaction<'_>, &mut Context<'_>, &mut Effects) -> Result<T, E>,
+    ) -> Result<Result<T, E>, StoreError> {
         let done = self.attempt(f);
-        // Nothing where it was committed.
-        self.memory.back_to(0);
+        if !matches!(done, Ok(Ok(_))) {
+            self.memory.back_to(0);
+        }
         if let Err(error) = &done {
             self.vitals.failed("write", &plain(error));
             if let StoreError::Sql { source, .. } = error
@@ -480,6 +498,18 @@ impl Engine {
             Ok(false) => self.log_to_empty = false,
             Ok(true) => tracing::debug!("the write-ahead log is being read; it is emptied later"),
             Err(error) => self.failed("empty its write-ahead log", error),
+        }
+    }
+
+    /// Copies the last pages of the write-ahead log, where the thread of checkpoints asks for it: whatever follows is
+    /// written from the log's beginning again. What was committed is acknowledged by then.
+    pub(super) fn checkpoint(&mut self) {
+        if !self.checkpoint_due.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let copied = self.parts.store.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = copied {
+            self.failed("copy its write-ahead log", error);
         }
     }
 

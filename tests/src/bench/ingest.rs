@@ -26,7 +26,7 @@ const GROUP: &str = "ingest";
 /// Publishes of one terminal that stand unanswered at most.
 const UNANSWERED: usize = meguri_proto::limits::UNANSWERED_PUBLISHES;
 /// The office's own window.
-const WINDOW: u16 = 1_024;
+const WINDOW: u16 = 4_096;
 
 /// How facts come.
 struct Way {
@@ -38,7 +38,7 @@ struct Way {
 
 /// As crews work, every tap by itself; and as terminals drain what waited, as many entries a publish as it takes.
 const WAYS: [Way; 2] = [
-    Way { name: "1 entry a publish", terminals: 200, publishes: 400, entries: 1 },
+    Way { name: "1 entry a publish", terminals: 800, publishes: 100, entries: 1 },
     Way { name: "256 entries a publish (a drain)", terminals: 40, publishes: 24, entries: 256 },
 ];
 
