@@ -8,6 +8,7 @@
 //! read, refuses fields it does not know, and has a golden file under `proto/tests/golden`.
 
 pub mod clock;
+pub mod enrol;
 mod fact;
 mod hello;
 mod id;
