@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod broker;
 pub mod catalogue;
+pub mod ca;
 pub mod changes;
 pub mod cli;
 pub mod config;
