@@ -21,7 +21,8 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 pub use meguri_core::Recorded;
 
 use crate::clock::{BootClock, device_start};
-use crate::link::{Link, LinkEvent};
+use crate::identity::Identity;
+use crate::link::{Credentials, Link, LinkEvent};
 use crate::store::{Store, StoreError};
 
 /// Version of this program, as the office sees it.
@@ -40,6 +41,9 @@ pub enum StartError {
     /// The secret can't be read.
     #[error("can't read this terminal's secret: {0}")]
     Secret(#[source] meguri_config::ConfigError),
+    /// Key or certificate can't be read.
+    #[error("can't read this terminal's certificate: {0}")]
+    Identity(#[from] crate::identity::IdentityError),
     /// The store can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -137,7 +141,10 @@ impl Fronts {
 }
 
 fn assemble(settings: Terminal, data: &Path, clock: Clock) -> Result<(Parts, Fronts), StartError> {
-    let secret = settings.secret().map_err(StartError::Secret)?;
+    let credentials = match &settings.broker.identity {
+        Some(folder) => Credentials::Identity(Arc::new(Mutex::new(Identity::open(folder)?))),
+        None => Credentials::Secret(settings.secret().map_err(StartError::Secret)?),
+    };
     let (store, kept) = Store::open(data, &settings.city, &settings.terminal)?;
     let mut clock = BootClock::start(clock);
     let core_settings =
@@ -147,7 +154,7 @@ fn assemble(settings: Terminal, data: &Path, clock: Clock) -> Result<(Parts, Fro
     let (link_events, from_link) = mpsc::channel(MESSAGES);
     let (show, view) = watch::channel(Arc::new(core.view()));
     let stop = Arc::new(Notify::new());
-    let link = Link::new(settings, secret, core.presence(false), link_events);
+    let link = Link::new(settings, credentials, core.presence(false), link_events);
     let body = Body {
         core,
         store: Arc::new(Mutex::new(store)),
@@ -294,6 +301,7 @@ impl Body {
                     if !self.link.is_current(number) {
                         continue;
                     }
+                    self.link.note(&event);
                     if let Event::Disconnected(why) = &event {
                         tracing::info!(?why, "line lost");
                         self.link.disconnect();
@@ -309,6 +317,7 @@ impl Body {
             };
             let effects = self.step(event);
             self.perform(effects).await;
+            self.link.look(self.core.believes());
         }
         let offline = self.core.presence(false);
         self.link.leave(offline).await;

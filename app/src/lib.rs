@@ -4,7 +4,10 @@
 pub mod body;
 mod clock;
 pub mod console;
+pub mod enrol;
+pub mod identity;
 mod link;
+pub mod office;
 
 #[cfg(feature = "screen")]
 pub mod screen;

@@ -4,12 +4,14 @@
 //! library could not send is dropped: the log and the hello repair it, so nothing may linger in a
 //! queue of another connection.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use meguri_config::terminal::{Terminal, seconds};
 use meguri_core::{Event, Why};
 use meguri_proto::{Topic, UpTopic, limits};
-use rumqttc::NetworkOptions;
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     ConnectReturnCode, DisconnectReasonCode, LastWill, Packet, SubscribeReasonCode,
@@ -19,6 +21,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::enrol;
+use crate::identity::{Identity, IdentityError};
+use crate::office::Dates;
+
 /// How long a leaving terminal waits for its good-bye to be sent.
 const LEAVE: Duration = Duration::from_secs(2);
 /// More can't stand unsent: both logs' windows, a hello and a few small things.
@@ -27,25 +33,109 @@ const QUEUE: usize = 64;
 /// An event of the connection with this number; older ones count no more.
 pub(crate) type LinkEvent = (u64, Event);
 
+/// How long after a renewal that failed the next one is tried.
+const RENEW_AGAIN: Duration = Duration::from_secs(60 * 60);
+
+/// By what the terminal comes in.
+#[derive(Debug)]
+pub(crate) enum Credentials {
+    /// A secret, on a line that is not encrypted.
+    Secret(String),
+    /// A certificate, over TLS.
+    Identity(Arc<Mutex<Identity>>),
+}
+
 /// The line to the broker.
 #[derive(Debug)]
 pub(crate) struct Link {
     settings: Terminal,
-    secret: String,
+    credentials: Credentials,
+    dates: Dates,
+    /// Whether this connection is by the next certificate.
+    by_next: bool,
+    /// The next certificate was refused: the one before has its turn.
+    next_refused: bool,
+    /// A renewal under way, or when one may be tried again.
+    renewing: Option<JoinHandle<()>>,
+    renew_from: Instant,
     will: Vec<u8>,
     events: mpsc::Sender<LinkEvent>,
     number: u64,
-    connection: Option<(AsyncClient, JoinHandle<()>)>,
+    /// Without a client where none could be made.
+    connection: Option<(Option<AsyncClient>, JoinHandle<()>)>,
 }
 
 impl Link {
     pub(crate) fn new(
         settings: Terminal,
-        secret: String,
+        credentials: Credentials,
         will: Vec<u8>,
         events: mpsc::Sender<LinkEvent>,
     ) -> Self {
-        Self { settings, secret, will, events, number: 0, connection: None }
+        Self {
+            settings,
+            credentials,
+            dates: Dates::default(),
+            by_next: false,
+            next_refused: false,
+            renewing: None,
+            renew_from: Instant::now(),
+            will,
+            events,
+            number: 0,
+            connection: None,
+        }
+    }
+
+    /// Notes what became of the connection: a certificate that was taken stays, one that was refused makes room for the
+    /// one before.
+    pub(crate) fn note(&mut self, event: &Event) {
+        let Credentials::Identity(identity) = &self.credentials else { return };
+        match event {
+            Event::Connected if self.by_next => {
+                self.by_next = false;
+                let done = identity.lock().unwrap_or_else(PoisonError::into_inner).came_in();
+                match done {
+                    Ok(()) => tracing::info!("came in by the new certificate"),
+                    // Both stay on the disk, and the next connection tries again.
+                    Err(error) => tracing::error!(%error, "the new certificate is taken, but can't be kept as the one in use"),
+                }
+            }
+            Event::Disconnected(_) => self.next_refused = std::mem::take(&mut self.by_next),
+            _ => {}
+        }
+    }
+
+    /// Looks at the time that is believed: whether the certificate is to be renewed. A renewal works beside the line.
+    pub(crate) fn look(&mut self, now: Timestamp) {
+        let Credentials::Identity(identity) = &self.credentials else { return };
+        self.dates.believe(now);
+        if self.renewing.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.renewing = None;
+        }
+        let due = || identity.lock().unwrap_or_else(PoisonError::into_inner).is_due(now);
+        let (Some(office), None, true) = (&self.settings.broker.office, &self.renewing, self.connection.is_some())
+        else {
+            return;
+        };
+        if Instant::now() < self.renew_from || !due() {
+            return;
+        }
+        self.renew_from = Instant::now() + RENEW_AGAIN;
+        let (identity, terminal, office) =
+            (Arc::clone(identity), self.settings.terminal.clone(), office.clone());
+        let (dates, events, number) = (self.dates.clone(), self.events.clone(), self.number);
+        self.renewing = Some(tokio::spawn(async move {
+            match enrol::renew(&identity, &terminal, &office, &dates).await {
+                Ok(()) => {
+                    tracing::info!("the certificate is renewed");
+                    let change = Event::Disconnected(Why::Lost("to come in by the new certificate".to_owned()));
+                    // Nobody listens any more when the terminal stops.
+                    let _stopping = events.send((number, change)).await;
+                }
+                Err(error) => tracing::warn!(%error, "the certificate is not renewed; it is tried again"),
+            }
+        }));
     }
 
     /// Whether an event is of the connection that counts.
@@ -57,7 +147,18 @@ impl Link {
     pub(crate) fn connect(&mut self) {
         self.disconnect();
         self.number += 1;
-        let (client, eventloop) = AsyncClient::new(self.options(), QUEUE);
+        let options = match self.options() {
+            Ok(options) => options,
+            Err(error) => {
+                let lost = (self.number, Event::Disconnected(Why::Refused(error.to_string())));
+                let events = self.events.clone();
+                // It counts as a connection, so that what is said of it is heard.
+                let told = tokio::spawn(async move { drop(events.send(lost).await) });
+                self.connection = Some((None, told));
+                return;
+            }
+        };
+        let (client, eventloop) = AsyncClient::new(options, QUEUE);
         let connection = Connection {
             client: client.clone(),
             filter: Topic::terminal_filter(&self.settings.city, &self.settings.terminal),
@@ -67,7 +168,7 @@ impl Link {
             number: self.number,
             events: self.events.clone(),
         };
-        self.connection = Some((client, tokio::spawn(connection.run(eventloop))));
+        self.connection = Some((Some(client), tokio::spawn(connection.run(eventloop))));
     }
 
     /// Drops the connection without a word, so that its last will is told.
@@ -79,7 +180,7 @@ impl Link {
 
     /// Publishes below this terminal's `up/`, or drops it where that can't be at once.
     pub(crate) fn publish(&self, topic: UpTopic, payload: Vec<u8>) {
-        let Some((client, _)) = &self.connection else { return };
+        let Some((Some(client), _)) = &self.connection else { return };
         let qos = if topic == UpTopic::Position { QoS::AtMostOnce } else { QoS::AtLeastOnce };
         let retain = topic == UpTopic::Presence;
         if client.try_publish(self.topic(topic), qos, retain, payload).is_err() {
@@ -90,7 +191,7 @@ impl Link {
     /// Says good-bye and closes the connection in good order.
     pub(crate) async fn leave(&mut self, offline: Vec<u8>) {
         self.publish(UpTopic::Presence, offline);
-        let Some((client, task)) = self.connection.take() else { return };
+        let Some((Some(client), task)) = self.connection.take() else { return };
         let abort = task.abort_handle();
         if client.try_disconnect().is_err() || timeout(LEAVE, task).await.is_err() {
             abort.abort();
@@ -101,7 +202,16 @@ impl Link {
         Topic::up(self.settings.city.clone(), self.settings.terminal.clone(), topic).to_string()
     }
 
-    fn options(&self) -> MqttOptions {
+    fn options(&mut self) -> Result<MqttOptions, IdentityError> {
+        let (secret, tls) = match &self.credentials {
+            Credentials::Secret(secret) => (secret.clone(), None),
+            Credentials::Identity(identity) => {
+                let identity = identity.lock().unwrap_or_else(PoisonError::into_inner);
+                // The next one first; where it was refused, the one before, and then the next again.
+                self.by_next = identity.has_next() && !(self.next_refused && identity.has_current());
+                (String::new(), Some(identity.client(self.by_next, &self.dates)?))
+            }
+        };
         let (broker, name) = (&self.settings.broker, self.settings.terminal.as_str());
         let mut options = MqttOptions::new(name, &broker.host, broker.port);
         let will =
@@ -110,7 +220,7 @@ impl Link {
         network.set_tcp_nodelay(true);
         options
             .set_keep_alive(seconds(self.settings.timers.keep_alive))
-            .set_credentials(name, &self.secret)
+            .set_credentials(name, secret)
             .set_clean_start(true)
             .set_session_expiry_interval(Some(0))
             .set_max_packet_size(u32::try_from(limits::PACKET_BYTES).ok())
@@ -118,8 +228,11 @@ impl Link {
             .set_outgoing_inflight_upper_limit(QUEUE as u16)
             .set_last_will(will)
             .set_network_options(network);
+        if let Some(tls) = tls {
+            options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
+        }
         options.set_connection_timeout(10);
-        options
+        Ok(options)
     }
 }
 

@@ -49,8 +49,17 @@ pub struct Broker {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// File that holds the terminal's secret, relative to the settings' folder. The user name is the terminal's name.
-    pub secret_file: PathBuf,
+    /// File that holds the terminal's secret, relative to the settings' folder. The user name is the terminal's name. Only
+    /// for an office on this machine: the line is not encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+    /// Instead of a secret: the folder with the terminal's key and certificates, relative to the settings' folder. The line
+    /// is TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<PathBuf>,
+    /// Where the terminal renews its certificate, as `https://host:port`; beside `identity`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub office: Option<String>,
 }
 
 /// The screen.
@@ -169,14 +178,17 @@ fn all_reasons() -> Vec<ReasonSetting> {
 }
 
 impl Terminal {
-    /// Reads and checks settings; a relative `secret_file` becomes one beside the settings.
+    /// Reads and checks settings; a relative `secret_file` or `identity` becomes one beside the settings.
     ///
     /// # Errors
     /// When the file can't be read, has an unknown field or a value outside its bounds.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let mut terminal: Self = read(path, Self::check)?;
         if let Some(folder) = path.parent() {
-            terminal.broker.secret_file = folder.join(&terminal.broker.secret_file);
+            let Broker { secret_file, identity, .. } = &mut terminal.broker;
+            for path in [secret_file, identity].into_iter().flatten() {
+                *path = folder.join(&path);
+            }
         }
         Ok(terminal)
     }
@@ -192,9 +204,12 @@ impl Terminal {
     /// The secret, read from its file.
     ///
     /// # Errors
-    /// When the file can't be read or is empty.
+    /// When the settings name none, or the file can't be read or is empty.
     pub fn secret(&self) -> Result<String, ConfigError> {
-        let path = &self.broker.secret_file;
+        let Some(path) = &self.broker.secret_file else {
+            let (field, problem) = ("broker.secret_file".into(), "is not set: this terminal has no secret".into());
+            return Err(ConfigError::Value { path: PathBuf::from("terminal.toml"), field, problem });
+        };
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
         let secret = text.trim();
@@ -239,6 +254,23 @@ impl Terminal {
         }
         if self.broker.port == 0 {
             return Err(Wrong::new("broker.port", "is 0, expected 1 to 65535"));
+        }
+        let Broker { secret_file, identity, office, .. } = &self.broker;
+        match (secret_file, identity) {
+            (Some(_), None) | (None, Some(_)) => {}
+            (None, None) => {
+                let problem = "is missing, expected it, or secret_file for an office on this machine";
+                return Err(Wrong::new("broker.identity", problem));
+            }
+            (Some(_), Some(_)) => {
+                return Err(Wrong::new("broker.secret_file", "stands beside identity, expected one of both"));
+            }
+        }
+        if office.is_some() != identity.is_some() {
+            return Err(Wrong::new("broker.office", "belongs to identity: expected both or none"));
+        }
+        if office.as_ref().is_some_and(|office| !office.starts_with("https://")) {
+            return Err(Wrong::new("broker.office", "expected https://host:port"));
         }
         if self.reason.is_empty() {
             return Err(Wrong::new("reason", "is empty, expected at least one"));

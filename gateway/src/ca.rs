@@ -86,7 +86,7 @@ fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CaError {
 }
 
 /// Where a certificate and its key lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Files {
     /// The certificate, and what leads from it to an authority, as PEM.
     pub certificate: PathBuf,
@@ -143,6 +143,12 @@ impl Authority {
         let issuer =
             Issuer::from_ca_cert_pem(&pem, pair).map_err(content(&certificate, "certificate"))?;
         Ok(Self { folder, pem, issuer })
+    }
+
+    /// Where its certificate lies, as PEM.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.folder.join(AUTHORITY)
     }
 
     /// Its certificate, as PEM.

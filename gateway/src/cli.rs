@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use clap::{Args, Parser, Subcommand};
 use meguri_config::{City, Terminal};
+use meguri_proto::enrol::Code;
 use meguri_proto::{CityId, Digest, TerminalId, VehicleId};
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
 
 use crate::catalogue;
 use crate::config::Settings;
@@ -138,6 +141,8 @@ enum TerminalCommand {
     Add(Add),
     /// Draws a terminal another secret: the one before is not taken any more, and whoever came in with it is out at once.
     Secret(Renew),
+    /// Draws a code by which a tablet becomes this terminal: the crew types or scans it once. Needs TLS (tls.names).
+    Enrol(Enrol),
     /// Binds a terminal to another vehicle; to one of another contract, with new settings.
     Bind {
         /// The terminal.
@@ -165,6 +170,18 @@ enum TerminalCommand {
         /// The terminal.
         terminal: TerminalId,
     },
+}
+
+#[derive(Debug, Args)]
+struct Enrol {
+    /// The terminal.
+    terminal: TerminalId,
+    /// Minutes for which the code holds; else tls.code_minutes.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_440))]
+    minutes: Option<u16>,
+    /// As JSON, without a picture.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -518,6 +535,7 @@ fn terminal(settings: &Settings, command: TerminalCommand, out: &mut impl Write)
                 secret_sha256,
             })?;
         }
+        TerminalCommand::Enrol(asked) => enrol(settings, asked, out)?,
         TerminalCommand::Bind { terminal, vehicle, out: folder } => {
             bind(settings, folder.as_deref(), out, terminal, vehicle)?;
         }
@@ -606,6 +624,51 @@ fn admit(
     Ok(())
 }
 
+/// Opens a terminal's enrolment and shows the code.
+fn enrol(
+    settings: &Settings,
+    Enrol { terminal, minutes, json }: Enrol,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    ensure!(
+        settings.tls.name().is_some(),
+        "terminals enrol over TLS alone: name the office in tls.names and start the gateway anew"
+    );
+    let code = Code::of(rand::random());
+    let request = Request::TerminalEnrol {
+        terminal: terminal.clone(),
+        code: code.clone(),
+        minutes: minutes.unwrap_or(settings.tls.code_minutes),
+        drawn: jiff::Timestamp::now(),
+    };
+    let reply = request_done(settings, &request)?;
+    let Reply::TerminalEnrolling { until, office } = reply else { return Err(unexpected(&reply)) };
+    let office = office.context(
+        "the code is drawn, but no gateway with TLS runs on this folder: start it, then draw another one",
+    )?;
+    let scanned = format!("{office}/#{code}");
+    if json {
+        let line = serde_json::json!({
+            "terminal": terminal, "office": office, "code": code, "scan": scanned, "until": until,
+        });
+        writeln!(out, "{line}")?;
+        return Ok(());
+    }
+    let picture = QrCode::new(scanned.as_bytes())
+        .context("can't draw the code's picture")?
+        .render::<Dense1x2>()
+        .dark_color(Dense1x2::Light)
+        .light_color(Dense1x2::Dark)
+        .build();
+    let here = until.to_zoned(meguri_proto::clock::japan());
+    writeln!(
+        out,
+        "terminal {terminal} can enrol once, until {:.0}\n\n{picture}\n\n  office  {office}\n  code    {code}",
+        here.datetime()
+    )?;
+    Ok(())
+}
+
 /// Binds a terminal to another vehicle, and writes its new settings into the folder.
 fn bind(
     settings: &Settings,
@@ -672,12 +735,10 @@ fn write_terminal(
     bound: &Bound,
     broker: Option<(String, u16)>,
 ) -> anyhow::Result<PathBuf> {
-    let Bound { terminal, vehicle, contract, contractor } = bound;
     let (host, port) = broker.context("the broker takes a free port, which only a running gateway knows")?;
     let text = format!(
-        "# Settings of terminal {terminal}.\nversion = 1\ncity = \"{city}\"\nterminal = \"{terminal}\"\n\
-         contractor = \"{contractor}\"\ncontract = \"{contract}\"\nvehicle = \"{vehicle}\"\n\n\
-         [broker]\nhost = \"{host}\"\nport = {port}\n# Beside this file; for the terminal alone to read.\nsecret_file = \"{SECRET}\"\n"
+        "{}[broker]\nhost = \"{host}\"\nport = {port}\n# Beside this file; for the terminal alone to read.\nsecret_file = \"{SECRET}\"\n",
+        terminals::settings_head(city, bound)
     );
     let path = folder.join(SETTINGS);
     // What is written must read.

@@ -75,6 +75,7 @@ pub struct Settings {
     pub rehearsal: Option<PathBuf>,
     pub web: Web,
     pub mqtt: Mqtt,
+    pub tls: Tls,
     pub ingest: Ingest,
     pub lists: Lists,
     pub retention: Retention,
@@ -117,6 +118,31 @@ pub struct External {
     pub port: u16,
     pub user: String,
     pub password_file: PathBuf,
+}
+
+/// TLS, and the certificates of terminals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Tls {
+    pub names: Vec<String>,
+    pub listen: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<PathBuf>,
+    pub terminal_days: u16,
+    pub code_minutes: u16,
+}
+
+impl Tls {
+    /// The name by which terminals reach the office; none without TLS.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.names.first().map(String::as_str)
+    }
 }
 
 /// The writer.
@@ -242,7 +268,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ),
     (
         "mqtt.listen",
-        "Where the embedded broker listens for terminals. Loopback only. Port 0 takes a free one.",
+        "Where the embedded broker listens for terminals. Loopback only without TLS. Port 0 takes a free one.",
     ),
     ("mqtt.external.host", "An external MQTT 5 broker instead of the embedded one. Loopback only."),
     ("mqtt.external.port", "Its port."),
@@ -251,6 +277,25 @@ pub const FIELDS: &[(&str, &str)] = &[
         "The gateway's user name there; may subscribe and publish below meguri/1/{city}/.",
     ),
     ("mqtt.external.password_file", "File with the password; a relative path is one in the data folder."),
+    (
+        "tls.names",
+        "Host names and addresses by which the office is reached, the first one by terminals. With any, terminals speak TLS and come in by certificate; without, nobody but this machine reaches the gateway.",
+    ),
+    (
+        "tls.listen",
+        "Where terminals enrol and renew their certificates, over HTTPS. Port 0 takes a free one.",
+    ),
+    (
+        "tls.certificate",
+        "A certificate of the city for these names, with all between it and its authority (PEM), instead of one of the gateway's own authority; a relative path is one in the data folder.",
+    ),
+    ("tls.key", "Its key (PEM)."),
+    ("tls.authority", "The authority behind it (PEM), which terminals believe from their enrolment on."),
+    (
+        "tls.terminal_days",
+        "Days for which a terminal's certificate holds, 400 to 1825; it is renewed after two thirds of them.",
+    ),
+    ("tls.code_minutes", "Minutes for which an enrolment code holds, 1 to 1440."),
     ("ingest.batch", "Most messages in one transaction. One fsync acknowledges them all."),
     ("ingest.window", "Most messages that may wait for their commit; the broker holds back what is more."),
     ("ingest.readers", "Most queries that read the store at the same time."),
@@ -312,6 +357,7 @@ impl Default for Settings {
             rehearsal: None,
             web: Web::default(),
             mqtt: Mqtt::default(),
+            tls: Tls::default(),
             ingest: Ingest::default(),
             lists: Lists::default(),
             retention: Retention::default(),
@@ -334,6 +380,20 @@ impl Default for Web {
 impl Default for Mqtt {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 18650)), external: None }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8651)),
+            certificate: None,
+            key: None,
+            authority: None,
+            terminal_days: 500,
+            code_minutes: 60,
+        }
     }
 }
 
@@ -474,9 +534,10 @@ impl Settings {
                 problem: format!("{:?} is no loopback address; {WHY_LOOPBACK}", external.host),
             })?;
             loopback("mqtt.external.host", ip)?;
-        } else {
+        } else if self.tls.names.is_empty() {
             loopback("mqtt.listen", self.mqtt.listen.ip())?;
         }
+        self.tls.check()?;
         let timers = &self.timers;
         for (field, value, least, most) in [
             ("timers.say_hello", timers.say_hello, 0.0, 3_600.0),
@@ -540,6 +601,37 @@ impl Settings {
     }
 }
 
+impl Tls {
+    fn check(&self) -> Result<(), SettingsError> {
+        let wrong = |field, problem: String| Err(SettingsError::Value { field, problem });
+        let Self { names, certificate, key, authority, .. } = self;
+        if names.iter().any(|name| name.trim().is_empty()) {
+            return wrong("tls.names", "has an empty name".to_owned());
+        }
+        for (field, path) in
+            [("tls.certificate", certificate), ("tls.key", key), ("tls.authority", authority)]
+        {
+            let all = [certificate, key, authority].iter().all(|path| path.is_some());
+            if path.is_some() && !all {
+                let problem = "stands without the others; tls.certificate, tls.key and tls.authority belong together";
+                return wrong(field, problem.to_owned());
+            }
+            if path.is_some() && names.is_empty() {
+                return wrong(field, "needs tls.names, by which the office is reached".to_owned());
+            }
+        }
+        for (field, value, least, most) in [
+            ("tls.terminal_days", self.terminal_days, 400, 1_825),
+            ("tls.code_minutes", self.code_minutes, 1, 1_440),
+        ] {
+            if !(least..=most).contains(&value) {
+                return wrong(field, format!("is {value}, expected {least} to {most}"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Watch {
     fn check(&self) -> Result<(), SettingsError> {
         let wrong = |field, problem| Err(SettingsError::Value { field, problem });
@@ -598,8 +690,8 @@ const LEAST_KEPT: u16 = 30;
 /// contract, in its hello ([`meguri_proto::limits::HELLO_DOCUMENTS`]).
 const LIST_DAYS: u32 = 30;
 
-const WHY_LOOPBACK: &str = "nobody but this machine may reach the gateway until it has TLS and accounts: \
-    use 127.0.0.1 or ::1, and a tunnel where terminals are elsewhere";
+const WHY_LOOPBACK: &str = "nobody but this machine may reach what has neither TLS (tls.names) nor accounts: \
+    use 127.0.0.1 or ::1";
 
 fn loopback(field: &'static str, ip: IpAddr) -> Result<(), SettingsError> {
     if ip.is_loopback() {

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::broker::{Broker, Login};
 use crate::config::Retention;
+use crate::door::Reached;
 use crate::import::{self, At, Progress, Taker};
 use crate::ops::{OpError, Reply, Request};
 use crate::retention;
@@ -93,6 +94,8 @@ pub struct Desk {
     pub health: Health,
     /// How long what is kept.
     pub retention: Retention,
+    /// How terminals reach the office; none without TLS.
+    pub reached: Option<Reached>,
 }
 
 impl Desk {
@@ -146,6 +149,9 @@ impl Desk {
             Reply::TerminalBound { bound, .. } => {
                 let Login { host, port, .. } = self.broker.login();
                 Reply::TerminalBound { bound, broker: Some((host, port)) }
+            }
+            Reply::TerminalEnrolling { until, .. } => {
+                Reply::TerminalEnrolling { until, office: self.reached.as_ref().map(Reached::office) }
             }
             other => other,
         })
@@ -407,7 +413,7 @@ mod tests {
             data: dir.path().to_owned(),
         };
         let retention = Retention::default();
-        let desk = Desk { writer: writer.clone(), readers, taker, broker, health, retention };
+        let desk = Desk { writer: writer.clone(), readers, taker, broker, health, retention, reached: None };
 
         // The writer is busy, as with a large import.
         let (release, released) = std::sync::mpsc::channel::<()>();

@@ -5,15 +5,17 @@
 
 pub mod backup;
 pub mod broker;
-pub mod catalogue;
 pub mod ca;
+pub mod catalogue;
 pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod control;
 mod direction;
 pub mod doctor;
+pub mod door;
 pub mod encoding;
+pub mod enrol;
 pub mod export;
 pub mod import;
 pub mod ingest;
@@ -32,6 +34,7 @@ pub mod serve;
 pub mod store;
 pub mod systemd;
 pub mod terminals;
+pub mod tls;
 pub mod touched;
 pub mod trust;
 pub mod vitals;

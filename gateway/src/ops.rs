@@ -1,10 +1,12 @@
 //! What people ask of the office on the command line, done the same whether a gateway runs or not.
 
+use meguri_proto::enrol::Code;
 use meguri_proto::{Digest, TerminalId, VehicleId};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue;
+use crate::enrol;
 use crate::import;
 use crate::ingest::aside::{self, Settled};
 use crate::ingest::{Context, Effects};
@@ -33,6 +35,17 @@ pub enum Request {
         terminal: TerminalId,
         /// SHA-256 of its new secret.
         secret_sha256: Digest,
+    },
+    /// Opens a terminal's enrolment by a code, which whoever asks has drawn and shows.
+    TerminalEnrol {
+        /// Which.
+        terminal: TerminalId,
+        /// The code.
+        code: Code,
+        /// For how many minutes it holds.
+        minutes: u16,
+        /// When it was drawn, by the machine's clock.
+        drawn: jiff::Timestamp,
     },
     /// Binds a terminal to another vehicle.
     TerminalBind {
@@ -102,6 +115,13 @@ pub enum Reply {
         bound: Bound,
         /// Where its broker is, where this process knows.
         broker: Option<(String, u16)>,
+    },
+    /// A terminal may enrol.
+    TerminalEnrolling {
+        /// Until when.
+        until: jiff::Timestamp,
+        /// Where, if terminals can reach this office.
+        office: Option<String>,
     },
     /// Terminals.
     Terminals(Vec<terminals::Listed>),
@@ -177,6 +197,10 @@ impl Request {
             Self::TerminalSecret { terminal, secret_sha256 } => {
                 let bound = terminals::renew(tx, &terminal, secret_sha256)?;
                 Ok(Reply::TerminalBound { bound, broker: None })
+            }
+            Self::TerminalEnrol { terminal, code, minutes, drawn } => {
+                let until = enrol::open(tx, drawn, &terminal, &code, minutes)?;
+                Ok(Reply::TerminalEnrolling { until, office: None })
             }
             Self::TerminalBind { terminal, vehicle, new_settings } => {
                 let bound = terminals::bind(tx, &mut fx.touched, now, &terminal, &vehicle, new_settings)?;

@@ -8,26 +8,31 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use meguri_config::terminal::seconds;
 use meguri_config::{City, Clock};
-use meguri_proto::Incarnation;
+use jiff::Timestamp;
+use meguri_proto::{Digest, Incarnation};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::broker::{Broker, Embedded, Login};
+use crate::broker::{Broker, Embedded, Guarding, Login, Seen};
+use crate::ca::{self, Authority, Files};
 use crate::changes::Changes;
 use crate::config::{External, Settings};
 use crate::control::{self, Desk};
+use crate::door::{self, Door, Reached};
 use crate::import::Taker;
 use crate::import::watch::Watcher;
 use crate::link::Link;
 use crate::office::{Office, Place};
 use crate::outbox::Outbox;
-use crate::store::{Store, is_damage};
+use crate::store::{Readers, Store, is_damage};
 use crate::systemd::Supervisor;
+use crate::tls::{self, TlsListener};
 use crate::trust::Doubt;
 use crate::vitals::Health;
 use crate::writer::{Parts, Writer};
-use crate::{plan, terminals, watch, web};
+use crate::{enrol, plan, terminals, watch, web};
 
 /// Longest wait at the end for pages that are still being sent.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -49,12 +54,19 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let readers = store.readers(settings.ingest.readers);
     let changes = Changes::new();
 
-    let broker = Arc::new(broker(&settings, &city).await?);
+    let (seen, seen_by) = mpsc::unbounded_channel();
+    let trust = Trust::of(&settings, &city)?;
+    let guarding = trust.as_ref().map(|trust| trust.guarding(seen));
+    let broker = Arc::new(broker(&settings, &city, guarding).await?);
     broker.admit(readers.with(terminals::credentials).await?).await;
     let listener = TcpListener::bind(settings.web.listen).await.with_context(|| {
         format!("the pages can't be served on {}; web.listen sets another port", settings.web.listen)
     })?;
     let web_address = listener.local_addr().context("the pages' address is unknown")?;
+    let door = match &trust {
+        Some(trust) => Some(trust.listen(&settings, &broker).await?),
+        None => None,
+    };
     let control = control::listen(&settings.data).context("can't make the socket for commands")?;
 
     let (outbox, waiting) = Outbox::new(city.id.clone());
@@ -93,9 +105,19 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         broker: broker.clone(),
         health: health.clone(),
         retention: settings.retention.clone(),
+        reached: door.as_ref().map(|(_, reached)| reached.clone()),
     };
     let stopping = changes.clone();
     let control = tokio::spawn(control::serve(control, desk, async move { stopping.stopping().await }));
+    let door_address = door.as_ref().map(|(_, reached)| reached.office());
+    let mut door = tokio::spawn(doors(
+        trust.zip(door).map(|(trust, (listener, reached))| {
+            let door = trust.door(&settings, &city, writer.clone(), readers.clone(), broker.clone(), reached);
+            (listener, door)
+        }),
+        changes.clone(),
+    ));
+    let noting = tokio::spawn(note_certificates(seen_by, writer.clone(), readers.clone(), broker.clone()));
     let days = tokio::spawn(days(writer.clone(), seconds(settings.timers.day)));
     let silence_minutes = settings.web.silence_minutes;
     // Whoever copies a command may stand in another folder.
@@ -117,7 +139,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         // Our own broker is there at once. Another one may be away for any time.
         let _ = tokio::time::timeout(FAREWELL, link.connected()).await;
     }
-    ready(web_address, &broker.login())?;
+    let mqtt = broker.listens().map_or_else(|| broker.login().address(), |address| address.to_string());
+    ready(web_address, &mqtt, door_address.as_deref())?;
     supervisor.tell("READY=1");
     let looking = tokio::spawn(watch::watch(writer.clone(), health.clone(), supervisor.clone()));
     // Nothing is written any more to a store that a page found damaged.
@@ -144,6 +167,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             ended.context("the watch over a folder broke")?;
             bail!("the watch over a folder ended by itself");
         }
+        ended = &mut door => {
+            ended.context("the terminals' door broke")?.context("the terminals' door can't be served any more")?;
+            bail!("the terminals' door ended by itself");
+        }
         ended = &mut pages => {
             ended.context("the pages broke")?.context("the pages can't be served any more")?;
             bail!("the pages ended by themselves");
@@ -155,6 +182,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     supervisor.tell("STOPPING=1\nSTATUS=stopping");
     days.abort();
     reading.abort();
+    noting.abort();
     changes.stop();
     // Commands that had come are done and answered while the writer still works.
     let answered = control.await;
@@ -168,8 +196,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     looking.abort();
     link.end().await;
     broker.stop();
-    if tokio::time::timeout(FAREWELL, &mut pages).await.is_err() {
-        pages.abort();
+    for server in [&mut pages, &mut door] {
+        if tokio::time::timeout(FAREWELL, &mut *server).await.is_err() {
+            server.abort();
+        }
     }
     // Best effort: the next start removes one that is left.
     let _ = std::fs::remove_file(settings.data.join(control::SOCKET));
@@ -224,11 +254,15 @@ pub fn clock(settings: &Settings) -> anyhow::Result<Clock> {
     }
 }
 
-async fn broker(settings: &Settings, city: &City) -> anyhow::Result<Broker> {
+async fn broker(
+    settings: &Settings,
+    city: &City,
+    guarding: Option<Guarding>,
+) -> anyhow::Result<Broker> {
     match &settings.mqtt.external {
         None => {
-            let secret = terminals::draw_secret();
-            Ok(Broker::Embedded(Embedded::start(city.id.clone(), settings.mqtt.listen, secret).await?))
+            let (secret, address) = (terminals::draw_secret(), settings.mqtt.listen);
+            Ok(Broker::Embedded(Embedded::start(city.id.clone(), address, secret, guarding).await?))
         }
         Some(External { host, port, user, password_file }) => {
             let path = settings.data.join(password_file);
@@ -248,13 +282,120 @@ async fn days(writer: Writer, every: Duration) {
     }
 }
 
-fn ready(web: SocketAddr, mqtt: &Login) -> anyhow::Result<()> {
-    let host = if mqtt.host.contains(':') { format!("[{}]", mqtt.host) } else { mqtt.host.clone() };
-    let line = serde_json::json!({
-        "ready": true,
-        "web": format!("http://{web}"),
-        "mqtt": format!("{host}:{}", mqtt.port),
-    });
+/// By what the office is believed, and believes terminals.
+struct Trust {
+    authority: Arc<Authority>,
+    files: Files,
+    believed: Arc<str>,
+    channel: Digest,
+    host: String,
+}
+
+impl Trust {
+    /// None without TLS.
+    fn of(settings: &Settings, city: &City) -> anyhow::Result<Option<Self>> {
+        let tls = &settings.tls;
+        let Some(host) = tls.name() else { return Ok(None) };
+        // Browsers and terminals judge certificates by their own clocks, so a rehearsal's time is nothing to them.
+        let now = Timestamp::now();
+        let authority = Authority::open(&settings.data, &city.id, now)?;
+        let (files, believed) = match (&tls.certificate, &tls.key, &tls.authority) {
+            (Some(certificate), Some(key), Some(path)) => {
+                let files = Files { certificate: settings.in_data(certificate), key: settings.in_data(key) };
+                let path = settings.in_data(path);
+                let believed = std::fs::read_to_string(&path)
+                    .with_context(|| format!("can't read the authority from {}", path.display()))?;
+                ca::leaf(&path)?;
+                (files, believed)
+            }
+            _ => (authority.office(&tls.names, now)?, authority.pem().to_owned()),
+        };
+        Ok(Some(Self {
+            channel: ca::channel(&files.certificate)?,
+            authority: Arc::new(authority),
+            files,
+            believed: believed.into(),
+            host: host.to_owned(),
+        }))
+    }
+
+    fn guarding(&self, seen: mpsc::UnboundedSender<Seen>) -> Guarding {
+        Guarding { files: self.files.clone(), authority: self.authority.file(), seen: Some(seen) }
+    }
+
+    /// Listens for terminals that enrol. Says how they reach the office.
+    async fn listen(&self, settings: &Settings, broker: &Broker) -> anyhow::Result<(TlsListener, Reached)> {
+        let at = settings.tls.listen;
+        let listener = TcpListener::bind(at).await.with_context(|| {
+            format!("terminals can't enrol on {at}; tls.listen sets another port")
+        })?;
+        let door = listener.local_addr().context("the terminals' door's address is unknown")?.port();
+        let listener = TlsListener::over(listener, tls::server(&self.files)?)?;
+        let broker = broker.listens().map_or_else(|| broker.login().port, |address| address.port());
+        Ok((listener, Reached { host: self.host.clone(), broker, door }))
+    }
+
+    fn door(
+        self,
+        settings: &Settings,
+        city: &City,
+        writer: Writer,
+        readers: Readers,
+        broker: Arc<Broker>,
+        reached: Reached,
+    ) -> Door {
+        let Self { authority, believed, channel, .. } = self;
+        let (city, days) = (city.id.clone(), settings.tls.terminal_days);
+        Door { writer, readers, broker, authority, believed, channel, city, reached, days }
+    }
+}
+
+/// Serves the terminals' door until the office stops; without one, only waits for that.
+async fn doors(door: Option<(TlsListener, Door)>, changes: Changes) -> std::io::Result<()> {
+    let Some((listener, door)) = door else {
+        changes.stopping().await;
+        return Ok(());
+    };
+    axum::serve(listener, door::router(door))
+        .with_graceful_shutdown(async move { changes.stopping().await })
+        .await
+}
+
+/// Notes which certificates came in for the first time, so that those before them are taken no more.
+async fn note_certificates(
+    mut seen: mpsc::UnboundedReceiver<Seen>,
+    writer: Writer,
+    readers: Readers,
+    broker: Arc<Broker>,
+) {
+    while let Some(Seen { terminal, serial }) = seen.recv().await {
+        let name = terminal.clone();
+        let now = Timestamp::now();
+        let noted = writer.run_job(move |tx, touched| {
+            touched.presence = true;
+            enrol::came_in(tx, now, &terminal, &serial)
+        });
+        match noted.await {
+            Ok(Ok(true)) => {
+                tracing::info!(terminal = %name, "the terminal came in by its new certificate");
+                match readers.with(terminals::credentials).await {
+                    Ok(credentials) => broker.admit(credentials).await,
+                    Err(error) => tracing::error!(%error, "who may come in could not be read"),
+                }
+            }
+            Ok(Ok(false)) => {}
+            // It is told again when the terminal comes in the next time.
+            Ok(Err(error)) => tracing::error!(%error, terminal = %name, "a certificate's coming in could not be noted"),
+            Err(error) => tracing::error!(%error, terminal = %name, "a certificate's coming in could not be noted"),
+        }
+    }
+}
+
+fn ready(web: SocketAddr, mqtt: &str, door: Option<&str>) -> anyhow::Result<()> {
+    let mut line = serde_json::json!({ "ready": true, "web": format!("http://{web}"), "mqtt": mqtt });
+    if let Some(door) = door {
+        line["enrol"] = door.into();
+    }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).context("can't say where it listens")
 }

@@ -1,11 +1,15 @@
 //! Terminals: made with their credentials, bound to vehicles, kept out.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
-use meguri_proto::{ContractId, ContractorId, Digest, TerminalId, VehicleId};
+use meguri_proto::{CityId, ContractId, ContractorId, Digest, TerminalId, VehicleId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
-use crate::broker::Credential;
+use crate::broker::{Certificate, Credential};
+use crate::door::Reached;
+use crate::enrol;
 use crate::plan;
 use crate::store::sql;
 use crate::touched::Touched;
@@ -21,6 +25,12 @@ pub enum TerminalError {
     /// There is none of this name.
     #[error("there is no terminal {0}; `meguri-gateway terminal list` shows them")]
     Unknown(TerminalId),
+    /// It is kept out.
+    #[error("terminal {0} is blocked; `meguri-gateway terminal unblock {0}` lets it in again, then it can enrol")]
+    Blocked(TerminalId),
+    /// Another terminal's open code begins alike.
+    #[error("the code that was drawn begins like another terminal's; ask for one again")]
+    CodeTaken,
     /// The plan has no such vehicle.
     #[error("there is no vehicle {0} in the city's plan; add it to city.toml and start the gateway anew")]
     UnknownVehicle(VehicleId),
@@ -124,17 +134,47 @@ pub fn renew(tx: &Connection, terminal: &TerminalId, secret_sha256: Digest) -> R
     if tx.execute(update, params![terminal.as_str(), secret_sha256.0.as_slice()])? == 0 {
         return Err(TerminalError::Unknown(terminal.clone()));
     }
+    Ok(bound(tx, terminal)?)
+}
+
+/// What a terminal is bound to.
+///
+/// # Errors
+/// When there is no such terminal, or the store can't be read.
+pub fn bound(conn: &Connection, terminal: &TerminalId) -> rusqlite::Result<Bound> {
     // The contract that its lists are of, which the vehicle may have left in the plan meanwhile.
     let select = "SELECT terminal.vehicle, contract.id, contract.contractor FROM terminal
         JOIN contract ON contract.id = terminal.contract WHERE terminal.id = ?1";
-    Ok(tx.query_row(select, [terminal.as_str()], |row| {
+    conn.query_row(select, [terminal.as_str()], |row| {
         Ok(Bound {
             terminal: terminal.clone(),
             vehicle: sql::parsed(row, 0)?,
             contract: sql::parsed(row, 1)?,
             contractor: sql::parsed(row, 2)?,
         })
-    })?)
+    })
+}
+
+/// The settings (`terminal.toml`) of a terminal that comes in by certificate.
+#[must_use]
+pub fn settings(city: &CityId, bound: &Bound, reached: &Reached) -> String {
+    let Reached { host, broker, .. } = reached;
+    let office = reached.office();
+    format!(
+        "{}[broker]\nhost = \"{host}\"\nport = {broker}\n# Its key and certificates, beside this file; for the terminal alone \
+         to read.\nidentity = \"identity\"\n# Where it renews them.\noffice = \"{office}\"\n",
+        settings_head(city, bound)
+    )
+}
+
+/// What every terminal's settings begin with.
+#[must_use]
+pub fn settings_head(city: &CityId, bound: &Bound) -> String {
+    let Bound { terminal, vehicle, contract, contractor } = bound;
+    format!(
+        "# Settings of terminal {terminal}.\nversion = 1\ncity = \"{city}\"\nterminal = \"{terminal}\"\n\
+         contractor = \"{contractor}\"\ncontract = \"{contract}\"\nvehicle = \"{vehicle}\"\n\n"
+    )
 }
 
 /// Binds a terminal to another vehicle. Its lists of the old one lapse or are replaced. Under another contract it finds
@@ -188,6 +228,9 @@ pub fn block(
     }
     let update = "UPDATE terminal SET blocked_at = ?2, online = CASE WHEN ?2 IS NULL THEN online ELSE 0 END WHERE id = ?1";
     tx.execute(update, params![terminal.as_str(), blocked.then(|| sql::ms(now))])?;
+    if blocked {
+        enrol::void_code(tx, terminal)?;
+    }
     touched.notice |= plan::tell_of_moved(tx, now)?;
     touched.terminals.insert(terminal.clone());
     Ok(true)
@@ -220,12 +263,18 @@ pub fn list(conn: &Connection) -> rusqlite::Result<Vec<Listed>> {
 /// # Errors
 /// When the store can't be read.
 pub fn credentials(conn: &Connection) -> rusqlite::Result<Vec<Credential>> {
+    let mut certificates: HashMap<TerminalId, Vec<Certificate>> = HashMap::new();
+    for (terminal, certificate) in enrol::certificates(conn)? {
+        certificates.entry(terminal).or_default().push(certificate);
+    }
     let mut statement = conn.prepare("SELECT id, secret_sha256, blocked_at IS NOT NULL FROM terminal")?;
     let rows = statement.query_map([], |row| {
+        let terminal: TerminalId = sql::parsed(row, 0)?;
         Ok(Credential {
-            terminal: sql::parsed(row, 0)?,
             secret_sha256: sql::digest(row, 1)?.0,
+            certificates: certificates.remove(&terminal).unwrap_or_default(),
             blocked: row.get(2)?,
+            terminal,
         })
     })?;
     rows.collect()

@@ -14,14 +14,14 @@ const WAIT: Duration = Duration::from_secs(20);
 async fn broker() -> Embedded {
     let city = "hiroshima".parse().unwrap();
     let address = ([127, 0, 0, 1], 0).into();
-    let broker = Embedded::start(city, address, "office-secret".into()).await.unwrap();
+    let broker = Embedded::start(city, address, "office-secret".into(), None).await.unwrap();
     broker.admit(vec![credential("t-1", false), credential("t-2", false), credential("t-3", true)]).await;
     broker
 }
 
 fn credential(terminal: &str, blocked: bool) -> Credential {
     let secret_sha256 = Digest::of(format!("secret of {terminal}").as_bytes()).0;
-    Credential { terminal: terminal.parse().unwrap(), secret_sha256, blocked }
+    Credential { terminal: terminal.parse().unwrap(), secret_sha256, certificates: Vec::new(), blocked }
 }
 
 fn options(broker: &Embedded, client: &str, login: Option<(&str, &str)>) -> MqttOptions {

@@ -27,7 +27,8 @@ const LENGTH: usize = 16;
 /// A code by which a terminal enrols, once: 16 digits, shown in four groups.
 ///
 /// Its [`Display`](fmt::Display) is for the one who reads it to the crew. It is a secret: `Debug` shows its name alone.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Code([u8; LENGTH]);
 
 /// Why a text is no code.
@@ -70,6 +71,20 @@ impl fmt::Display for Code {
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Code").field(&self.name()).finish()
+    }
+}
+
+impl TryFrom<String> for Code {
+    type Error = CodeError;
+
+    fn try_from(text: String) -> Result<Self, CodeError> {
+        text.parse()
+    }
+}
+
+impl From<Code> for String {
+    fn from(code: Code) -> Self {
+        code.to_string()
     }
 }
 

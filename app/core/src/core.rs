@@ -181,6 +181,12 @@ impl Core {
         }
     }
 
+    /// The time that is believed, as of the last step.
+    #[must_use]
+    pub fn believes(&self) -> Timestamp {
+        self.time.now(self.now)
+    }
+
     /// The retained presence message; `online: false` is the last will.
     #[must_use]
     pub fn presence(&self, online: bool) -> Vec<u8> {

@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use meguri_app::body;
 use meguri_app::console::Console;
+use meguri_app::enrol;
 use meguri_app::store;
 use meguri_config::{Clock, Terminal};
 use tracing_subscriber::EnvFilter;
@@ -38,6 +39,17 @@ struct Arguments {
 enum Command {
     /// Run until told to stop (the default).
     Run,
+    /// Become the terminal for which the office drew a code: makes the key, gets its certificate, writes the settings.
+    Enrol {
+        /// The code, or what its picture says (https://host:port/#CODE).
+        code: String,
+        /// The office's address, as shown beside the code.
+        #[arg(long)]
+        office: Option<String>,
+        /// Enrol a terminal anew that is enrolled, as where its certificate is over. It stays the same one.
+        #[arg(long)]
+        again: bool,
+    },
     /// Repair a damaged store: what can be read goes on in a new file, the old one is set aside whole.
     ///
     /// Stop the terminal first. Prints one line of JSON that says what was carried over and what was not.
@@ -48,6 +60,13 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("MEGURI_LOG").unwrap_or_else(|_| EnvFilter::new("info,rumqttc=off"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if let Some(Command::Enrol { code, office, again }) = &arguments.command {
+        let (office, code) = enrol::typed(code, office.as_deref())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let terminal = runtime.block_on(enrol::enrol(&arguments.settings, &office, &code, *again))?;
+        println!("{}", serde_json::json!({ "enrolled": terminal.terminal, "vehicle": terminal.vehicle }));
+        return Ok(());
+    }
     let settings = Terminal::read(&arguments.settings)?;
     if let Some(Command::Repair) = arguments.command {
         let repaired = store::repair(&arguments.data, &settings.city, &settings.terminal);

@@ -1,13 +1,14 @@
 //! The embedded broker: rmqtt as a library, with this house's access rules.
 //!
-//! A terminal comes in with its own name as user name and client id and its secret as password. It may
-//! publish below its own `up/` and subscribe below its own `down/`, and keep nothing retained but its
+//! With TLS a terminal comes in by a certificate that names it, and only the office itself comes in another way, by a
+//! listener of its own on this machine; without, with its own name as user name and its secret as password. Its client
+//! id is its name. It may publish below its own `up/` and subscribe below its own `down/`, and keep nothing retained but its
 //! presence. Everything else is refused. Nothing is kept for who is not there.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,16 +16,17 @@ use meguri_proto::{CityId, Digest, TerminalId, Topic, UpTopic, limits};
 use rmqtt::codec::v5::SubscribeAckReason;
 use rmqtt::context::ServerContext;
 use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
-use rmqtt::net::Builder;
+use rmqtt::net::{Builder, Listener};
 use rmqtt::retain::{DefaultRetainStorage, RetainStorage};
 use rmqtt::server::MqttServer;
 use rmqtt::types::{
     AuthResult, ClientId, ConnectInfo, FromType, Id, LastWill, PublishAclResult, Retain, SubscribeAclResult,
     TopicFilter, TopicName,
 };
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Credential, Login};
+use super::{Credential, Guarding, Login, Seen};
 
 /// Publishes that may stand unacknowledged to one client; the office's own window asks for fewer or as many.
 const INFLIGHT: NonZeroU16 = NonZeroU16::MIN.saturating_add(4_095);
@@ -66,18 +68,31 @@ impl std::fmt::Debug for Embedded {
 }
 
 impl Embedded {
-    /// Listens on `address` and lets in the office, with the `secret` drawn for this run, and nobody else yet.
+    /// Listens on `address` and lets in the office, with the `secret` drawn for this run, and nobody else yet. With
+    /// `guarding` it speaks TLS there, and only with who shows a certificate.
     ///
     /// # Errors
-    /// When the address can't be listened on.
-    pub async fn start(city: CityId, address: SocketAddr, secret: String) -> Result<Self, EmbeddedError> {
+    /// When the address can't be listened on, or the certificates can't be used.
+    pub async fn start(
+        city: CityId,
+        address: SocketAddr,
+        secret: String,
+        guarding: Option<Guarding>,
+    ) -> Result<Self, EmbeddedError> {
         // No terminal can be named so: ids have no colon.
         let user = "office:embedded".to_owned();
+        let Guarding { files, authority, seen } = match &guarding {
+            Some(guarding) => guarding.clone(),
+            None => Guarding::default(),
+        };
         let access = Arc::new(Access {
             city,
             office: user.clone(),
             office_sha256: Digest::of(secret.as_bytes()).0,
+            certified: guarding.is_some(),
             terminals: RwLock::default(),
+            live: Mutex::default(),
+            seen,
         });
         let context = ServerContext::new().build().await;
         *context.extends.retain_mut().await = Box::new(Retained(DefaultRetainStorage::new()));
@@ -86,39 +101,40 @@ impl Embedded {
             register.add(hook, Box::new(Guard(access.clone()))).await;
         }
         register.start().await;
-        let failed =
-            |error: &dyn std::fmt::Display| EmbeddedError::Listen { address, problem: error.to_string() };
-        let packet = u32::try_from(limits::PACKET_BYTES).unwrap_or(u32::MAX);
-        let listener = Builder::new()
-            .name("terminals")
-            .laddr(address)
-            // Without it a restart waits for the kernel to forget the last run's connections.
-            .reuseaddr(Some(true))
-            .nodelay(true)
-            .allow_anonymous(false)
-            .max_packet_size(packet)
-            .max_inflight(INFLIGHT)
-            .max_mqueue_len(QUEUE)
-            .max_clientid_len(CLIENT_ID_BYTES)
-            .max_topic_levels(TOPIC_LEVELS)
-            .handshake_timeout(Duration::from_secs(10))
-            // Sessions end with their connection: hello repairs, and no list lies here.
-            .session_expiry_interval(Duration::ZERO)
-            // Whatever a client asks for. No time at all would mean any time.
-            .max_session_expiry_interval(Duration::from_nanos(1))
-            // Repeats are the terminals' and the office's business, not the broker's.
-            .message_retry_interval(Duration::ZERO)
-            .bind()
-            .and_then(rmqtt::net::Listener::tcp)
-            .map_err(|error| failed(&error))?;
-        let address = listener.local_addr().map_err(|error| failed(&error))?;
-        let server = MqttServer::new(context.clone()).listener_by_id(listener, address.port()).build();
+        let failed = |address: SocketAddr, error: &dyn std::fmt::Display| EmbeddedError::Listen {
+            address,
+            problem: error.to_string(),
+        };
+        let terminals = match &guarding {
+            None => listener("terminals", address).bind().and_then(Listener::tcp),
+            Some(_) => listener("terminals", address)
+                .tls_cross_certificate(true)
+                .tls_cert(Some(files.certificate.display().to_string()))
+                .tls_key(Some(files.key.display().to_string()))
+                .tls_client_ca_certs(Some(authority.display().to_string()))
+                .cert_cn_as_username(true)
+                .collect_cert_info(true)
+                .bind()
+                .and_then(Listener::tls),
+        };
+        let terminals = terminals.map_err(|error| failed(address, &error))?;
+        let address = terminals.local_addr().map_err(|error| failed(address, &error))?;
+        let mut server = MqttServer::new(context.clone()).listener_by_id(terminals, address.port());
+        let mut office = address;
+        if guarding.is_some() {
+            let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let door = listener("office", here).bind().and_then(Listener::tcp);
+            let door = door.map_err(|error| failed(here, &error))?;
+            office = door.local_addr().map_err(|error| failed(here, &error))?;
+            server = server.listener_by_id(door, office.port());
+        }
+        let server = server.build();
         let task = tokio::spawn(async move {
             if let Err(error) = server.run().await {
                 tracing::error!(%error, "the broker has ended");
             }
         });
-        let login = Login { host: address.ip().to_string(), port: address.port(), user, password: secret };
+        let login = Login { host: office.ip().to_string(), port: office.port(), user, password: secret };
         Ok(Self { address, login, access, context, task })
     }
 
@@ -142,8 +158,8 @@ impl Embedded {
             let mut terminals = self.access.terminals.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *terminals, new.clone())
         };
-        let admitted = |c: &Credential| !c.blocked && new.get(c.terminal.as_str()) == Some(c);
-        for gone in old.values().filter(|c| !c.blocked && !admitted(c)) {
+        let live = self.access.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for gone in old.values().filter(|c| !c.blocked && !self.access.stays(c, &new, &live)) {
             self.cut_off(&gone.terminal).await;
         }
     }
@@ -179,12 +195,41 @@ impl Drop for Embedded {
     }
 }
 
+/// A listener by the house's limits.
+fn listener(name: &str, address: SocketAddr) -> Builder {
+    Builder::new()
+        .name(name)
+        .laddr(address)
+        // Without it a restart waits for the kernel to forget the last run's connections.
+        .reuseaddr(Some(true))
+        .nodelay(true)
+        .allow_anonymous(false)
+        .max_packet_size(u32::try_from(limits::PACKET_BYTES).unwrap_or(u32::MAX))
+        .max_inflight(INFLIGHT)
+        .max_mqueue_len(QUEUE)
+        .max_clientid_len(CLIENT_ID_BYTES)
+        .max_topic_levels(TOPIC_LEVELS)
+        .handshake_timeout(Duration::from_secs(10))
+        // Sessions end with their connection: hello repairs, and no list lies here.
+        .session_expiry_interval(Duration::ZERO)
+        // Whatever a client asks for. No time at all would mean any time.
+        .max_session_expiry_interval(Duration::from_nanos(1))
+        // Repeats are the terminals' and the office's business, not the broker's.
+        .message_retry_interval(Duration::ZERO)
+}
+
 /// Who may do what.
 struct Access {
     city: CityId,
     office: String,
     office_sha256: [u8; 32],
+    /// Whether terminals come in by certificate, and by nothing else.
+    certified: bool,
     terminals: RwLock<HashMap<String, Credential>>,
+    /// The serial number of the certificate by which each terminal came in last.
+    live: Mutex<HashMap<String, String>>,
+    /// Told of certificates that come in for the first time.
+    seen: Option<mpsc::UnboundedSender<Seen>>,
 }
 
 /// Compares without telling by the time it takes how much agrees.
@@ -193,15 +238,48 @@ fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
 }
 
 impl Access {
-    fn may_enter(&self, user: &str, client: &str, password: &[u8]) -> bool {
-        let given = Digest::of(password).0;
+    /// Whether somebody may come in under this user name, with a password or by a certificate of this serial number,
+    /// which names the user.
+    fn may_enter(&self, user: &str, client: &str, password: Option<&[u8]>, serial: Option<&str>) -> bool {
+        let given = |sha256: &[u8; 32]| password.is_some_and(|word| same(&Digest::of(word).0, sha256));
         if user == self.office {
-            return same(&given, &self.office_sha256);
+            return serial.is_none() && given(&self.office_sha256);
         }
         let terminals = self.terminals.read().unwrap_or_else(PoisonError::into_inner);
-        terminals.get(user).is_some_and(|known| {
-            same(&given, &known.secret_sha256) && !known.blocked && client == known.terminal.as_str()
-        })
+        let Some(known) = terminals.get(user) else { return false };
+        if known.blocked || client != known.terminal.as_str() {
+            return false;
+        }
+        if !self.certified {
+            return given(&known.secret_sha256);
+        }
+        let Some(certificate) = serial.and_then(|serial| known.certificates.iter().find(|c| c.serial == serial))
+        else {
+            return false;
+        };
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.insert(user.to_owned(), certificate.serial.clone());
+        if let (false, Some(seen)) = (certificate.connected, &self.seen) {
+            let (terminal, serial) = (known.terminal.clone(), certificate.serial.clone());
+            // Nobody listens any more where the office stops.
+            let _ = seen.send(Seen { terminal, serial });
+        }
+        true
+    }
+
+    /// Whether a terminal that may be connected may go on as it came in.
+    fn stays(
+        &self,
+        old: &Credential,
+        new: &HashMap<String, Credential>,
+        live: &HashMap<String, String>,
+    ) -> bool {
+        let Some(new) = new.get(old.terminal.as_str()).filter(|new| !new.blocked) else { return false };
+        if !self.certified {
+            return new.secret_sha256 == old.secret_sha256;
+        }
+        // One that has not come in yet is not connected.
+        live.get(old.terminal.as_str()).is_none_or(|serial| new.certificates.iter().any(|c| c.serial == *serial))
     }
 
     /// The terminal behind a user name, where it is still welcome.
@@ -235,8 +313,9 @@ struct Guard(Arc<Access>);
 impl Guard {
     fn authenticate(&self, info: &ConnectInfo) -> AuthResult {
         let refused = AuthResult::BadUsernameOrPassword;
-        let (Some(user), Some(password)) = (info.username(), info.password()) else { return refused };
-        if !self.0.may_enter(user, info.client_id(), password) {
+        let Some(user) = info.username() else { return refused };
+        let serial = info.cert().and_then(|certificate| certificate.serial.as_deref());
+        if !self.0.may_enter(user, info.client_id(), info.password().map(AsRef::as_ref), serial) {
             // Nobody has vouched for the name: as a quoted text it can forge no line.
             tracing::info!(user = ?user.chars().take(CLIENT_ID_BYTES).collect::<String>(), "refused a connection");
             return refused;

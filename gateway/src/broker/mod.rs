@@ -6,10 +6,14 @@
 mod embedded;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use meguri_proto::TerminalId;
+use tokio::sync::mpsc;
 
 pub use embedded::{Embedded, EmbeddedError};
+
+use crate::ca::Files;
 
 /// Where a broker is and how the office logs in.
 #[derive(Clone)]
@@ -35,6 +39,15 @@ impl std::fmt::Debug for Login {
     }
 }
 
+impl Login {
+    /// Host and port, as addresses are written.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
 /// Who may come in as a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
@@ -42,8 +55,39 @@ pub struct Credential {
     pub terminal: TerminalId,
     /// SHA-256 of its secret.
     pub secret_sha256: [u8; 32],
+    /// Its certificates that hold.
+    pub certificates: Vec<Certificate>,
     /// Whether it is kept out.
     pub blocked: bool,
+}
+
+/// A terminal's certificate, as the broker knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its serial number, in hexadecimal digits.
+    pub serial: String,
+    /// Whether the terminal has come in by it.
+    pub connected: bool,
+}
+
+/// A certificate came in that had not before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The terminal.
+    pub terminal: TerminalId,
+    /// The certificate's serial number.
+    pub serial: String,
+}
+
+/// By what the embedded broker shows itself and knows terminals.
+#[derive(Debug, Clone, Default)]
+pub struct Guarding {
+    /// The office's certificate and key.
+    pub files: Files,
+    /// The authority that vouches for terminals, as a file of PEM.
+    pub authority: PathBuf,
+    /// Told of certificates that come in for the first time.
+    pub seen: Option<mpsc::UnboundedSender<Seen>>,
 }
 
 /// The broker in use.

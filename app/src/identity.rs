@@ -1,0 +1,441 @@
+//! A terminal's key and certificates: a folder for it alone to read.
+//!
+//! Each file is written whole or not at all, and each step is one file, so that a cut at any moment leaves a certificate that
+//! works: `next.pem` holds the next key with its certificate request, then with its certificate; once the broker has let
+//! the terminal in by it, it takes the place of `current.pem`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SigningKey as _};
+use rustls::ClientConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use x509_parser::pem::Pem;
+
+use crate::office::{self, Dates};
+
+const AUTHORITY: &str = "authority.pem";
+const CURRENT: &str = "current.pem";
+const NEXT: &str = "next.pem";
+
+/// Why an identity can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A file can't be read or written.
+    #[error("can't {doing} {}: {source}", path.display())]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("{} {problem}; enrol the terminal anew", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The office answered with what is not this terminal's.
+    #[error("the office's answer can't be used: {0}")]
+    Answer(String),
+    /// A key can't be made.
+    #[error("can't make a key: {0}")]
+    Key(#[from] rcgen::Error),
+    /// TLS can't be set up.
+    #[error("can't set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> IdentityError {
+    move |source| IdentityError::File { doing, path: path.to_owned(), source }
+}
+
+/// A key and its certificate.
+struct Pair {
+    key: KeyPair,
+    certificate: Vec<u8>,
+    /// Its number, in hexadecimal digits.
+    serial: String,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+/// A terminal's identity.
+pub struct Identity {
+    folder: PathBuf,
+    authority: String,
+    current: Option<Pair>,
+    next: Option<Pair>,
+    /// A next key whose certificate is still to come, with its request.
+    asked: Option<(KeyPair, String)>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// Opens the identity of an enrolled terminal.
+    ///
+    /// # Errors
+    /// When there is none, or its files can't be read.
+    pub fn open(folder: &Path) -> Result<Self, IdentityError> {
+        let identity = Self::look(folder)?;
+        if identity.current.is_none() && identity.next.is_none() {
+            let problem = "holds no certificate of this terminal".to_owned();
+            return Err(IdentityError::Content { path: folder.to_owned(), problem });
+        }
+        Ok(identity)
+    }
+
+    /// Opens what is there of an identity: of a terminal that enrols, nothing, or a key that waits for its certificate.
+    ///
+    /// # Errors
+    /// When files are there and can't be read.
+    pub fn look(folder: &Path) -> Result<Self, IdentityError> {
+        let authority = read(&folder.join(AUTHORITY))?.unwrap_or_default();
+        let (current, next) = (folder.join(CURRENT), folder.join(NEXT));
+        let current = match read(&current)? {
+            Some(text) => Some(Parts::of(&current, &text)?.pair(&current)?),
+            None => None,
+        };
+        let (mut waiting, mut asked) = (None, None);
+        if let Some(text) = read(&next)? {
+            let parts = Parts::of(&next, &text)?;
+            match parts.request.clone() {
+                Some(request) => asked = Some((parts.key, request)),
+                None => waiting = Some(parts.pair(&next)?),
+            }
+        }
+        Ok(Self { folder: folder.to_owned(), authority, current, next: waiting, asked })
+    }
+
+    /// The request for the next certificate. Its key is made and on the disk: an answer that comes finds it.
+    ///
+    /// # Errors
+    /// When the key can't be made or written.
+    pub fn ask(&mut self) -> Result<String, IdentityError> {
+        if let Some((_, request)) = &self.asked {
+            return Ok(request.clone());
+        }
+        make_private(&self.folder)?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        // Whose it is, the office knows and says.
+        let request = CertificateParams::default().serialize_request(&key)?.pem()?;
+        write(&self.folder.join(NEXT), &format!("{}{request}", key.serialize_pem()))?;
+        self.asked = Some((key, request.clone()));
+        self.next = None;
+        Ok(request)
+    }
+
+    /// Takes the certificate that answers the request, and whom to believe as the office.
+    ///
+    /// # Errors
+    /// When it is not this key's, or can't be written.
+    pub fn certified(&mut self, certificate: &str, authority: &str) -> Result<(), IdentityError> {
+        let path = self.folder.join(NEXT);
+        let Some((key, _)) = self.asked.take() else {
+            return Err(IdentityError::Answer("nothing was asked for".to_owned()));
+        };
+        let text = format!("{}{certificate}", key.serialize_pem());
+        let pair = Parts::of(&path, &text).and_then(|parts| parts.pair(&path));
+        let pair = match pair {
+            Ok(pair) => pair,
+            Err(error) => {
+                // The key goes on waiting for its own.
+                let request = CertificateParams::default().serialize_request(&key)?.pem()?;
+                self.asked = Some((key, request));
+                return Err(IdentityError::Answer(error.to_string()));
+            }
+        };
+        if roots(authority).is_empty() {
+            return Err(IdentityError::Answer("it names nobody to be believed".to_owned()));
+        }
+        if authority != self.authority {
+            write(&self.folder.join(AUTHORITY), authority)?;
+            authority.clone_into(&mut self.authority);
+        }
+        write(&path, &text)?;
+        self.next = Some(pair);
+        Ok(())
+    }
+
+    /// The broker let the terminal in by the next certificate: it takes the place of the one before.
+    ///
+    /// # Errors
+    /// When the file can't be moved; then both stay.
+    pub fn came_in(&mut self) -> Result<(), IdentityError> {
+        if self.next.is_none() {
+            return Ok(());
+        }
+        let (from, to) = (self.folder.join(NEXT), self.folder.join(CURRENT));
+        fs::rename(&from, &to).map_err(file("move", &from))?;
+        sync(&self.folder)?;
+        self.current = self.next.take();
+        Ok(())
+    }
+
+    /// Whether a certificate waits to be used for the first time.
+    #[must_use]
+    pub fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// Whether there is one that has been used.
+    #[must_use]
+    pub fn has_current(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Whether the next certificate is to be asked for: two thirds of this one's life are over.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let (None, Some(Pair { from, until, .. })) = (&self.next, &self.current) else { return false };
+        let life = until.duration_since(*from);
+        now >= from.checked_add(life / 3 * 2).unwrap_or(*until)
+    }
+
+    /// Until when the certificate in use holds.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        self.current.as_ref().or(self.next.as_ref()).map(|pair| pair.until)
+    }
+
+    /// The number of the certificate in use, and a signature by its key (ECDSA, ASN.1 DER), in hexadecimal digits.
+    ///
+    /// # Errors
+    /// When there is none, or the key can't sign.
+    pub fn sign(&self, message: impl FnOnce(&str) -> Vec<u8>) -> Result<(String, String), IdentityError> {
+        let Some(pair) = &self.current else {
+            return Err(IdentityError::Answer("there is no certificate to renew".to_owned()));
+        };
+        let signature = pair.key.sign(&message(&pair.serial))?;
+        Ok((pair.serial.clone(), hex(&signature)))
+    }
+
+    /// TLS by the certificate in use, or by the next one.
+    ///
+    /// # Errors
+    /// When TLS can't be set up with it.
+    pub fn client(&self, by_next: bool, dates: &Dates) -> Result<Arc<ClientConfig>, IdentityError> {
+        let pair = if by_next { self.next.as_ref() } else { self.current.as_ref() };
+        let Some(pair) = pair.or(self.current.as_ref()).or(self.next.as_ref()) else {
+            return Err(IdentityError::Answer("there is no certificate".to_owned()));
+        };
+        // Whatever this device's clock shows: it has lived to see its own certificate.
+        let dates = dates.at_least(pair.from.checked_add(SignedDuration::from_hours(24)).unwrap_or(pair.from));
+        let chain = vec![CertificateDer::from(pair.certificate.clone())];
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pair.key.serialize_der()));
+        Ok(office::believing(&roots(&self.authority), &dates, Some((chain, key)))?)
+    }
+
+    /// TLS without a certificate of one's own, as the office's door wants none.
+    ///
+    /// # Errors
+    /// When TLS can't be set up.
+    pub fn visitor(&self, dates: &Dates) -> Result<Arc<ClientConfig>, IdentityError> {
+        let from = self.current.as_ref().or(self.next.as_ref()).map_or(Timestamp::UNIX_EPOCH, |pair| pair.from);
+        let dates = dates.at_least(from.checked_add(SignedDuration::from_hours(24)).unwrap_or(from));
+        Ok(office::believing(&roots(&self.authority), &dates, None)?)
+    }
+}
+
+/// The certificates of a PEM.
+fn roots(text: &str) -> Vec<CertificateDer<'static>> {
+    Pem::iter_from_buffer(text.as_bytes())
+        .flatten()
+        .filter(|pem| pem.label == "CERTIFICATE")
+        .map(|pem| CertificateDer::from(pem.contents))
+        .collect()
+}
+
+/// What one file holds.
+struct Parts {
+    key: KeyPair,
+    request: Option<String>,
+    certificate: Option<Vec<u8>>,
+}
+
+impl Parts {
+    fn of(path: &Path, text: &str) -> Result<Self, IdentityError> {
+        let wrong = |problem: String| IdentityError::Content { path: path.to_owned(), problem };
+        let (mut key, mut request, mut certificate) = (None, None, None);
+        for pem in Pem::iter_from_buffer(text.as_bytes()) {
+            let pem = pem.map_err(|error| wrong(format!("can't be read: {error}")))?;
+            match pem.label.as_str() {
+                "PRIVATE KEY" => {
+                    let der = PrivatePkcs8KeyDer::from(pem.contents.as_slice());
+                    let read = KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_ECDSA_P256_SHA256);
+                    key = Some(read.map_err(|error| wrong(format!("holds a key that can't be used: {error}")))?);
+                }
+                "CERTIFICATE REQUEST" => {
+                    // As it was written: the office knows it by its bytes.
+                    request = text.find("-----BEGIN CERTIFICATE REQUEST").map(|at| text[at..].to_owned());
+                }
+                "CERTIFICATE" if certificate.is_none() => certificate = Some(pem.contents),
+                _ => {}
+            }
+        }
+        let key = key.ok_or_else(|| wrong("holds no key".to_owned()))?;
+        Ok(Self { key, request, certificate })
+    }
+
+    fn pair(self, path: &Path) -> Result<Pair, IdentityError> {
+        let wrong = |problem: String| IdentityError::Content { path: path.to_owned(), problem };
+        let der = self.certificate.ok_or_else(|| wrong("holds no certificate".to_owned()))?;
+        let (_, found) = x509_parser::parse_x509_certificate(&der)
+            .map_err(|error| wrong(format!("holds a certificate that can't be read: {error}")))?;
+        if found.public_key().subject_public_key.data.as_ref() != self.key.der_bytes() {
+            return Err(wrong("holds a certificate of another key".to_owned()));
+        }
+        let at = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+        let (from, until) =
+            (at(found.validity().not_before.timestamp()), at(found.validity().not_after.timestamp()));
+        let serial = found.serial.to_str_radix(16);
+        Ok(Pair { key: self.key, certificate: der, serial, from, until })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn read(path: &Path) -> Result<Option<String>, IdentityError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(file("read", path)(source)),
+    }
+}
+
+fn make_private(folder: &Path) -> Result<(), IdentityError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    match fs::DirBuilder::new().recursive(true).mode(0o700).create(folder) {
+        Ok(()) => Ok(()),
+        Err(source) => Err(file("make the folder", folder)(source)),
+    }
+}
+
+/// Writes a file for this terminal alone, whole or not at all: temporary file, fsync, rename, fsync of the folder.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), IdentityError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let temporary = path.with_extension("new");
+    let written = (|| {
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        new.write_all(text.as_bytes())?;
+        new.sync_all()?;
+        fs::rename(&temporary, path)
+    })();
+    written.map_err(file("write", path))?;
+    path.parent().map_or(Ok(()), sync)
+}
+
+fn sync(folder: &Path) -> Result<(), IdentityError> {
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(file("write", folder))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rcgen::{CertificateSigningRequestParams, DnType, IsCa, Issuer};
+
+    use super::*;
+
+    /// An authority of a test, and what it makes of a request.
+    struct Office(Issuer<'static, KeyPair>, String);
+
+    impl Office {
+        fn new() -> Self {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::default();
+            params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            let pem = params.self_signed(&key).unwrap().pem();
+            Self(Issuer::new(params, key), pem)
+        }
+
+        fn certify(&self, csr: &str, days: i64) -> String {
+            let request = CertificateSigningRequestParams::from_pem(csr).unwrap();
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, "t-0001");
+            let now = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
+            (params.not_before, params.not_after) = (now, now + time::Duration::days(days));
+            params.signed_by(&request.public_key, &self.0).unwrap().pem()
+        }
+    }
+
+    fn day(days: i64) -> Timestamp {
+        Timestamp::from_second((20_000 + days) * 24 * 60 * 60).unwrap()
+    }
+
+    #[test]
+    fn a_cut_at_any_step_leaves_a_certificate_that_works() {
+        let (dir, office) = (tempfile::tempdir().unwrap(), Office::new());
+        let folder = dir.path().join("identity");
+        assert!(matches!(Identity::open(&folder), Err(IdentityError::Content { .. })), "not enrolled");
+        let open = || Identity::look(&folder).unwrap();
+        let request = open().ask().unwrap();
+        // Each step by a program that was started anew.
+        assert_eq!(open().ask().unwrap(), request, "the same request: its answer may be under way");
+        let first = office.certify(&request, 300);
+        open().certified(&first, &office.1).unwrap();
+        assert!(open().has_next() && !open().has_current());
+        open().came_in().unwrap();
+        assert!(!open().has_next() && open().has_current());
+
+        assert!(!open().is_due(day(199)) && open().is_due(day(200)), "two thirds");
+        let request = open().ask().unwrap();
+        assert!(open().has_current(), "while it is asked for");
+        assert!(open().is_due(day(200)), "still to be answered");
+        open().certified(&office.certify(&request, 600), &office.1).unwrap();
+        let both = open();
+        assert!(both.has_next() && both.has_current() && !both.is_due(day(200)));
+        assert_eq!(both.until(), Some(day(300)), "the one before is in use");
+        open().came_in().unwrap();
+        assert_eq!(open().until(), Some(day(600)));
+        assert!(open().client(false, &Dates::default()).is_ok());
+    }
+
+    #[test]
+    fn another_keys_certificate_is_not_taken() {
+        let (dir, office) = (tempfile::tempdir().unwrap(), Office::new());
+        let mut identity = Identity::look(dir.path()).unwrap();
+        identity.ask().unwrap();
+        let other = CertificateParams::default().serialize_request(&KeyPair::generate().unwrap()).unwrap();
+        let foreign = office.certify(&other.pem().unwrap(), 300);
+        assert!(matches!(identity.certified(&foreign, &office.1), Err(IdentityError::Answer(_))));
+        assert!(matches!(identity.certified("", &office.1), Err(IdentityError::Answer(_))));
+        let good = office.certify(&Identity::look(dir.path()).unwrap().ask().unwrap(), 300);
+        assert!(matches!(identity.certified(&good, "nobody"), Err(IdentityError::Answer(_))));
+        let mut identity = Identity::look(dir.path()).unwrap();
+        identity.certified(&good, &office.1).unwrap();
+    }
+
+    #[test]
+    fn the_key_is_for_this_terminal_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("identity");
+        Identity::look(&folder).unwrap().ask().unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(folder.join(NEXT)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,146 @@
+//! HTTPS: connections whose handshake is done, for the server of pages and for terminals' door.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::Listener;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::ca::Files;
+
+/// How long a handshake may take: over a bad line some seconds.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Handshakes at a time. Who only opens connections keeps others out no longer than [`HANDSHAKE`].
+const HANDSHAKES: usize = 1_024;
+/// Between two tries where the system gives no connection, as of open files there are too many.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Why TLS can't be served.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file can't be read.
+    #[error("can't read {what} from {}: {problem}", path.display())]
+    File {
+        /// What was looked for.
+        what: &'static str,
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Certificate and key can't be used together.
+    #[error("{} and its key can't be used: {source}", path.display())]
+    Pair {
+        /// The certificate's file.
+        path: std::path::PathBuf,
+        /// What the library said.
+        source: rustls::Error,
+    },
+}
+
+/// How this server shows itself: TLS 1.2 and 1.3 with the certificate, nobody asked for one of theirs.
+///
+/// # Errors
+/// When the files can't be read, or are no pair.
+pub fn server(files: &Files) -> Result<Arc<ServerConfig>, TlsError> {
+    let failed = |what, path: &Path| {
+        let path = path.to_owned();
+        move |error: rustls::pki_types::pem::Error| TlsError::File { what, path, problem: error.to_string() }
+    };
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(failed("certificates", &files.certificate))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(failed("a private key", &files.key))?;
+    let unusable = |source| TlsError::Pair { path: files.certificate.clone(), source };
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(unusable)?;
+    Ok(Arc::new(config))
+}
+
+/// A listener whose connections come with their handshake done: a slow or silent one keeps nobody waiting.
+#[derive(Debug)]
+pub struct TlsListener {
+    address: SocketAddr,
+    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl TlsListener {
+    /// Takes connections of a TCP listener from now on.
+    ///
+    /// # Errors
+    /// When the listener does not know its address.
+    pub fn over(listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let (ready_to, ready) = mpsc::channel(64);
+        let accepting = tokio::spawn(accept(listener, TlsAcceptor::from(config), ready_to));
+        Ok(Self { address, ready, accepting })
+    }
+}
+
+impl Drop for TlsListener {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    ready: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
+) {
+    let room = Arc::new(Semaphore::new(HANDSHAKES));
+    loop {
+        // Never closed.
+        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+        };
+        let (acceptor, ready) = (acceptor.clone(), ready.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            let shaken = timeout(HANDSHAKE, acceptor.accept(stream)).await;
+            match shaken {
+                // Where nobody serves any more there is nobody to tell.
+                Ok(Ok(stream)) => drop(ready.send((stream, from)).await),
+                Ok(Err(error)) => tracing::debug!(%from, %error, "no TLS with this connection"),
+                Err(_) => tracing::debug!(%from, "a connection did not finish its handshake"),
+            }
+        });
+    }
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.ready.recv().await {
+            Some(accepted) => accepted,
+            // The task of accepting ends with this listener alone.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(self.address)
+    }
+}
