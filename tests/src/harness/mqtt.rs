@@ -35,6 +35,14 @@ impl<'a> Packet<'a> {
         Some(Self { bytes: whole, body: &whole[1 + digits..] })
     }
 
+    /// The first record of TLS in `bytes` (RFC 8446, 5.1), as a packet of whatever it hides; none where it is not whole yet.
+    #[must_use]
+    pub fn first_record(bytes: &'a [u8]) -> Option<Self> {
+        let length = usize::from(u16::from_be_bytes([*bytes.get(3)?, *bytes.get(4)?]));
+        let whole = bytes.get(..5 + length)?;
+        Some(Self { bytes: whole, body: &[] })
+    }
+
     /// All its bytes.
     #[must_use]
     pub fn bytes(&self) -> &'a [u8] {

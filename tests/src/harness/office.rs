@@ -35,6 +35,7 @@ pub struct Office {
     mqtt: SocketAddr,
     process: Option<Process>,
     page: Option<String>,
+    door: Option<String>,
 }
 
 impl Office {
@@ -82,7 +83,30 @@ impl Office {
             settings.insert("rehearsal".into(), rehearsal.display().to_string().into());
         }
         fs::write(dir.join("gateway.toml"), toml::to_string(&settings)?)?;
-        Ok(Self { dir: dir.to_owned(), mqtt, process: None, page: None })
+        Ok(Self { dir: dir.to_owned(), mqtt, process: None, page: None, door: None })
+    }
+
+    /// Has it speak TLS from its next start on, as 127.0.0.1.
+    ///
+    /// # Errors
+    /// When its settings can't be read or written.
+    pub fn set_up_tls(&self) -> anyhow::Result<()> {
+        let path = self.dir.join("gateway.toml");
+        let mut settings: toml::Table = fs::read_to_string(&path)?.parse()?;
+        let mut tls = toml::Table::new();
+        tls.insert("names".into(), vec!["127.0.0.1"].into());
+        tls.insert("listen".into(), "127.0.0.1:0".into());
+        settings.insert("tls".into(), tls.into());
+        fs::write(&path, toml::to_string(&settings)?)?;
+        Ok(())
+    }
+
+    /// Where terminals enrol, while it runs with TLS.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn door(&self) -> anyhow::Result<&str> {
+        self.door.as_deref().context("the office does not run with TLS")
     }
 
     /// The data folder.
@@ -136,6 +160,7 @@ impl Office {
             bail!("the gateway said {line:?} instead of being ready");
         }
         self.page = ready["web"].as_str().map(str::to_owned);
+        self.door = ready["enrol"].as_str().map(str::to_owned);
         self.process = Some(process);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! A line that breaks on purpose: a TCP proxy on loopback that cuts, delays, half-closes and swallows.
 //!
-//! It passes whole MQTT packets, so that a test can lose exactly the one it means.
+//! It passes whole MQTT packets, so that a test can lose exactly the one it means; of a line with TLS, whole records.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,6 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::mqtt::Packet;
+
+/// The kind of record that TLS begins with (RFC 8446, 5.1).
+const TLS_HANDSHAKE: u8 = 22;
 
 /// Which way a packet goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,14 +226,21 @@ impl Shared {
     fn carry(&self, way: Way, from: &mut TcpStream, to: &mut TcpStream) -> std::io::Result<()> {
         let mut waiting: Vec<u8> = Vec::new();
         let mut buffer = vec![0; 64 * 1024];
+        let mut tls = None;
         loop {
             let read = from.read(&mut buffer)?;
             if read == 0 {
                 return Ok(());
             }
             waiting.extend_from_slice(&buffer[..read]);
+            // Both ends of TLS begin with a record of its handshake, which is no packet that begins a line of MQTT.
+            let tls = *tls.get_or_insert(buffer[0] == TLS_HANDSHAKE);
+            let next = |at: usize| {
+                let waiting = &waiting[at..];
+                if tls { Packet::first_record(waiting) } else { Packet::first(waiting) }
+            };
             let mut done = 0;
-            while let Some(packet) = Packet::first(&waiting[done..]) {
+            while let Some(packet) = next(done) {
                 done += packet.bytes().len();
                 let (verdict, delay) = self.judge(way, &packet);
                 if !delay.is_zero() {
