@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use i_slint_backend_testing::ElementHandle;
+use meguri_app::enrol::EnrolError;
+use meguri_app::screen::enrol::EnrolScreen;
 use meguri_app::screen::fault::FaultScreen;
 use meguri_app::screen::{Screen, fonts};
 use meguri_app::store::StoreError;
@@ -188,6 +190,20 @@ fn cannot_start(queue: &Queue, language: Language, theme: Theme, size: (u32, u32
     write(&file.with_extension("sure.png"), &settle(&window, size, queue), size);
 }
 
+fn enrols(queue: &Queue, language: Language, theme: Theme, size: (u32, u32), file: &Path) {
+    let look = fixture::look(language, theme, size);
+    let screen = EnrolScreen::new(&look, |_, _| Err(EnrolError::Impostor)).unwrap();
+    let window = WINDOW.with_borrow(Clone::clone).unwrap();
+    window.set_size(PhysicalSize::new(size.0, size.1));
+    screen.window().show().unwrap();
+    write(file, &settle(&window, size, queue), size);
+    screen.window().set_code("ABCD-EFGH-JKMN-PQRS".into());
+    screen.window().set_office("https://office.example.jp:8651".into());
+    screen.window().set_problem(meguri_screens::EnrolProblem::Refused);
+    screen.window().set_detail("the office refuses: the code is not taken; ask the office for a new one".into());
+    write(&file.with_extension("refused.png"), &settle(&window, size, queue), size);
+}
+
 /// The screens of every day, for the book.
 fn main_screens(queue: &Queue, theme: Theme, name: &str, folder: &Path) {
     let file = |what: &str| folder.join(format!("tablet-{what}-{name}.png"));
@@ -286,6 +302,7 @@ fn rare_screens(queue: &Queue, folder: &Path) {
             (Language::En, Theme::Day, "english"),
         ] {
             cannot_start(queue, language, theme, size, &file(&format!("fault-{name}-{look}")));
+            enrols(queue, language, theme, size, &file(&format!("enrol-{name}-{look}")));
         }
     }
 

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 
 use fixture::{change, pickup, say};
 use i_slint_backend_testing::ElementHandle;
+use meguri_app::enrol::EnrolError;
+use meguri_app::office::AskError;
+use meguri_app::screen::enrol::EnrolScreen;
 use meguri_app::screen::fault::FaultScreen;
 use meguri_app::screen::{Reply, Screen};
 use meguri_app::store::StoreError;
@@ -181,6 +184,7 @@ fn flows() {
         tells_trouble_and_a_doubtful_clock,
         sets_a_damaged_entry_aside_when_it_is_asked_for_twice,
         tells_why_it_cannot_start,
+        the_crew_enrols_the_tablet,
         the_crew_confirms_the_date,
         a_pickup_opens_over_the_list_where_there_is_no_room,
         keeps_its_place_when_the_list_changes,
@@ -628,6 +632,46 @@ async fn tells_why_it_cannot_start() {
     english.window().show().unwrap();
     let words = "This terminal's records are damaged and can't be read";
     assert!(ElementHandle::find_by_accessible_label(english.window(), words).next().is_some());
+}
+
+async fn the_crew_enrols_the_tablet() {
+    use std::sync::Mutex;
+    type Typed = Arc<Mutex<Vec<(String, String)>>>;
+    for size in [WIDE, LOW, PORTRAIT] {
+        let typed: Typed = Arc::default();
+        let keeping = Arc::clone(&typed);
+        let screen = EnrolScreen::new(&fixture::look(Language::Ja, Theme::Day, size), move |code, office| {
+            keeping.lock().unwrap().push((code.to_owned(), office.to_owned()));
+            // As the terminal judges it, without a line.
+            meguri_app::enrol::typed(code, Some(office))?;
+            Err(EnrolError::Ask(AskError::Refused("the code is not taken".to_owned())))
+        })
+        .unwrap();
+        screen.window().show().unwrap();
+        let find = |label: &str| {
+            ElementHandle::find_by_accessible_label(screen.window(), label)
+                .find(|element| element.size().height > 0.0)
+        };
+        let must = |label: &str| find(label).unwrap_or_else(|| panic!("{label:?} is not there"));
+        let tap = || must("登録する").invoke_accessible_default_action();
+        tap();
+        assert!(typed.lock().unwrap().is_empty(), "nothing was typed");
+        must("登録コード").set_accessible_value("abcd");
+        tap();
+        until("the code is found wrong", || find("登録コードの形が違います。4文字ずつ4組の英数字です。").is_some()).await;
+        must("登録コード").set_accessible_value("ABCD-EF01-2345-6789");
+        tap();
+        let missing = "事務所のアドレスを入力してください。登録コードの隣に出ています。";
+        until("the address is missed", || find(missing).is_some()).await;
+        must("事務所のアドレス").set_accessible_value("https://office.example:8651");
+        tap();
+        let refused = "この登録コードは使えません。期限切れか、もう使われています。事務所に新しいコードを頼んでください。";
+        until("the refusal is told", || find(refused).is_some()).await;
+        let last = typed.lock().unwrap().last().cloned();
+        assert_eq!(last, Some(("ABCD-EF01-2345-6789".into(), "https://office.example:8651".into())));
+        // What was typed stays, to be mended.
+        assert_eq!(must("登録コード").accessible_value().as_deref(), Some("ABCD-EF01-2345-6789"));
+    }
 }
 
 async fn the_crew_confirms_the_date() {

@@ -786,6 +786,11 @@ mod tests {
         port = 1883
         user = "office"
         password_file = "broker-password"
+        [tls]
+        names = ["office.example"]
+        certificate = "office.pem"
+        key = "office.key"
+        authority = "city.pem"
         [[watch]]
         folder = "drop"
         profile = "reception.toml"
@@ -824,7 +829,7 @@ mod tests {
             for (key, value) in table {
                 match value {
                     Value::Table(table) => paths(&format!("{prefix}{key}."), table, all),
-                    Value::Array(tables) => {
+                    Value::Array(tables) if tables.iter().any(Value::is_table) => {
                         let first = tables.first().and_then(Value::as_table).unwrap();
                         paths(&format!("{prefix}{key}."), first, all);
                     }
@@ -927,13 +932,33 @@ mod tests {
     fn refuses_all_but_loopback() {
         for text in [
             "[web]\nlisten = \"0.0.0.0:8650\"",
+            // Pages have no accounts yet.
+            "[web]\nlisten = \"0.0.0.0:8650\"\n[tls]\nnames = [\"office.example\"]",
             "[mqtt]\nlisten = \"192.168.0.3:18650\"",
             "[mqtt.external]\nhost = \"broker.example\"\nport = 1883\nuser = \"u\"\npassword_file = \"p\"",
             "[mqtt.external]\nhost = \"10.0.0.1\"\nport = 1883\nuser = \"u\"\npassword_file = \"p\"",
         ] {
             let error = read(text, &[]).unwrap_err().to_string();
-            assert!(error.contains("TLS and accounts"), "{error}");
+            assert!(error.contains("neither TLS (tls.names) nor accounts"), "{error}");
         }
+        assert!(read("[mqtt]\nlisten = \"0.0.0.0:8883\"\n[tls]\nnames = [\"office.example\"]", &[]).is_ok());
         assert!(read("[web]\nlisten = \"[::1]:8650\"", &[]).is_ok());
+    }
+
+    #[test]
+    fn tls_has_a_name_and_whole_files() {
+        let tls = |text: &str| read(&format!("[tls]\n{text}"), &[]);
+        let files = "certificate = \"c\"\nkey = \"k\"\nauthority = \"a\"";
+        assert!(tls(&format!("names = [\"office.example\"]\n{files}")).is_ok());
+        for (text, wrong) in [
+            (files, "needs tls.names"),
+            ("names = [\"a\"]\nkey = \"k\"", "tls.key: stands without the others"),
+            ("names = [\" \"]", "tls.names: has an empty name"),
+            ("terminal_days = 399", "tls.terminal_days: is 399, expected 400 to 1825"),
+            ("code_minutes = 0", "tls.code_minutes: is 0, expected 1 to 1440"),
+        ] {
+            let error = tls(text).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
     }
 }

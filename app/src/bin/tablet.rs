@@ -10,9 +10,13 @@ use std::rc::Rc;
 use anyhow::Context;
 use clap::Parser;
 use meguri_app::body::{self, StartError};
+use meguri_app::enrol;
+use meguri_app::office::AskError;
+use meguri_app::screen::enrol::EnrolScreen;
 use meguri_app::screen::fault::{FaultScreen, Left};
 use meguri_app::screen::{Look, Screen, fonts};
 use meguri_app::store::{self, Store, StoreError};
+use meguri_config::terminal::Language;
 use meguri_config::{Clock, Terminal};
 use slint::ComponentHandle;
 
@@ -35,6 +39,12 @@ struct Arguments {
     /// Repair a damaged store and end: what can be read goes on in a new file, the old one is set aside whole.
     #[arg(long)]
     repair: bool,
+    /// Enrol anew, as where the terminal's certificate is over. It stays the same terminal. Without settings it is asked anyway.
+    #[arg(long)]
+    enrol: bool,
+    /// The language of the enrolment's screen: ja or en.
+    #[arg(long, default_value = "ja", value_parser = language)]
+    language: Language,
     /// Write down how long each frame takes.
     #[cfg(feature = "frames")]
     #[arg(long)]
@@ -46,6 +56,14 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     parts
         .filter(|&(w, h)| (480..=10_000).contains(&w) && (400..=10_000).contains(&h))
         .ok_or_else(|| "expected WIDTHxHEIGHT, at least 480x400, such as 1280x800".to_owned())
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    match text {
+        "ja" => Ok(Language::Ja),
+        "en" => Ok(Language::En),
+        _ => Err("expected ja or en".to_owned()),
+    }
 }
 
 fn main() -> ExitCode {
@@ -78,6 +96,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 .unwrap_or_else(|_| "warn,tablet=info,meguri_app=info,meguri_core=info".into()),
         )
         .init();
+    if arguments.enrol || !arguments.settings.exists() {
+        return enrol(arguments);
+    }
     let settings = Terminal::read(&arguments.settings)?;
     let clock = arguments.rehearsal.as_deref().map_or_else(|| Ok(Clock::system()), Clock::rehearsal)?;
     let look = Look { size: arguments.size, ..Look::of(&settings) };
@@ -140,6 +161,20 @@ fn with_fonts(data: &Path) -> Result<Option<ExitCode>, fonts::FontError> {
         }
     }
     last
+}
+
+/// Has the crew enrol the tablet; it starts anew as that terminal.
+fn enrol(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let look = Look { size: arguments.size, language: arguments.language, ..Look::plain() };
+    let (settings, again) = (arguments.settings.clone(), arguments.enrol);
+    let screen = EnrolScreen::new(&look, move |code, office| {
+        let (office, code) = enrol::typed(code, Some(office))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| AskError::Unreachable { address: office.clone(), problem: error.to_string() })?;
+        runtime.block_on(enrol::enrol(&settings, &office, &code, again)).map(drop)
+    })?;
+    quit_on_signal();
+    if screen.run()? { Ok(fonts::restart_without("--enrol")?) } else { Ok(ExitCode::FAILURE) }
 }
 
 /// Shows what keeps the terminal from starting, until that is over or the crew gives up.

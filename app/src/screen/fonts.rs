@@ -81,8 +81,16 @@ pub fn restart_with(folder: &Path) -> Result<Option<std::process::ExitCode>, Fon
 /// # Errors
 /// When it can't be started.
 pub fn restart() -> Result<std::process::ExitCode, FontError> {
+    restart_without("")
+}
+
+/// As [`restart`], without one of the arguments, as what it asked for is done.
+///
+/// # Errors
+/// As [`restart`].
+pub fn restart_without(argument: &str) -> Result<std::process::ExitCode, FontError> {
     let mut again = Command::new(std::env::current_exe().map_err(FontError::Restart)?);
-    again.args(std::env::args_os().skip(1));
+    again.args(std::env::args_os().skip(1).filter(|given| given != argument));
     replace(again).map(Option::unwrap_or_default)
 }
 

@@ -4,6 +4,7 @@
 //! globals of the same name; `words` says which kind a thing is. Text is in `app/ui` alone.
 
 mod day;
+pub mod enrol;
 pub mod fault;
 pub mod fonts;
 #[cfg(feature = "frames")]
@@ -71,6 +72,19 @@ pub struct Look {
 }
 
 impl Look {
+    /// Of a tablet that has no settings yet.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self {
+            terminal: String::new(),
+            language: Language::default(),
+            theme: Theme::default(),
+            fullscreen: false,
+            reasons: Vec::new(),
+            size: (1280, 800),
+        }
+    }
+
     /// Of a terminal's settings; 1280x800.
     #[must_use]
     pub fn of(settings: &Terminal) -> Self {
