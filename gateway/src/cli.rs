@@ -591,6 +591,11 @@ fn admit(
     request: impl FnOnce(Digest) -> Request,
 ) -> anyhow::Result<()> {
     let city = City::read(&settings.city_file())?.id;
+    let tls = settings.tls.name().is_some();
+    ensure!(
+        !(tls && folder.is_some()),
+        "with TLS a terminal has no secret and writes its settings itself: leave --out away, then `terminal enrol`"
+    );
     let secret = terminals::draw_secret();
     if let Some(folder) = folder {
         write_secret(folder, &secret)?;
@@ -619,6 +624,7 @@ fn admit(
             )?;
             writeln!(out, "wrote {}", path.display())?;
         }
+        None if tls => writeln!(out, "`meguri-gateway terminal enrol {}` draws its code", bound.terminal)?,
         None => writeln!(out, "secret (told this once): {secret}")?,
     }
     Ok(())

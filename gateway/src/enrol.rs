@@ -226,8 +226,8 @@ pub fn void_code(tx: &Connection, terminal: &TerminalId) -> rusqlite::Result<()>
 /// # Errors
 /// When the store can't be read.
 pub fn certificates(conn: &Connection) -> rusqlite::Result<Vec<(TerminalId, Certificate)>> {
-    let mut statement = conn
-        .prepare("SELECT terminal, serial, connected_at IS NOT NULL FROM certificate WHERE ended_at IS NULL")?;
+    let select = "SELECT terminal, serial, connected_at IS NOT NULL FROM certificate WHERE ended_at IS NULL ORDER BY rowid";
+    let mut statement = conn.prepare(select)?;
     let rows = statement.query_map([], |row| {
         Ok((sql::parsed(row, 0)?, Certificate { serial: row.get(1)?, connected: row.get(2)? }))
     })?;
@@ -278,4 +278,161 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use meguri_proto::Nonce;
+    use rcgen::{CertificateParams, KeyPair, SigningKey as _};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::Store;
+
+    /// An office with one terminal, and its authority.
+    struct Bench {
+        store: Store,
+        authority: Authority,
+        _dir: tempfile::TempDir,
+    }
+
+    const OFFICE: Digest = Digest([7; 32]);
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + minutes * 60).unwrap()
+    }
+
+    fn terminal() -> TerminalId {
+        "t-0001".parse().unwrap()
+    }
+
+    fn code() -> Code {
+        "ABCD-EF01-2345-6789".parse().unwrap()
+    }
+
+    fn csr(pair: &KeyPair) -> String {
+        CertificateParams::default().serialize_request(pair).unwrap().pem().unwrap()
+    }
+
+    fn asks(code: &Code, csr: &str) -> EnrolRequest {
+        EnrolRequest::new(code, Nonce(Uuid::from_u128(1)), csr.to_owned(), &OFFICE)
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let city = "hiroshima".parse().unwrap();
+            let incarnation = meguri_proto::Incarnation(Uuid::from_u128(9));
+            let store = Store::open(dir.path(), &city, at(0), incarnation).unwrap();
+            store
+                .conn
+                .execute_batch(
+                    "PRAGMA foreign_keys = OFF;
+                    INSERT INTO terminal (id, contract, vehicle, secret_sha256, added_at)
+                        VALUES ('t-0001', 'c', 'v', x'', 0);
+                    PRAGMA foreign_keys = ON;",
+                )
+                .unwrap();
+            let authority = Authority::open(dir.path(), &city, at(0)).unwrap();
+            Self { store, authority, _dir: dir }
+        }
+
+        fn making(&self, minutes: i64) -> Making<'_> {
+            Making { authority: &self.authority, now: at(minutes), random: rand::random(), days: 400 }
+        }
+
+        fn open(&self, minutes: i64) {
+            open(&self.store.conn, at(minutes), &terminal(), &code(), 60).unwrap();
+        }
+
+        fn enrol(&self, minutes: i64, request: &EnrolRequest) -> Result<Certified, Refused> {
+            enrol(&self.store.conn, self.making(minutes), request, &OFFICE).unwrap()
+        }
+
+        fn renew(&self, minutes: i64, serial: &str, by: &KeyPair, csr: &str) -> Result<Certified, Refused> {
+            let signed = RenewRequest::signed(&terminal(), serial, csr, &OFFICE);
+            let signature = crate::ca::hex(&by.sign(&signed).unwrap());
+            let (serial, csr) = (serial.to_owned(), csr.to_owned());
+            let request = RenewRequest { v: 1, terminal: terminal(), serial, csr, signature };
+            renew(&self.store.conn, self.making(minutes), &request, &OFFICE).unwrap()
+        }
+
+        fn taken(&self) -> Vec<String> {
+            certificates(&self.store.conn).unwrap().into_iter().map(|(_, c)| c.serial).collect()
+        }
+    }
+
+    #[test]
+    fn a_code_holds_for_its_time_its_request_and_five_tries() {
+        let (bench, mine) = (Bench::new(), csr(&KeyPair::generate().unwrap()));
+        let good = asks(&code(), &mine);
+        assert_eq!(bench.enrol(0, &good), Err(Refused::Code), "nobody has drawn it");
+        bench.open(0);
+        assert_eq!(bench.enrol(60, &good), Err(Refused::Code), "its time is over");
+        let between = EnrolRequest::new(&code(), good.nonce, mine.clone(), &Digest([8; 32]));
+        for _ in 0..4 {
+            assert_eq!(bench.enrol(1, &between), Err(Refused::Code), "shown another certificate");
+        }
+        let certified = bench.enrol(59, &good).unwrap();
+        assert_eq!((certified.terminal.as_str(), certified.key.is_some()), ("t-0001", true));
+        assert_eq!(bench.enrol(59, &good).unwrap().pem, certified.pem, "the answer may have been lost");
+        let other = csr(&KeyPair::generate().unwrap());
+        assert_eq!(bench.enrol(59, &asks(&code(), &other)), Err(Refused::Code), "another device");
+        assert_eq!(bench.taken().len(), 1);
+
+        bench.open(100);
+        let next = asks(&code(), &other);
+        for _ in 0..5 {
+            assert_eq!(bench.enrol(101, &between), Err(Refused::Code));
+        }
+        assert_eq!(bench.enrol(101, &next), Err(Refused::Code), "tried too often");
+    }
+
+    #[test]
+    fn a_request_that_cant_be_taken_leaves_the_code() {
+        let bench = Bench::new();
+        bench.open(0);
+        assert!(matches!(bench.enrol(1, &asks(&code(), "none")), Err(Refused::Request(_))));
+        assert!(bench.enrol(1, &asks(&code(), &csr(&KeyPair::generate().unwrap()))).is_ok());
+    }
+
+    #[test]
+    fn only_the_key_of_a_certificate_that_holds_renews_it() {
+        let (bench, key) = (Bench::new(), KeyPair::generate().unwrap());
+        bench.open(0);
+        bench.enrol(1, &asks(&code(), &csr(&key))).unwrap();
+        let first = bench.taken().remove(0);
+        let (next, wanted) = (KeyPair::generate().unwrap(), csr(&KeyPair::generate().unwrap()));
+        assert_eq!(bench.renew(2, &first, &next, &wanted), Err(Refused::Certificate), "another key");
+        assert_eq!(bench.renew(2, "00", &key, &wanted), Err(Refused::Certificate), "another certificate");
+        let over = 400 * 24 * 60 + 1;
+        assert_eq!(bench.renew(over, &first, &key, &wanted), Err(Refused::Certificate), "it is over");
+        let renewed = bench.renew(2, &first, &key, &wanted).unwrap();
+        assert_eq!(bench.renew(3, &first, &key, &wanted).unwrap(), renewed, "asked again");
+        assert_eq!(bench.taken().len(), 2, "both, until the new one has come in");
+        let second = bench.taken().remove(1);
+        assert!(came_in(&bench.store.conn, at(4), &terminal(), &second).unwrap());
+        assert!(!came_in(&bench.store.conn, at(4), &terminal(), &second).unwrap(), "once");
+        assert_eq!(bench.taken(), [second]);
+        assert_eq!(bench.renew(5, &first, &key, &wanted), Err(Refused::Certificate), "it was replaced");
+        bench.store.conn.execute("UPDATE terminal SET blocked_at = 1", []).unwrap();
+        let second = bench.taken().remove(0);
+        assert_eq!(bench.renew(5, &second, &key, &wanted), Err(Refused::Certificate), "it is blocked");
+    }
+
+    #[test]
+    fn keys_that_got_lost_do_not_pile_up() {
+        let (bench, key) = (Bench::new(), KeyPair::generate().unwrap());
+        bench.open(0);
+        bench.enrol(1, &asks(&code(), &csr(&key))).unwrap();
+        let first = bench.taken().remove(0);
+        came_in(&bench.store.conn, at(1), &terminal(), &first).unwrap();
+        for _ in 0..10 {
+            bench.renew(2, &first, &key, &csr(&KeyPair::generate().unwrap())).unwrap();
+        }
+        let taken = bench.taken();
+        assert_eq!(taken.len(), 1 + usize::try_from(WAITING).unwrap());
+        assert!(taken.contains(&first), "the one in use stays");
+    }
 }

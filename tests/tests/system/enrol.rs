@@ -198,6 +198,23 @@ fn nobody_comes_in_without_a_certificate() {
 }
 
 #[test]
+fn who_only_opens_connections_keeps_nobody_out() {
+    let scene = office(&["v01"]);
+    let door: std::net::SocketAddr =
+        scene.office.door().unwrap().trim_start_matches("https://").parse().unwrap();
+    let open = |address: std::net::SocketAddr, count: usize| -> Vec<std::net::TcpStream> {
+        (0..count).map(|_| std::net::TcpStream::connect(address).unwrap()).collect()
+    };
+    let half = open(door, 500);
+    let mut terminal = enrolled(&scene, "t-1");
+    drop(half);
+    let half = open(scene.broker(), 500);
+    terminal.start().unwrap();
+    await_list(&mut terminal).unwrap();
+    drop(half);
+}
+
+#[test]
 fn a_blocked_terminal_is_out_within_a_second() {
     let mut scene = office(&["v01"]);
     scene.terminals.push(enrolled(&scene, "t-1"));
