@@ -20,19 +20,19 @@ use crate::catalogue;
 use crate::config::Settings;
 use crate::control::{self, ControlError};
 use crate::direction::printable;
+use crate::door::Reached;
 use crate::export;
 use crate::import;
 use crate::ingest::{Context, Effects, Memory};
 use crate::ops::{Reply, Request};
 use crate::store::{StoreError, write_durably};
-use crate::terminals::{self, Bound};
+use crate::terminals::{self, Bound, Line, SECRET};
 use crate::{backup, doctor, logs, retention, serve, watch};
 
 /// How long a command waits for a gateway that is starting or stopping.
 const BETWEEN: Duration = Duration::from_secs(10);
-/// A terminal's settings and secret, in the folder that is made for it.
+/// A terminal's settings, in the folder that is made for it.
 const SETTINGS: &str = "terminal.toml";
-const SECRET: &str = "secret";
 /// `EX_USAGE` of BSD's sysexits: 1, 2 and 3 say what came of an import.
 const USAGE: u8 = 64;
 /// `EX_DATAERR`: the store can't be used as it is, and starting again does not help.
@@ -492,7 +492,7 @@ fn done_here(settings: &Settings, request: Request) -> anyhow::Result<Reply> {
     let reply = request.execute(&tx, &mut ctx, &mut Effects::default())?;
     tx.commit().context("the store can't commit")?;
     store.close()?;
-    Ok(with_broker(settings, reply))
+    Ok(with_line(settings, reply))
 }
 
 fn import_here(settings: &Settings, request: Request, progress: &import::Progress) -> anyhow::Result<Reply> {
@@ -508,16 +508,22 @@ fn import_here(settings: &Settings, request: Request, progress: &import::Progres
     Ok(Reply::Imported(Box::new(report)))
 }
 
-/// Tells a terminal where the broker will be.
-fn with_broker(settings: &Settings, reply: Reply) -> Reply {
-    let Reply::TerminalBound { bound, broker: None } = reply else { return reply };
-    let broker = match &settings.mqtt.external {
-        Some(external) => Some((external.host.clone(), external.port)),
-        // A free port is known only once it is taken.
-        None if settings.mqtt.listen.port() == 0 => None,
-        None => Some((settings.mqtt.listen.ip().to_string(), settings.mqtt.listen.port())),
+/// Tells a terminal how it will reach the office.
+fn with_line(settings: &Settings, reply: Reply) -> Reply {
+    let Reply::TerminalBound { bound, line: None } = reply else { return reply };
+    // A free port is known only once it is taken.
+    let fixed = |port: u16| (port != 0).then_some(port);
+    let (host, port) = match &settings.mqtt.external {
+        Some(external) => (external.host.clone(), Some(external.port)),
+        None => (settings.mqtt.listen.ip().to_string(), fixed(settings.mqtt.listen.port())),
     };
-    Reply::TerminalBound { bound, broker }
+    let line = match settings.tls.name() {
+        None => port.map(|port| Line::Plain(host, port)),
+        Some(name) => port.zip(fixed(settings.tls.listen.port())).map(|(broker, door)| {
+            Line::Tls(Reached { host: name.to_owned(), broker, door })
+        }),
+    };
+    Reply::TerminalBound { bound, line }
 }
 
 fn terminal(settings: &Settings, command: TerminalCommand, out: &mut impl Write) -> anyhow::Result<()> {
@@ -615,11 +621,11 @@ fn admit(
         }
         Ok(reply) => reply,
     };
-    let (bound, broker) = told_bound(reply, out)?;
+    let (bound, line) = told_bound(reply, out)?;
     match folder {
         Some(folder) => {
             writeln!(out, "wrote {}", folder.join(SECRET).display())?;
-            let path = write_terminal(folder, &city, &bound, broker).context(
+            let path = write_terminal(folder, &city, &bound, line).context(
                 "the secret is written, terminal.toml is not: fill it in, or draw another with `terminal secret`",
             )?;
             writeln!(out, "wrote {}", path.display())?;
@@ -689,14 +695,14 @@ fn bind(
     }
     let new_settings = folder.is_some();
     let reply = request_done(settings, &Request::TerminalBind { terminal, vehicle, new_settings })?;
-    let (bound, broker) = told_bound(reply, out)?;
+    let (bound, line) = told_bound(reply, out)?;
     if let Some(folder) = folder {
-        let path = write_terminal(folder, &city, &bound, broker).context(
+        let path = write_terminal(folder, &city, &bound, line).context(
             "the terminal is bound, terminal.toml is not written: the same command again writes it",
         )?;
         writeln!(
             out,
-            "wrote {}: put it in the place of the terminal's own, whose secret stays beside it, and start the \
+            "wrote {}: put it in the place of the terminal's own, whose secret or identity stays beside it, and start the \
              terminal anew; until then it goes by the old one and finds no list of another contract",
             path.display()
         )?;
@@ -704,11 +710,11 @@ fn bind(
     Ok(())
 }
 
-fn told_bound(reply: Reply, out: &mut impl Write) -> anyhow::Result<(Bound, Option<(String, u16)>)> {
-    let Reply::TerminalBound { bound, broker } = reply else { return Err(unexpected(&reply)) };
+fn told_bound(reply: Reply, out: &mut impl Write) -> anyhow::Result<(Bound, Option<Line>)> {
+    let Reply::TerminalBound { bound, line } = reply else { return Err(unexpected(&reply)) };
     let Bound { terminal, vehicle, contract, .. } = &bound;
     writeln!(out, "terminal {terminal} carries vehicle {vehicle} under contract {contract}")?;
-    Ok((bound, broker))
+    Ok((bound, line))
 }
 
 /// Makes a folder where none of these files stands: another terminal's must not be lost.
@@ -739,13 +745,10 @@ fn write_terminal(
     folder: &Path,
     city: &CityId,
     bound: &Bound,
-    broker: Option<(String, u16)>,
+    line: Option<Line>,
 ) -> anyhow::Result<PathBuf> {
-    let (host, port) = broker.context("the broker takes a free port, which only a running gateway knows")?;
-    let text = format!(
-        "{}[broker]\nhost = \"{host}\"\nport = {port}\n# Beside this file; for the terminal alone to read.\nsecret_file = \"{SECRET}\"\n",
-        terminals::settings_head(city, bound)
-    );
+    let line = line.context("the gateway takes a free port, which only a running one knows")?;
+    let text = terminals::settings(city, bound, &line);
     let path = folder.join(SETTINGS);
     // What is written must read.
     Terminal::parse(&path, &text)?;

@@ -23,7 +23,7 @@ use crate::import::{self, At, Progress, Taker};
 use crate::ops::{OpError, Reply, Request};
 use crate::retention;
 use crate::store::{Readers, StoreError};
-use crate::terminals;
+use crate::terminals::{self, Line};
 use crate::vitals::Health;
 use crate::writer::Writer;
 
@@ -147,8 +147,14 @@ impl Desk {
         }
         Ok(match reply {
             Reply::TerminalBound { bound, .. } => {
-                let Login { host, port, .. } = self.broker.login();
-                Reply::TerminalBound { bound, broker: Some((host, port)) }
+                let line = self.reached.clone().map_or_else(
+                    || {
+                        let Login { host, port, .. } = self.broker.login();
+                        Line::Plain(host, port)
+                    },
+                    Line::Tls,
+                );
+                Reply::TerminalBound { bound, line: Some(line) }
             }
             Reply::TerminalEnrolling { until, .. } => {
                 Reply::TerminalEnrolling { until, office: self.reached.as_ref().map(Reached::office) }

@@ -12,13 +12,14 @@ use axum::routing::post;
 use jiff::Timestamp;
 use meguri_proto::enrol::{EnrolReply, EnrolRequest, RenewReply, RenewRequest};
 use meguri_proto::{CityId, Digest, Message};
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use crate::broker::Broker;
 use crate::ca::Authority;
 use crate::enrol::{self, Certified, EnrolError, Making, Refused};
 use crate::store::{Readers, StoreError};
-use crate::terminals;
+use crate::terminals::{self, Line};
 use crate::writer::Writer;
 
 /// Requests that are looked at at a time.
@@ -52,7 +53,7 @@ pub struct Door {
 }
 
 /// How terminals reach the office.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reached {
     /// Host name or address.
     pub host: String,
@@ -164,7 +165,7 @@ impl Desk {
         tracing::info!(%terminal, "the terminal enrolled");
         let asked = terminal.clone();
         let bound = self.door.readers.with(move |conn| terminals::bound(conn, &asked)).await?;
-        let settings = terminals::settings(&self.door.city, &bound, &self.door.reached);
+        let settings = terminals::settings(&self.door.city, &bound, &Line::Tls(self.door.reached.clone()));
         written(&EnrolReply::new(&key, nonce, pem, self.door.believed.to_string(), settings))
     }
 

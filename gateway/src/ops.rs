@@ -13,7 +13,7 @@ use crate::ingest::{Context, Effects};
 use crate::notices;
 use crate::retention;
 use crate::store::is_damage;
-use crate::terminals::{self, Bound, TerminalError};
+use crate::terminals::{self, Bound, Line, TerminalError};
 use crate::{trust, vitals};
 
 /// Something asked of the office.
@@ -113,8 +113,8 @@ pub enum Reply {
     TerminalBound {
         /// What it is bound to.
         bound: Bound,
-        /// Where its broker is, where this process knows.
-        broker: Option<(String, u16)>,
+        /// How it reaches the office, where this process knows.
+        line: Option<Line>,
     },
     /// A terminal may enrol.
     TerminalEnrolling {
@@ -192,11 +192,11 @@ impl Request {
         match self {
             Self::TerminalAdd { terminal, vehicle, secret_sha256 } => {
                 let bound = terminals::add(tx, &mut fx.touched, now, &terminal, &vehicle, secret_sha256)?;
-                Ok(Reply::TerminalBound { bound, broker: None })
+                Ok(Reply::TerminalBound { bound, line: None })
             }
             Self::TerminalSecret { terminal, secret_sha256 } => {
                 let bound = terminals::renew(tx, &terminal, secret_sha256)?;
-                Ok(Reply::TerminalBound { bound, broker: None })
+                Ok(Reply::TerminalBound { bound, line: None })
             }
             Self::TerminalEnrol { terminal, code, minutes, drawn } => {
                 let until = enrol::open(tx, drawn, &terminal, &code, minutes)?;
@@ -204,7 +204,7 @@ impl Request {
             }
             Self::TerminalBind { terminal, vehicle, new_settings } => {
                 let bound = terminals::bind(tx, &mut fx.touched, now, &terminal, &vehicle, new_settings)?;
-                Ok(Reply::TerminalBound { bound, broker: None })
+                Ok(Reply::TerminalBound { bound, line: None })
             }
             Self::TerminalList => Ok(Reply::Terminals(terminals::list(tx)?)),
             Self::TerminalBlock { terminal, blocked } => {

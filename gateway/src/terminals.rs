@@ -155,25 +155,38 @@ pub fn bound(conn: &Connection, terminal: &TerminalId) -> rusqlite::Result<Bound
     })
 }
 
-/// The settings (`terminal.toml`) of a terminal that comes in by certificate.
-#[must_use]
-pub fn settings(city: &CityId, bound: &Bound, reached: &Reached) -> String {
-    let Reached { host, broker, .. } = reached;
-    let office = reached.office();
-    format!(
-        "{}[broker]\nhost = \"{host}\"\nport = {broker}\n# Its key and certificates, beside this file; for the terminal alone \
-         to read.\nidentity = \"identity\"\n# Where it renews them.\noffice = \"{office}\"\n",
-        settings_head(city, bound)
-    )
+/// How a terminal reaches the office.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// By a broker's host and port, with a secret, on a line that is not encrypted.
+    Plain(String, u16),
+    /// By certificate, over TLS.
+    Tls(Reached),
 }
 
-/// What every terminal's settings begin with.
+/// The name of a terminal's secret, beside its settings.
+pub const SECRET: &str = "secret";
+
+/// A terminal's settings (`terminal.toml`).
 #[must_use]
-pub fn settings_head(city: &CityId, bound: &Bound) -> String {
+pub fn settings(city: &CityId, bound: &Bound, line: &Line) -> String {
     let Bound { terminal, vehicle, contract, contractor } = bound;
+    let broker = match line {
+        Line::Plain(host, port) => format!(
+            "host = \"{host}\"\nport = {port}\n# Beside this file; for the terminal alone to read.\nsecret_file = \"{SECRET}\"\n"
+        ),
+        Line::Tls(reached) => format!(
+            "host = \"{}\"\nport = {}\n# Its key and certificates, beside this file; for the terminal alone to read.\n\
+             identity = \"identity\"\n# Where it renews them.\noffice = \"{}\"\n",
+            reached.host,
+            reached.broker,
+            reached.office()
+        ),
+    };
     format!(
         "# Settings of terminal {terminal}.\nversion = 1\ncity = \"{city}\"\nterminal = \"{terminal}\"\n\
-         contractor = \"{contractor}\"\ncontract = \"{contract}\"\nvehicle = \"{vehicle}\"\n\n"
+         contractor = \"{contractor}\"\ncontract = \"{contract}\"\nvehicle = \"{vehicle}\"\n\n[broker]\n{broker}"
     )
 }
 

@@ -198,6 +198,22 @@ fn nobody_comes_in_without_a_certificate() {
 }
 
 #[test]
+fn new_settings_of_a_terminal_keep_its_certificate() {
+    let scene = office(&["v01"]);
+    let out = scene.dir().join("new");
+    scene.office.must(&["terminal", "bind", "t-1", "--vehicle", "v05", "--out", out.to_str().unwrap()]).unwrap();
+    let settings = Terminal::read(&out.join("terminal.toml")).unwrap();
+    assert_eq!(settings.broker.identity, Some(out.join("identity")));
+    assert_eq!(settings.broker.office.as_deref(), Some(scene.office.door().unwrap()));
+    assert_eq!(settings.broker.port, scene.broker().port());
+    // With TLS nobody is handed a secret.
+    let refused = scene.office.run(&["terminal", "add", "t-9", "--vehicle", "v05", "--out", "elsewhere"]).unwrap();
+    assert!(!refused.status.success());
+    let made = scene.office.must(&["terminal", "add", "t-9", "--vehicle", "v05"]).unwrap();
+    assert!(made.contains("terminal enrol t-9") && !made.contains("secret"), "{made}");
+}
+
+#[test]
 fn who_only_opens_connections_keeps_nobody_out() {
     let scene = office(&["v01"]);
     let door: std::net::SocketAddr =
