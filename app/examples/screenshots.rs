@@ -200,7 +200,9 @@ fn enrols(queue: &Queue, language: Language, theme: Theme, size: (u32, u32), fil
     screen.window().set_code("ABCD-EFGH-JKMN-PQRS".into());
     screen.window().set_office("https://office.example.jp:8651".into());
     screen.window().set_problem(meguri_screens::EnrolProblem::Refused);
-    screen.window().set_detail("the office refuses: the code is not taken; ask the office for a new one".into());
+    screen
+        .window()
+        .set_detail("the office refuses: the code is not taken; ask the office for a new one".into());
     write(&file.with_extension("refused.png"), &settle(&window, size, queue), size);
 }
 

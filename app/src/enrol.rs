@@ -27,7 +27,9 @@ pub enum EnrolError {
         path: PathBuf,
     },
     /// The code is for another terminal than this one was.
-    #[error("the code makes this terminal {to}, but it is {from}, and its record is that one's; ask for a code of {from}")]
+    #[error(
+        "the code makes this terminal {to}, but it is {from}, and its record is that one's; ask for a code of {from}"
+    )]
     OtherTerminal {
         /// What it is.
         from: TerminalId,
@@ -61,7 +63,8 @@ pub fn typed(text: &str, office: Option<&str>) -> Result<(String, Code), EnrolEr
         None => (None, text),
     };
     let code = code.parse()?;
-    let office = scanned.or(office.map(str::trim)).filter(|office| !office.is_empty()).ok_or(EnrolError::NoOffice)?;
+    let office =
+        scanned.or(office.map(str::trim)).filter(|office| !office.is_empty()).ok_or(EnrolError::NoOffice)?;
     let office = if office.contains("://") { office.to_owned() } else { format!("https://{office}") };
     Ok((office.trim_end_matches('/').to_owned(), code))
 }
@@ -72,12 +75,7 @@ pub fn typed(text: &str, office: Option<&str>) -> Result<(String, Code), EnrolEr
 /// # Errors
 /// When it is enrolled already, or the code is another terminal's, the office can't be asked or refuses, or something can't be written; then the terminal is
 /// not enrolled.
-pub async fn enrol(
-    settings: &Path,
-    office: &str,
-    code: &Code,
-    again: bool,
-) -> Result<Terminal, EnrolError> {
+pub async fn enrol(settings: &Path, office: &str, code: &Code, again: bool) -> Result<Terminal, EnrolError> {
     let before = settings.exists().then(|| Terminal::read(settings));
     if before.is_some() && !again {
         return Err(EnrolError::Enrolled { path: settings.to_owned() });

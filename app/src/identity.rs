@@ -232,7 +232,8 @@ impl Identity {
             return Err(IdentityError::Answer("there is no certificate".to_owned()));
         };
         // Whatever this device's clock shows: it has lived to see its own certificate.
-        let dates = dates.at_least(pair.from.checked_add(SignedDuration::from_hours(24)).unwrap_or(pair.from));
+        let dates =
+            dates.at_least(pair.from.checked_add(SignedDuration::from_hours(24)).unwrap_or(pair.from));
         let chain = vec![CertificateDer::from(pair.certificate.clone())];
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pair.key.serialize_der()));
         Ok(office::believing(&roots(&self.authority), &dates, Some((chain, key)))?)
@@ -243,7 +244,8 @@ impl Identity {
     /// # Errors
     /// When TLS can't be set up.
     pub fn visitor(&self, dates: &Dates) -> Result<Arc<ClientConfig>, IdentityError> {
-        let from = self.current.as_ref().or(self.next.as_ref()).map_or(Timestamp::UNIX_EPOCH, |pair| pair.from);
+        let from =
+            self.current.as_ref().or(self.next.as_ref()).map_or(Timestamp::UNIX_EPOCH, |pair| pair.from);
         let dates = dates.at_least(from.checked_add(SignedDuration::from_hours(24)).unwrap_or(from));
         Ok(office::believing(&roots(&self.authority), &dates, None)?)
     }
@@ -275,7 +277,9 @@ impl Parts {
                 "PRIVATE KEY" => {
                     let der = PrivatePkcs8KeyDer::from(pem.contents.as_slice());
                     let read = KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_ECDSA_P256_SHA256);
-                    key = Some(read.map_err(|error| wrong(format!("holds a key that can't be used: {error}")))?);
+                    key = Some(
+                        read.map_err(|error| wrong(format!("holds a key that can't be used: {error}")))?,
+                    );
                 }
                 "CERTIFICATE REQUEST" => {
                     // As it was written: the office knows it by its bytes.

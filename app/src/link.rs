@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use meguri_config::terminal::{Terminal, seconds};
 use meguri_core::{Event, Why};
 use meguri_proto::{Topic, UpTopic, limits};
-use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     ConnectReturnCode, DisconnectReasonCode, LastWill, Packet, SubscribeReasonCode,
 };
 use rumqttc::v5::{AsyncClient, ConnectionError, Event as MqttEvent, EventLoop, MqttOptions, StateError};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -98,7 +98,9 @@ impl Link {
                 match done {
                     Ok(()) => tracing::info!("came in by the new certificate"),
                     // Both stay on the disk, and the next connection tries again.
-                    Err(error) => tracing::error!(%error, "the new certificate is taken, but can't be kept as the one in use"),
+                    Err(error) => {
+                        tracing::error!(%error, "the new certificate is taken, but can't be kept as the one in use")
+                    }
                 }
             }
             Event::Disconnected(_) => self.next_refused = std::mem::take(&mut self.by_next),
@@ -114,7 +116,8 @@ impl Link {
             self.renewing = None;
         }
         let due = || identity.lock().unwrap_or_else(PoisonError::into_inner).is_due(now);
-        let (Some(office), None, true) = (&self.settings.broker.office, &self.renewing, self.connection.is_some())
+        let (Some(office), None, true) =
+            (&self.settings.broker.office, &self.renewing, self.connection.is_some())
         else {
             return;
         };
@@ -129,7 +132,8 @@ impl Link {
             match enrol::renew(&identity, &terminal, &office, &dates).await {
                 Ok(()) => {
                     tracing::info!("the certificate is renewed");
-                    let change = Event::Disconnected(Why::Lost("to come in by the new certificate".to_owned()));
+                    let change =
+                        Event::Disconnected(Why::Lost("to come in by the new certificate".to_owned()));
                     // Nobody listens any more when the terminal stops.
                     let _stopping = events.send((number, change)).await;
                 }

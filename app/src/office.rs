@@ -190,7 +190,9 @@ pub enum AskError {
     #[error("{0:?} is no address of an office; expected https://host:port")]
     Address(String),
     /// It can't be reached.
-    #[error("the office at {address} can't be reached: {problem}; is there coverage, and is the address right?")]
+    #[error(
+        "the office at {address} can't be reached: {problem}; is there coverage, and is the address right?"
+    )]
     Unreachable {
         /// Where it was looked for.
         address: String,
@@ -226,8 +228,7 @@ pub(crate) async fn post(
     let host = host.trim_matches(['[', ']']);
     let port = uri.port_u16().unwrap_or(443);
     let name = ServerName::try_from(host.to_owned()).map_err(|_| wrong())?;
-    let unreachable =
-        |problem: String| AskError::Unreachable { address: format!("{host}:{port}"), problem };
+    let unreachable = |problem: String| AskError::Unreachable { address: format!("{host}:{port}"), problem };
     let late = |_| unreachable("no answer in time".to_owned());
     let failed = |error: std::io::Error| unreachable(error.to_string());
 

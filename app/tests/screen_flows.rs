@@ -658,7 +658,10 @@ async fn the_crew_enrols_the_tablet() {
         assert!(typed.lock().unwrap().is_empty(), "nothing was typed");
         must("登録コード").set_accessible_value("abcd");
         tap();
-        until("the code is found wrong", || find("登録コードの形が違います。4文字ずつ4組の英数字です。").is_some()).await;
+        until("the code is found wrong", || {
+            find("登録コードの形が違います。4文字ずつ4組の英数字です。").is_some()
+        })
+        .await;
         must("登録コード").set_accessible_value("ABCD-EF01-2345-6789");
         tap();
         let missing = "事務所のアドレスを入力してください。登録コードの隣に出ています。";

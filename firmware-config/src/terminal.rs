@@ -207,7 +207,8 @@ impl Terminal {
     /// When the settings name none, or the file can't be read or is empty.
     pub fn secret(&self) -> Result<String, ConfigError> {
         let Some(path) = &self.broker.secret_file else {
-            let (field, problem) = ("broker.secret_file".into(), "is not set: this terminal has no secret".into());
+            let (field, problem) =
+                ("broker.secret_file".into(), "is not set: this terminal has no secret".into());
             return Err(ConfigError::Value { path: PathBuf::from("terminal.toml"), field, problem });
         };
         let text = std::fs::read_to_string(path)

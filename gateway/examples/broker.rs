@@ -15,10 +15,16 @@ async fn main() -> anyhow::Result<()> {
         let line = line?;
         let Some((name, secret)) = line.split_once(' ') else { break };
         let secret_sha256 = Digest::of(secret.as_bytes()).0;
-        credentials.push(Credential { terminal: name.parse()?, secret_sha256, certificates: Vec::new(), blocked: false });
+        credentials.push(Credential {
+            terminal: name.parse()?,
+            secret_sha256,
+            certificates: Vec::new(),
+            blocked: false,
+        });
     }
     let broker =
-        Embedded::start("hiroshima".parse()?, ([127, 0, 0, 1], 0).into(), "of-the-bench".to_owned(), None).await?;
+        Embedded::start("hiroshima".parse()?, ([127, 0, 0, 1], 0).into(), "of-the-bench".to_owned(), None)
+            .await?;
     broker.admit(credentials).await;
     let login = broker.login();
     println!(

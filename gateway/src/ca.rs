@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use meguri_proto::{CityId, Digest, TerminalId};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData as _,
-    SanType, SerialNumber,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    PublicKeyData as _, SanType, SerialNumber,
 };
 use x509_parser::extensions::GeneralName;
 use x509_parser::pem::Pem;
@@ -25,7 +25,8 @@ use crate::store::write_durably;
 pub const FOLDER: &str = "ca";
 const AUTHORITY: &str = "authority.pem";
 const AUTHORITY_KEY: &str = "authority.key";
-const OFFICE: &str = "office.pem";
+/// The office's certificate there.
+pub(crate) const OFFICE: &str = "office.pem";
 const OFFICE_KEY: &str = "office.key";
 
 /// How long the authority itself is believed: longer than any terminal is in use.
@@ -140,8 +141,7 @@ impl Authority {
             move |error: rcgen::Error| CaError::Content { path, expected, problem: error.to_string() }
         };
         let pair = KeyPair::from_pem(&read(&key)?).map_err(content(&key, "private key"))?;
-        let issuer =
-            Issuer::from_ca_cert_pem(&pem, pair).map_err(content(&certificate, "certificate"))?;
+        let issuer = Issuer::from_ca_cert_pem(&pem, pair).map_err(content(&certificate, "certificate"))?;
         Ok(Self { folder, pem, issuer })
     }
 
@@ -173,7 +173,8 @@ impl Authority {
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let certificate = params.signed_by(&pair, &self.issuer)?;
         // The certificate last: with another key it is seen to be no pair, and both are made anew.
-        write_durably(&files.key, pair.serialize_pem().as_bytes(), 0o600).map_err(file("write", &files.key))?;
+        write_durably(&files.key, pair.serialize_pem().as_bytes(), 0o600)
+            .map_err(file("write", &files.key))?;
         let chain = format!("{}{}", certificate.pem(), self.pem);
         write_durably(&files.certificate, chain.as_bytes(), 0o644)
             .map_err(file("write", &files.certificate))?;
@@ -186,8 +187,9 @@ impl Authority {
             return Ok(false);
         }
         // One that can't be read is made anew: it is nobody's but this gateway's.
-        let (Ok(leaf), Ok(pair)) =
-            (leaf(&files.certificate), KeyPair::from_pem(&read(&files.key)?)) else { return Ok(false) };
+        let (Ok(leaf), Ok(pair)) = (leaf(&files.certificate), KeyPair::from_pem(&read(&files.key)?)) else {
+            return Ok(false);
+        };
         let Ok(found) = leaf.parse_x509() else { return Ok(false) };
         let wanted: Vec<SanType> = names.iter().map(|name| alternative(name)).collect::<Result<_, _>>()?;
         let named = found.subject_alternative_name().ok().flatten();
@@ -202,9 +204,9 @@ impl Authority {
             .collect();
         let (from, until) = (found.validity().not_before.timestamp(), found.validity().not_after.timestamp());
         let due = from + (until - from) / 3 * 2;
-        let ours = Pem::iter_from_buffer(self.pem.as_bytes())
-            .flatten()
-            .any(|own| own.parse_x509().is_ok_and(|own| found.verify_signature(Some(own.public_key())).is_ok()));
+        let ours = Pem::iter_from_buffer(self.pem.as_bytes()).flatten().any(|own| {
+            own.parse_x509().is_ok_and(|own| found.verify_signature(Some(own.public_key())).is_ok())
+        });
         let paired = found.public_key().subject_public_key.data.as_ref() == pair.der_bytes();
         Ok(ours && paired && named == wanted && (from..due).contains(&now.as_second()))
     }
@@ -269,7 +271,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// # Errors
 /// When the file can't be read or holds none.
 pub fn leaf(path: &Path) -> Result<Pem, CaError> {
-    let content = |problem: String| CaError::Content { path: path.to_owned(), expected: "certificate", problem };
+    let content =
+        |problem: String| CaError::Content { path: path.to_owned(), expected: "certificate", problem };
     let bytes = fs::read(path).map_err(file("read", path))?;
     match Pem::iter_from_buffer(&bytes).next() {
         Some(Ok(pem)) if pem.label == "CERTIFICATE" => Ok(pem),
@@ -345,7 +348,10 @@ fn alternative(name: &str) -> Result<SanType, CaError> {
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {
-    <[u8; 4]>::try_from(bytes).map(IpAddr::from).or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+    <[u8; 4]>::try_from(bytes)
+        .map(IpAddr::from)
+        .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
 }
 
 fn is_there(path: &Path) -> Result<bool, CaError> {

@@ -519,9 +519,9 @@ fn with_line(settings: &Settings, reply: Reply) -> Reply {
     };
     let line = match settings.tls.name() {
         None => port.map(|port| Line::Plain(host, port)),
-        Some(name) => port.zip(fixed(settings.tls.listen.port())).map(|(broker, door)| {
-            Line::Tls(Reached { host: name.to_owned(), broker, door })
-        }),
+        Some(name) => port
+            .zip(fixed(settings.tls.listen.port()))
+            .map(|(broker, door)| Line::Tls(Reached { host: name.to_owned(), broker, door })),
     };
     Reply::TerminalBound { bound, line }
 }
@@ -560,9 +560,14 @@ fn terminal(settings: &Settings, command: TerminalCommand, out: &mut impl Write)
                 };
                 let heard =
                     t.last_heard_at.map_or("never heard".to_owned(), |at| format!("last heard {at:.0}"));
+                let certificate = match (t.certificate_until, settings.tls.name()) {
+                    (Some(until), _) => format!("\tcertificate until {until:.0}"),
+                    (None, Some(_)) => "\tnot enrolled".to_owned(),
+                    (None, None) => String::new(),
+                };
                 writeln!(
                     out,
-                    "{}\tvehicle {}\tcontract {}\t{state}\t{heard}",
+                    "{}\tvehicle {}\tcontract {}\t{state}\t{heard}{certificate}",
                     t.terminal, t.vehicle, t.contract
                 )?;
             }

@@ -613,7 +613,8 @@ impl Tls {
         {
             let all = [certificate, key, authority].iter().all(|path| path.is_some());
             if path.is_some() && !all {
-                let problem = "stands without the others; tls.certificate, tls.key and tls.authority belong together";
+                let problem =
+                    "stands without the others; tls.certificate, tls.key and tls.authority belong together";
                 return wrong(field, problem.to_owned());
             }
             if path.is_some() && names.is_empty() {

@@ -113,7 +113,10 @@ impl From<EnrolError> for Problem {
 async fn answer(given: Result<Vec<u8>, Problem>) -> Response {
     let (status, text) = match given {
         Ok(bytes) => {
-            return ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], bytes)
+            return (
+                [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")],
+                bytes,
+            )
                 .into_response();
         }
         Err(Problem::Refused(refused)) => {

@@ -135,7 +135,9 @@ pub fn enrol(
     if let Some(serial) = used {
         let select = "SELECT pem FROM certificate WHERE serial = ?1 AND request = ?2 AND ended_at IS NULL";
         let again: Option<String> = tx
-            .query_row(select, params![serial, Digest::of(request.csr.as_bytes()).0.as_slice()], |row| row.get(0))
+            .query_row(select, params![serial, Digest::of(request.csr.as_bytes()).0.as_slice()], |row| {
+                row.get(0)
+            })
             .optional()?;
         return again.map_or(Ok(Err(Refused::Code)), certified);
     }
@@ -194,7 +196,12 @@ pub fn renew(
 ///
 /// # Errors
 /// When the store can't be written.
-pub fn came_in(tx: &Connection, now: Timestamp, terminal: &TerminalId, serial: &str) -> rusqlite::Result<bool> {
+pub fn came_in(
+    tx: &Connection,
+    now: Timestamp,
+    terminal: &TerminalId,
+    serial: &str,
+) -> rusqlite::Result<bool> {
     let first = tx.execute(
         "UPDATE certificate SET connected_at = ?3
             WHERE serial = ?1 AND terminal = ?2 AND connected_at IS NULL AND ended_at IS NULL",

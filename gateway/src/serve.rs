@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use jiff::Timestamp;
 use meguri_config::terminal::seconds;
 use meguri_config::{City, Clock};
-use jiff::Timestamp;
 use meguri_proto::{Digest, Incarnation};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -254,11 +254,7 @@ pub fn clock(settings: &Settings) -> anyhow::Result<Clock> {
     }
 }
 
-async fn broker(
-    settings: &Settings,
-    city: &City,
-    guarding: Option<Guarding>,
-) -> anyhow::Result<Broker> {
+async fn broker(settings: &Settings, city: &City, guarding: Option<Guarding>) -> anyhow::Result<Broker> {
     match &settings.mqtt.external {
         None => {
             let (secret, address) = (terminals::draw_secret(), settings.mqtt.listen);
@@ -326,9 +322,9 @@ impl Trust {
     /// Listens for terminals that enrol. Says how they reach the office.
     async fn listen(&self, settings: &Settings, broker: &Broker) -> anyhow::Result<(TlsListener, Reached)> {
         let at = settings.tls.listen;
-        let listener = TcpListener::bind(at).await.with_context(|| {
-            format!("terminals can't enrol on {at}; tls.listen sets another port")
-        })?;
+        let listener = TcpListener::bind(at)
+            .await
+            .with_context(|| format!("terminals can't enrol on {at}; tls.listen sets another port"))?;
         let door = listener.local_addr().context("the terminals' door's address is unknown")?.port();
         let listener = TlsListener::over(listener, tls::server(&self.files)?)?;
         let broker = broker.listens().map_or_else(|| broker.login().port, |address| address.port());
@@ -385,8 +381,12 @@ async fn note_certificates(
             }
             Ok(Ok(false)) => {}
             // It is told again when the terminal comes in the next time.
-            Ok(Err(error)) => tracing::error!(%error, terminal = %name, "a certificate's coming in could not be noted"),
-            Err(error) => tracing::error!(%error, terminal = %name, "a certificate's coming in could not be noted"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, terminal = %name, "a certificate's coming in could not be noted")
+            }
+            Err(error) => {
+                tracing::error!(%error, terminal = %name, "a certificate's coming in could not be noted")
+            }
         }
     }
 }

@@ -26,7 +26,9 @@ pub enum TerminalError {
     #[error("there is no terminal {0}; `meguri-gateway terminal list` shows them")]
     Unknown(TerminalId),
     /// It is kept out.
-    #[error("terminal {0} is blocked; `meguri-gateway terminal unblock {0}` lets it in again, then it can enrol")]
+    #[error(
+        "terminal {0} is blocked; `meguri-gateway terminal unblock {0}` lets it in again, then it can enrol"
+    )]
     Blocked(TerminalId),
     /// Another terminal's open code begins alike.
     #[error("the code that was drawn begins like another terminal's; ask for one again")]
@@ -84,6 +86,8 @@ pub struct Listed {
     pub last_heard_at: Option<Timestamp>,
     /// What it runs.
     pub app: Option<String>,
+    /// Until when its certificate holds; none where it has not enrolled.
+    pub certificate_until: Option<Timestamp>,
 }
 
 fn contract_of(conn: &Connection, vehicle: &VehicleId) -> Result<(ContractId, ContractorId), TerminalError> {
@@ -254,8 +258,9 @@ pub fn block(
 /// # Errors
 /// When the store can't be read.
 pub fn list(conn: &Connection) -> rusqlite::Result<Vec<Listed>> {
-    let select =
-        "SELECT id, vehicle, contract, blocked_at, online, last_heard_at, app FROM terminal ORDER BY id";
+    let select = "SELECT id, vehicle, contract, blocked_at, online, last_heard_at, app,
+            (SELECT max(not_after) FROM certificate WHERE terminal = terminal.id AND ended_at IS NULL)
+        FROM terminal ORDER BY id";
     let mut statement = conn.prepare(select)?;
     let rows = statement.query_map([], |row| {
         Ok(Listed {
@@ -266,6 +271,7 @@ pub fn list(conn: &Connection) -> rusqlite::Result<Vec<Listed>> {
             online: row.get(4)?,
             last_heard_at: row.get::<_, Option<i64>>(5)?.map(sql::instant),
             app: row.get(6)?,
+            certificate_until: row.get::<_, Option<i64>>(7)?.map(sql::instant),
         })
     })?;
     rows.collect()

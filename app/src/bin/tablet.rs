@@ -170,7 +170,8 @@ fn enrol(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let screen = EnrolScreen::new(&look, move |code, office| {
         let (office, code) = enrol::typed(code, Some(office))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| AskError::Unreachable { address: office.clone(), problem: error.to_string() })?;
+        let runtime = runtime
+            .map_err(|error| AskError::Unreachable { address: office.clone(), problem: error.to_string() })?;
         runtime.block_on(enrol::enrol(&settings, &office, &code, again)).map(drop)
     })?;
     quit_on_signal();

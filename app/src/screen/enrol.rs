@@ -22,12 +22,16 @@ fn problem(error: &EnrolError) -> ui::EnrolProblem {
     match error {
         EnrolError::Code(_) => ui::EnrolProblem::Code,
         EnrolError::NoOffice | EnrolError::Ask(AskError::Address(_)) => ui::EnrolProblem::NoOffice,
-        EnrolError::Ask(AskError::Unreachable { .. } | AskError::Failed { .. }) => ui::EnrolProblem::Unreachable,
+        EnrolError::Ask(AskError::Unreachable { .. } | AskError::Failed { .. }) => {
+            ui::EnrolProblem::Unreachable
+        }
         EnrolError::Ask(AskError::Refused(_)) => ui::EnrolProblem::Refused,
         EnrolError::Impostor => ui::EnrolProblem::Impostor,
         EnrolError::OtherTerminal { .. } => ui::EnrolProblem::OtherTerminal,
         EnrolError::Identity(_) => ui::EnrolProblem::NoWriting,
-        EnrolError::Enrolled { .. } | EnrolError::Answer(_) | EnrolError::Settings(_) => ui::EnrolProblem::Other,
+        EnrolError::Enrolled { .. } | EnrolError::Answer(_) | EnrolError::Settings(_) => {
+            ui::EnrolProblem::Other
+        }
     }
 }
 

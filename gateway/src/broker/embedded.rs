@@ -253,7 +253,8 @@ impl Access {
         if !self.certified {
             return given(&known.secret_sha256);
         }
-        let Some(certificate) = serial.and_then(|serial| known.certificates.iter().find(|c| c.serial == serial))
+        let Some(certificate) =
+            serial.and_then(|serial| known.certificates.iter().find(|c| c.serial == serial))
         else {
             return false;
         };
@@ -279,7 +280,8 @@ impl Access {
             return new.secret_sha256 == old.secret_sha256;
         }
         // One that has not come in yet is not connected.
-        live.get(old.terminal.as_str()).is_none_or(|serial| new.certificates.iter().any(|c| c.serial == *serial))
+        live.get(old.terminal.as_str())
+            .is_none_or(|serial| new.certificates.iter().any(|c| c.serial == *serial))
     }
 
     /// The terminal behind a user name, where it is still welcome.

@@ -4,6 +4,7 @@
 //! so and stops no other. To add one, write a function like the others and name it in [`CHECKS`].
 
 mod backups;
+mod certificates;
 pub mod cli;
 mod clock;
 mod dropped;
@@ -40,6 +41,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("gateway", net::gateway),
     ("ports", net::ports),
     ("broker", net::broker),
+    ("certificates", certificates::certificates),
     ("clock", clock::clock),
     ("backup", backups::last),
     ("terminals", open::terminals),

@@ -280,3 +280,34 @@ fn watched_folders_and_what_lies_in_them() {
     fs::File::open(&old).unwrap().set_modified(then).unwrap();
     good.one("watched", Severity::Warning, "1 files in the watched folder");
 }
+
+#[test]
+fn a_certificate_that_ends_is_told_of_in_time() {
+    use jiff::SignedDuration;
+    let mut good = Good::new();
+    good.settings.tls.names = vec!["office.example".to_owned()];
+    assert!(good.wrong("certificates").is_empty(), "it is made at the next start");
+    let now = Timestamp::now();
+    let city = meguri_config::City::parse(Path::new("city.toml"), PLAN).unwrap();
+    let authority = crate::ca::Authority::open(&good.settings.data, &city.id, now).unwrap();
+    authority.office(&good.settings.tls.names, now).unwrap();
+    let at = |days: i64| {
+        let then = now + SignedDuration::from_hours(24 * days);
+        let found = Scope::new(Ok(good.settings.clone()), None, false, then).findings();
+        let of = |finding: &Finding| (finding.check == "certificates").then_some(finding.severity);
+        found.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(at(30), [Severity::Ok]);
+    assert_eq!(at(350), [Severity::Warning]);
+    assert_eq!(at(398), [Severity::Error]);
+    let until = now + SignedDuration::from_hours(24 * 50);
+    good.sql(&format!(
+        "INSERT INTO terminal (id, contract, vehicle, secret_sha256, added_at)
+            SELECT 't-1', contract, id, x'', 0 FROM vehicle LIMIT 1;
+        INSERT INTO certificate (serial, terminal, public_key, request, pem, issued_at, not_after)
+            VALUES ('40', 't-1', x'', x'', '', 0, {})",
+        until.as_millisecond()
+    ));
+    let wrong = good.wrong("certificates");
+    assert!(matches!(wrong.as_slice(), [one] if one.en.contains("1 terminals")), "{wrong:?}");
+}

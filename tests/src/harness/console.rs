@@ -83,7 +83,9 @@ impl Console {
         if !secret.is_file() {
             bail!("{} holds no secret", self.dir.display());
         }
-        Self::set_up(dir, broker, self.rehearsal.as_deref(), |settings| settings.broker.secret_file = Some(secret))
+        Self::set_up(dir, broker, self.rehearsal.as_deref(), |settings| {
+            settings.broker.secret_file = Some(secret)
+        })
     }
 
     /// The terminal's name.

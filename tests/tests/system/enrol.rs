@@ -110,7 +110,11 @@ fn a_code_is_good_once_and_for_its_office_alone() {
     let door = scene.office.door().unwrap();
 
     let refused = enrol(&folder, &wrong, &["--office", door]);
-    assert!(!refused.status.success() && said(&refused).contains("ask the office for a new one"), "{}", said(&refused));
+    assert!(
+        !refused.status.success() && said(&refused).contains("ask the office for a new one"),
+        "{}",
+        said(&refused)
+    );
     assert!(!folder.join("terminal.toml").exists());
     let unknown = enrol(&folder, "0000-0000-0000-0000", &["--office", door]);
     let (one, other) = (said(&refused), said(&unknown));
@@ -163,9 +167,8 @@ fn an_answer_that_was_lost_is_given_again_to_the_same_device_alone() {
     let folder = scene.dir().join("device-t-1");
     // The request arrives; of the answer nothing does. TLS 1.3 has three records up before the request and none of it is lost.
     let store = scene.office.store().unwrap();
-    let issued = move || -> i64 {
-        store.query_row("SELECT count(*) FROM certificate", [], |row| row.get(0)).unwrap()
-    };
+    let issued =
+        move || -> i64 { store.query_row("SELECT count(*) FROM certificate", [], |row| row.get(0)).unwrap() };
     line.rule(move |way, _| {
         use meguri_tests::harness::proxy::{Verdict, Way};
         if way == Way::Down && issued() > 0 { Verdict::LoseAndCut } else { Verdict::Pass }
@@ -201,13 +204,17 @@ fn nobody_comes_in_without_a_certificate() {
 fn new_settings_of_a_terminal_keep_its_certificate() {
     let scene = office(&["v01"]);
     let out = scene.dir().join("new");
-    scene.office.must(&["terminal", "bind", "t-1", "--vehicle", "v05", "--out", out.to_str().unwrap()]).unwrap();
+    scene
+        .office
+        .must(&["terminal", "bind", "t-1", "--vehicle", "v05", "--out", out.to_str().unwrap()])
+        .unwrap();
     let settings = Terminal::read(&out.join("terminal.toml")).unwrap();
     assert_eq!(settings.broker.identity, Some(out.join("identity")));
     assert_eq!(settings.broker.office.as_deref(), Some(scene.office.door().unwrap()));
     assert_eq!(settings.broker.port, scene.broker().port());
     // With TLS nobody is handed a secret.
-    let refused = scene.office.run(&["terminal", "add", "t-9", "--vehicle", "v05", "--out", "elsewhere"]).unwrap();
+    let refused =
+        scene.office.run(&["terminal", "add", "t-9", "--vehicle", "v05", "--out", "elsewhere"]).unwrap();
     assert!(!refused.status.success());
     let made = scene.office.must(&["terminal", "add", "t-9", "--vehicle", "v05"]).unwrap();
     assert!(made.contains("terminal enrol t-9") && !made.contains("secret"), "{made}");
