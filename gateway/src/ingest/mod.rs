@@ -57,8 +57,11 @@ pub struct Memory {
     before: Vec<(TerminalId, Option<VecDeque<BootId>>)>,
     /// The terminals that are let speak, and what of their logs the store is known to hold, by its rows. It holds as long
     /// as only messages change the store: whatever else does, and whatever is undone, has it forgotten.
-    logs: HashMap<TerminalId, HashMap<(LogKind, Epoch), (i64, Held)>>,
+    logs: HashMap<TerminalId, Logs>,
 }
+
+/// A terminal's logs: the row of each, and what is held of it.
+type Logs = HashMap<(LogKind, Epoch), (i64, Held)>;
 
 /// Of how many logs of one terminal the state is remembered: it speaks in two.
 const REMEMBERED_LOGS: usize = 8;

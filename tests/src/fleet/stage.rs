@@ -15,7 +15,7 @@ use meguri_gateway::config::Settings;
 use meguri_gateway::control::{self, ControlError};
 use meguri_gateway::ops::{Reply, Request as Asked};
 use meguri_gateway::serve;
-use meguri_gateway::terminals::{self, Bound};
+use meguri_gateway::terminals::{self, Bound, Line};
 use meguri_gateway::touched::Touched;
 use meguri_proto::{CityId, Digest, TerminalId, VehicleId};
 
@@ -98,6 +98,7 @@ pub fn enrol(settings: &Settings, count: usize, out: &Path, beside_others: bool)
         "{} has no vehicle to bind terminals to",
         settings.city_file().display()
     );
+    ensure!(settings.tls.name().is_none(), "{NO_TLS}");
     let mut office = Office::reach(settings, &city)?;
     let names = office.names()?;
     let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.starts_with(MARK)).collect();
@@ -132,6 +133,10 @@ pub fn enrol(settings: &Settings, count: usize, out: &Path, beside_others: bool)
     }
     Ok(())
 }
+
+/// Simulated terminals have secrets, and no certificates.
+const NO_TLS: &str = "simulated terminals come in by secrets, and this gateway takes certificates alone: rehearse on an office without \
+    tls.names (`fleet stage`)";
 
 fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     let file = fs::File::options().write(true).create_new(true).mode(0o600).open(path);
@@ -189,9 +194,13 @@ impl<'a> Office<'a> {
                 for (terminal, vehicle, secret_sha256) in terminals {
                     let mut request = Asked::TerminalAdd { terminal, vehicle, secret_sha256 };
                     match control::ask(&settings.data, &mut request, &mut |_| ())? {
-                        Reply::TerminalBound { bound, broker } => {
+                        Reply::TerminalBound { bound, line } => {
                             all.push(bound);
-                            at = broker.or(at);
+                            match line {
+                                Some(Line::Plain(host, port)) => at = Some((host, port)),
+                                Some(Line::Tls(_)) => bail!("{NO_TLS}"),
+                                None => {}
+                            }
                         }
                         other => bail!("the gateway answered something else ({other:?})"),
                     }

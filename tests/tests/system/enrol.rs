@@ -193,7 +193,7 @@ fn nobody_comes_in_without_a_certificate() {
     assert!(Plain::connect(scene.broker(), "t-1", "t-1", &secret).is_err(), "no line without TLS");
     // The office's own line is on this machine, and for the office alone.
     let log = fs::read_to_string(scene.dir().join("gateway.log")).unwrap();
-    let at = log.lines().filter(|line| line.contains("connected to the broker")).next_back().unwrap();
+    let at = log.lines().rfind(|line| line.contains("connected to the broker")).unwrap();
     let port = at.rsplit_once("port=").unwrap().1.trim().parse().unwrap();
     let own = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     assert!(Plain::connect(own, "t-1", "t-1", &secret).is_err(), "a terminal by the office's door");
@@ -262,9 +262,7 @@ fn one_terminals_certificate_opens_no_other() {
     drop(enrolled(&scene, "t-2"));
     // The settings of t-2 with the key and certificate of t-1, as of a stolen tablet.
     let folder = scene.dir().join("device-t-2");
-    for name in ["next.pem"] {
-        fs::copy(identity(&scene, "t-1").join(name), identity(&scene, "t-2").join(name)).unwrap();
-    }
+    fs::copy(identity(&scene, "t-1").join("next.pem"), identity(&scene, "t-2").join("next.pem")).unwrap();
     let mut terminal = device(&scene, &folder);
     terminal.start().unwrap();
     await_refused(&scene, &folder, &mut terminal);
