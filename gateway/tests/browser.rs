@@ -169,7 +169,10 @@ impl Served {
     async fn start(sample: &mut Sample, dir: &TempDir, at: SocketAddr) -> Self {
         sample.changes = Changes::new();
         let changes = sample.changes.clone();
-        let router = meguri_gateway::web::router(sample.office(sample::clock_at(dir.path(), noon(), 0.001)));
+        let router = meguri_gateway::web::router_as(
+            sample.office(sample::clock_at(dir.path(), noon(), 0.001)),
+            sample::administrator(),
+        );
         let listener = TcpListener::bind(at).await.unwrap();
         let at = listener.local_addr().unwrap();
         let stopping = changes.clone();
