@@ -432,7 +432,7 @@ async fn a_full_disk_confirms_nothing_and_heals() {
     gateway.await_ready(false, "disk_room");
     assert_eq!(gateway.ready().0, 503);
     assert_eq!(gateway.get("/health/live").0, 200, "it works on");
-    assert!(gateway.get("/").1.contains("記録を保存できません"));
+    assert!(gateway.get("/setup").1.contains("記録を保存できません"));
     let output = Command::new(PROGRAM).arg("--data").arg(&inside).args(["health"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stdout).contains("make room on the disk"));
@@ -444,7 +444,7 @@ async fn a_full_disk_confirms_nothing_and_heals() {
     gateway.await_ready(true, "disk_room");
     terminal.say(UpTopic::Fact, payload).await;
     terminal.acked(2).await;
-    assert!(!gateway.get("/").1.contains("記録を保存できません"));
+    assert!(!gateway.get("/setup").1.contains("記録を保存できません"));
     assert_eq!(gateway.stop(), Some(0));
     assert!(place.log().contains("the store can be written again"));
 }
@@ -474,7 +474,7 @@ async fn a_disk_that_turns_read_only_confirms_nothing_and_heals() {
     });
     gateway.await_ready(false, "store");
     assert!(!polled.is_finished(), "confirmed without a commit");
-    assert!(gateway.get("/").1.contains("記録を保存できません"));
+    assert!(gateway.get("/setup").1.contains("記録を保存できません"));
     drop(strace);
     gateway.await_ready(true, "store");
     // The terminal sends again what nobody confirmed.
@@ -499,7 +499,7 @@ async fn a_slow_disk_confirms_late_and_says_so() {
     drop(strace);
     let (status, report) = gateway.ready();
     assert_eq!((status, &report["checks"]["disk_speed"]), (200, &Value::Bool(false)), "late, and at work");
-    assert!(gateway.get("/").1.contains("ディスクの書き込みが遅く"));
+    assert!(gateway.get("/setup").1.contains("ディスクの書き込みが遅く"));
     let slow = gateway.metric("meguri_commit_seconds_count")
         - gateway.metric("meguri_commit_seconds_bucket{le=\"1\"}");
     assert!(slow >= 1.0);
@@ -545,7 +545,7 @@ async fn a_clock_that_jumps_is_doubted() {
         eventually("a notice of the clock", || (notices().len() == 1).then_some(()));
         let at: jiff::Timestamp = notices()[0]["at"].as_str().unwrap().parse().unwrap();
         assert!(at.duration_since(before).abs() < jiff::SignedDuration::from_hours(1), "{jump}: {at}");
-        assert!(gateway.get("/").1.contains("時計が大きく動いた"), "{jump}");
+        assert!(gateway.get("/setup").1.contains("時計が大きく動いた"), "{jump}");
 
         // Set right, it is believed by itself; else a person says so.
         if jump == "-2d" {

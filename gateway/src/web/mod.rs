@@ -184,7 +184,7 @@ impl Web {
             tab: shown.tab,
             aside_open: Some(shown.aside_open),
             events: shown.events,
-            troubles: signed.map(|_| self.troubles(lang)).unwrap_or_default(),
+            troubles: self.troubles(lang),
             person: signed.map(|signed| &*signed.person),
         };
         let html = frame.around(&shown.main).into_string();
