@@ -89,6 +89,12 @@ impl Visitor {
         Ok(Self { server: server.to_owned(), cookie: session.context("the sign-in gave no session")? })
     }
 
+    /// The cookie by which the server knows them.
+    #[must_use]
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// Fetches `path` as this person.
     ///
     /// # Errors
