@@ -283,7 +283,7 @@ impl List<'_> {
                 ul .persons { @for person in self.people { li { (self.person(person)) } } }
             }
             @if self.manages {
-                section .card .over-none {
+                section .card {
                     div .head { h2 { (say(Text::PersonAdd)) } }
                     form .search .person-add method="post" action="/people/add" autocomplete="off" {
                         (key(self.form))
