@@ -194,11 +194,11 @@ impl Follower {
             }
             // Whatever came meanwhile is in the store, which is looked at after this.
             self.changes = self.changes.resubscribe();
+            let looked = Instant::now();
             // Whoever signed out, was blocked or was away for too long is shown nothing more; the page asks anew and is told.
             if !self.web.holds(&self.signed).await {
                 return;
             }
-            let looked = Instant::now();
             let scope = self.signed.scope();
             next = match look(&self.web, &self.page, &scope, self.lang, Instant::now()).await {
                 Ok(moment) => Some(moment),
