@@ -137,7 +137,7 @@ pub(super) async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     // Subscribed before the first look, so that nothing falls between.
     let changes = web.office.changes.subscribe();
-    let first = look(&web, &page, &signed.scope(), lang, Instant::now()).await?;
+    let first = look(&web, &page, &signed, lang, Instant::now()).await?;
     // One event waits for a slow client; newer states wait in the store.
     let (sender, receiver) = mpsc::channel(1);
     let follower = Follower { web, signed, page, lang, changes, sender };
@@ -199,8 +199,7 @@ impl Follower {
             if !self.web.holds(&self.signed).await {
                 return;
             }
-            let scope = self.signed.scope();
-            next = match look(&self.web, &self.page, &scope, self.lang, Instant::now()).await {
+            next = match look(&self.web, &self.page, &self.signed, self.lang, Instant::now()).await {
                 Ok(moment) => Some(moment),
                 // The page is gone; the browser comes back and is told so.
                 Err(Problem::NotFound) => return,
@@ -241,26 +240,26 @@ fn difference(seen: &Sections, moment: &Moment) -> Option<Event> {
 async fn look(
     web: &Web,
     page: &Page,
-    scope: &Scope,
+    signed: &Signed,
     lang: Lang,
     not_before: Instant,
 ) -> Result<Moment, Problem> {
-    let Moment { history, sections } = look_at(web, page, scope, lang, not_before).await?;
+    let Moment { history, sections } = look_at(web, page, signed, lang, not_before).await?;
     Ok(Moment { history, sections: web.all(lang, sections) })
 }
 
 async fn look_at(
     web: &Web,
     page: &Page,
-    scope: &Scope,
+    signed: &Signed,
     lang: Lang,
     not_before: Instant,
 ) -> Result<Moment, Problem> {
-    let (today, scope) = (web.today(), scope.clone());
+    let (today, scope) = (web.today(), signed.scope());
     match page {
         Page::Board { day, by } => {
             let board = web.boards.get(web, day.unwrap_or(today), scope, not_before).await?;
-            let (city, data) = (&web.office.city, &web.office.data);
+            let (city, data) = (&web.office.city, web.shell(signed));
             let view = page::board::View { board: &board, city, data, lang, by: *by, follows: day.is_none() };
             Ok(Moment { history: board.history, sections: view.sections() })
         }
@@ -277,7 +276,7 @@ async fn look_at(
                 Ok((aside::read(conn, page, &scope)?, super::board::last_history(conn)?))
             };
             let (listed, history) = web.office.readers.with(read).await?;
-            let view = page::aside::View { listed: &listed, data: &web.office.data, lang, page, today };
+            let view = page::aside::View { listed: &listed, data: web.shell(signed), lang, page, today };
             Ok(Moment { history, sections: view.sections() })
         }
     }

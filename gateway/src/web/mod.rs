@@ -50,7 +50,7 @@ use self::request::{Address, Asked, By};
 use self::text::Lang;
 use crate::audit::What;
 use crate::direction;
-use crate::office::Office;
+use crate::office::{Office, Place};
 use crate::people::sessions::Stage;
 use crate::people::{Action, Person};
 
@@ -161,6 +161,11 @@ struct Shown {
 }
 
 impl Web {
+    /// Where the gateway works, as commands on pages name it; for those alone who run it.
+    fn shell(&self, signed: &Signed) -> Option<&Place> {
+        signed.person.may(Action::ManagePeople).then_some(&self.office.data)
+    }
+
     /// What keeps the office from its work, for whoever looks at a page.
     fn troubles(&self, lang: Lang) -> Markup {
         page::troubles(lang, self.inside.as_ref().map(|inside| inside.health.report().checks))
@@ -227,7 +232,7 @@ async fn day(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
         let view = page::board::View {
             board: &board,
             city: &web.office.city,
-            data: &web.office.data,
+            data: web.shell(&signed),
             lang: asked.lang,
             by,
             follows: day.is_none(),
@@ -271,7 +276,7 @@ async fn attention(State(web): State<Web>, signed: Signed, asked: Asked) -> Resp
         let view = page::board::View {
             board: &board,
             city: &web.office.city,
-            data: &web.office.data,
+            data: web.shell(&signed),
             lang: asked.lang,
             by: By::Ward,
             follows: false,
@@ -336,7 +341,7 @@ async fn look_up(State(web): State<Web>, signed: Signed, asked: Asked) -> Respon
             text: &text,
             page: number,
             address: &asked.address,
-            data: &web.office.data,
+            data: web.shell(&signed),
             lang: asked.lang,
         };
         Ok(Shown {
@@ -394,7 +399,7 @@ async fn set_aside(State(web): State<Web>, signed: Signed, asked: Asked) -> Resp
         web.note(&signed, What::ReadAside, serde_json::json!({ "asides": seen })).await?;
         let view = page::aside::View {
             listed: &listed,
-            data: &web.office.data,
+            data: web.shell(&signed),
             lang: asked.lang,
             page: number,
             today: web.today(),
@@ -430,7 +435,7 @@ async fn one_aside(State(web): State<Web>, Path(id): Path<String>, signed: Signe
             tab: Tab::Aside,
             aside_open: open.map_or(0, |(count, _)| count),
             events: None,
-            main: page::aside::one(asked.lang, &row, web.today(), &web.office.data),
+            main: page::aside::one(asked.lang, &row, web.today(), web.shell(&signed)),
         })
     };
     let shown = shown.await;

@@ -301,11 +301,12 @@ pub(super) fn dot(lang: Lang) -> &'static str {
     }
 }
 
-/// What a person does with a command of this gateway, and the command, to be copied from the page.
-pub(super) fn command(lang: Lang, what: Text, data: &Place, arguments: &str) -> Markup {
-    html! {
+/// What a person does with a command of this gateway, and the command, to be copied from the page. `data` is none for
+/// those who have no way to the gateway's machine.
+pub(super) fn command(lang: Lang, what: Text, data: Option<&Place>, arguments: &str) -> Markup {
+    html! { @if let Some(data) = data {
         p .sub .command { (lang.say(what)) " " code { (data.command(arguments)) } }
-    }
+    } }
 }
 
 /// Links to the pages before and after.
