@@ -63,7 +63,12 @@
     source.addEventListener("error", () => {
       tell("lost", words.lost);
       // Browsers come back by themselves unless the server answered with an error.
-      if (source.readyState === EventSource.CLOSED) timer = setTimeout(connect, 3000);
+      if (source.readyState !== EventSource.CLOSED) return;
+      timer = setTimeout(connect, 3000);
+      // Whoever is not signed in any more is led to the sign-in, and back here from there.
+      fetch(location.href, { redirect: "manual" })
+        .then((answer) => answer.type === "opaqueredirect" && location.reload())
+        .catch(() => {});
     });
   };
 

@@ -35,7 +35,8 @@ async fn main() {
 
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     println!("http://{}/", listener.local_addr().expect("an address"));
-    let server = axum::serve(listener, meguri_gateway::web::router(office)).into_future();
+    let server =
+        axum::serve(listener, meguri_gateway::web::router_as(office, sample::administrator())).into_future();
     let server = tokio::spawn(server);
     while live && !server.is_finished() {
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -16,6 +16,7 @@ use meguri_proto::{CityId, Digest, TerminalId, VehicleId};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
+use crate::audit::{self, Audit, Event, What, Who};
 use crate::catalogue;
 use crate::config::Settings;
 use crate::control::{self, ControlError};
@@ -25,6 +26,7 @@ use crate::export;
 use crate::import;
 use crate::ingest::{Context, Effects, Memory};
 use crate::ops::{Reply, Request};
+use crate::people;
 use crate::store::{StoreError, write_durably};
 use crate::terminals::{self, Bound, Line, SECRET};
 use crate::{backup, doctor, logs, retention, serve, watch};
@@ -98,6 +100,15 @@ enum Command {
     Backup(backup::cli::BackupArgs),
     /// Puts a backup back, while no gateway runs on the folder.
     Restore(backup::cli::RestoreArgs),
+    /// People who sign in.
+    #[command(subcommand)]
+    Person(people::cli::PersonCommand),
+    /// Tokens of other systems.
+    #[command(subcommand)]
+    Token(people::cli::TokenCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(audit::cli::Command),
     /// Says what is wrong with this installation and what to do about it. Exit status: 0 nothing, 1 something.
     Doctor(doctor::cli::Args),
 }
@@ -319,8 +330,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Export(args) => {
             drop(out);
-            return export::cli::run(&args, &settings.data);
+            return export::cli::run(&args, &settings.data, |day| exporting(&settings, day));
         }
+        Command::Person(command) => {
+            people::cli::person(command, |request| request_done(&settings, request), &mut out)?
+        }
+        Command::Token(command) => {
+            people::cli::token(command, |request| request_done(&settings, request), &mut out)?
+        }
+        Command::Audit(command) => return audit::cli::run(&command, &settings.data, &mut out),
         Command::Catalogue(command) => {
             drop(out);
             return catalogue::cli::run(&command, &settings.data, |new| {
@@ -489,8 +507,21 @@ fn done_here(settings: &Settings, request: Request) -> anyhow::Result<Reply> {
     let mut memory = Memory::default();
     let mut ctx = Context::new(clock.now(), &city.id, incarnation, &mut memory);
     // Lists and listeners catch up when a gateway starts.
-    let reply = request.execute(&tx, &mut ctx, &mut Effects::default())?;
-    tx.commit().context("the store can't commit")?;
+    let audited = request.audited();
+    let log = audited.as_ref().map(|_| Audit::start(&settings.data, jiff::Timestamp::now())).transpose()?;
+    let (audit, writing) = log.map_or((Audit::none(), None), |(audit, writing)| (audit, Some(writing)));
+    let who = Who::Command(rustix::process::getuid().as_raw());
+    let reply = request.execute_audited(&tx, &mut ctx, &mut Effects::default(), &audit, who.clone())?;
+    if let Err(error) = tx.commit() {
+        if let Some((what, _)) = audited {
+            drop(audit.note_here(Event::new(who, What::Undone, serde_json::json!({ "what": what }))));
+        }
+        return Err(error).context("the store can't commit");
+    }
+    drop(audit);
+    if let Some(writing) = writing {
+        writing.ended();
+    }
     store.close()?;
     Ok(with_line(settings, reply))
 }
@@ -500,12 +531,37 @@ fn import_here(settings: &Settings, request: Request, progress: &import::Progres
     let clock = serve::clock(settings)?;
     let city = City::read(&settings.city_file())?;
     let mut store = serve::open(settings, &city, &clock)?;
+    let (audit, writing) = Audit::start(&settings.data, jiff::Timestamp::now())?;
+    let who = Who::Command(rustix::process::getuid().as_raw());
+    audit.note_here(Event::new(who.clone(), What::Import, serde_json::json!({ "asked": "take" })))?;
     let taken = import::take_here(&mut store, &city, &clock, command, progress);
     // Where the import failed, that is what is told.
     let closed = store.close();
+    if let Ok(report) = &taken {
+        let about = serde_json::json!({ "import": report.import, "outcome": report.outcome });
+        audit.note_here(Event::new(who, What::Import, about))?;
+    }
+    drop(audit);
+    writing.ended();
     let report = taken?;
     closed?;
     Ok(Reply::Imported(Box::new(report)))
+}
+
+/// Writes down that a day is exported: through the gateway that runs on the folder, or here. Of a folder that
+/// can't be written, as of a copy, it says why that stands nowhere.
+fn exporting(settings: &Settings, day: jiff::civil::Date) -> anyhow::Result<Option<String>> {
+    match control::ask(&settings.data, &mut Request::Exporting { day }, &mut |_| ()) {
+        Err(ControlError::NotRunning) => {}
+        done => return Ok(done.map(|_| None)?),
+    }
+    let noted = crate::store::lock(&settings.data).map_err(anyhow::Error::from).and_then(|_lock| {
+        let now = jiff::Timestamp::now();
+        let who = Who::Command(rustix::process::getuid().as_raw());
+        let event = Event::new(who, What::ReadExport, serde_json::json!({ "day": day }));
+        Ok(audit::Log::open(&settings.data, now)?.append(&[(now, &event)])?)
+    });
+    Ok(noted.err().map(|error| meguri_config::told(error.as_ref())))
 }
 
 /// Tells a terminal how it will reach the office.

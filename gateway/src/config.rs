@@ -82,6 +82,8 @@ pub struct Settings {
     pub health: Health,
     pub timers: Timers,
     pub backup: Backup,
+    pub people: People,
+    pub audit: Audit,
     pub log: Log,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub watch: Vec<Watch>,
@@ -206,6 +208,39 @@ pub struct Backup {
     pub hours: u16,
 }
 
+/// People who sign in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct People {
+    pub second_factor: SecondFactor,
+    pub idle_minutes: u16,
+    pub hours: u16,
+    pub attempts: u16,
+    pub lock_seconds: u16,
+    pub lock_minutes_most: u16,
+    pub attempts_a_minute: u16,
+}
+
+/// Whether administrators and auditors need a second factor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecondFactor {
+    /// They see nothing without one.
+    #[default]
+    Required,
+    /// Whoever wants has one.
+    Optional,
+}
+
+/// The audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct Audit {
+    pub syslog: String,
+}
+
 /// A folder into which another system drops request files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -323,6 +358,23 @@ pub const FIELDS: &[(&str, &str)] = &[
     ),
     ("backup.keep", "How many dated backups `backup` keeps there."),
     ("backup.hours", "Hours after which `doctor` misses a newer backup."),
+    (
+        "people.second_factor",
+        "\"required\": administrators and auditors see nothing without a second factor; \"optional\": whoever wants has one.",
+    ),
+    (
+        "people.idle_minutes",
+        "Minutes without a sign of its person after which a session ends. A page that updates by itself is none.",
+    ),
+    ("people.hours", "Hours after which a session ends in any case."),
+    ("people.attempts", "Sign-ins that may fail before a login is locked …"),
+    ("people.lock_seconds", "… for this many seconds, and twice as long with each further failure …"),
+    ("people.lock_minutes_most", "… but at most for this many minutes."),
+    ("people.attempts_a_minute", "Most sign-ins a minute, of all people together."),
+    (
+        "audit.syslog",
+        "Socket of the system's log, which is told the head of the audit log once a day; empty for none. One that is not there is passed over.",
+    ),
     ("log.format", "\"text\" or \"json\"; the log goes to standard error and holds no residents' data."),
     ("log.level", "error, warn, info, debug or trace."),
     (
@@ -364,6 +416,8 @@ impl Default for Settings {
             health: Health::default(),
             timers: Timers::default(),
             backup: Backup::default(),
+            people: People::default(),
+            audit: Audit::default(),
             log: Log::default(),
             watch: Vec::new(),
             file: None,
@@ -430,6 +484,26 @@ impl Default for Timers {
 impl Default for Backup {
     fn default() -> Self {
         Self { folder: None, keep: 14, hours: 26 }
+    }
+}
+
+impl Default for People {
+    fn default() -> Self {
+        Self {
+            second_factor: SecondFactor::Required,
+            idle_minutes: 60,
+            hours: 12,
+            attempts: 5,
+            lock_seconds: 30,
+            lock_minutes_most: 15,
+            attempts_a_minute: 60,
+        }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { syslog: "/dev/log".to_owned() }
     }
 }
 
@@ -567,7 +641,14 @@ impl Settings {
             }
         }
         let (backup, retention) = (&self.backup, &self.retention);
+        let people = &self.people;
         for (field, value, least, most) in [
+            ("people.idle_minutes", people.idle_minutes, 1, 24 * 60),
+            ("people.hours", people.hours, 1, 24 * 30),
+            ("people.attempts", people.attempts, 1, 100),
+            ("people.lock_seconds", people.lock_seconds, 1, 3_600),
+            ("people.lock_minutes_most", people.lock_minutes_most, 1, 24 * 60),
+            ("people.attempts_a_minute", people.attempts_a_minute, 1, 10_000),
             ("backup.keep", backup.keep, 1, 3_650),
             ("backup.hours", backup.hours, 1, 24 * 365),
             ("retention.residents_months", retention.residents_months, 0, 240),

@@ -16,10 +16,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
+use crate::audit::{Audit, Event, What, Who};
 use crate::broker::{Broker, Login};
 use crate::config::Retention;
 use crate::door::Reached;
 use crate::import::{self, At, Progress, Taker};
+use crate::ingest::{Context, Effects};
 use crate::ops::{OpError, Reply, Request};
 use crate::retention;
 use crate::store::{Readers, StoreError};
@@ -96,12 +98,14 @@ pub struct Desk {
     pub retention: Retention,
     /// How terminals reach the office; none without TLS.
     pub reached: Option<Reached>,
+    /// Where what is done is written down.
+    pub audit: Audit,
 }
 
 impl Desk {
     /// Does what is asked.
-    async fn answer(&self, request: Request, progress: &Progress) -> Answer {
-        match self.reply(request, progress).await {
+    async fn answer(&self, request: Request, who: Who, progress: &Progress) -> Answer {
+        match self.reply(request, who, progress).await {
             Ok(Ok(reply)) => Answer::Ok(reply),
             Ok(Err(error)) => Answer::Error(meguri_config::told(&error)),
             Err(error) => Answer::Error(meguri_config::told(&error)),
@@ -111,6 +115,7 @@ impl Desk {
     async fn reply(
         &self,
         request: Request,
+        who: Who,
         progress: &Progress,
     ) -> Result<Result<Reply, OpError>, StoreError> {
         let request = match request {
@@ -122,12 +127,26 @@ impl Desk {
                 return Ok(Ok(Reply::Retention(self.readers.with(look).await?)));
             }
             Request::Import { command } => {
-                let taken = self.taker.take(command, progress).await?;
+                let taken = self.taker.audited(self.audit.clone(), who).take(command, progress).await?;
                 return Ok(taken.map(|report| Reply::Imported(Box::new(report))).map_err(OpError::Import));
             }
             other => other,
         };
-        let done = self.writer.run(move |tx, ctx, fx| request.execute(tx, ctx, fx)).await?;
+        let (audit, audited, whose) = (self.audit.clone(), request.audited(), who.clone());
+        let work = move |tx: &mut rusqlite::Transaction<'_>, ctx: &mut Context<'_>, fx: &mut Effects| {
+            request.execute_audited(tx, ctx, fx, &audit, whose)
+        };
+        let done = match self.writer.run(work).await {
+            Ok(done) => done,
+            Err(error) => {
+                // It may have been written down before it could not be committed.
+                if let Some((what, _)) = audited {
+                    let undone = Event::new(who, What::Undone, serde_json::json!({ "what": what }));
+                    drop(self.audit.note(undone).await);
+                }
+                return Err(error);
+            }
+        };
         Ok(match done {
             Ok(reply) => Ok(self.follow(reply).await?),
             Err(error) => {
@@ -249,7 +268,8 @@ async fn converse(mut stream: tokio::net::UnixStream, desk: &Desk) -> io::Result
     let answer = match tokio::time::timeout(LINE, request(&mut stream)).await?? {
         Ok(request) => {
             let progress = Progress::default();
-            let mut answer = std::pin::pin!(desk.answer(request, &progress));
+            let who = Who::Command(stream.peer_cred()?.uid());
+            let mut answer = std::pin::pin!(desk.answer(request, who, &progress));
             let mut told = At::default();
             loop {
                 match tokio::time::timeout(TELLING, &mut answer).await {
@@ -419,7 +439,16 @@ mod tests {
             data: dir.path().to_owned(),
         };
         let retention = Retention::default();
-        let desk = Desk { writer: writer.clone(), readers, taker, broker, health, retention, reached: None };
+        let desk = Desk {
+            writer: writer.clone(),
+            readers,
+            taker,
+            broker,
+            health,
+            retention,
+            audit: Audit::none(),
+            reached: None,
+        };
 
         // The writer is busy, as with a large import.
         let (release, released) = std::sync::mpsc::channel::<()>();

@@ -11,10 +11,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use jiff::Timestamp;
 use meguri_proto::enrol::{EnrolReply, EnrolRequest, RenewReply, RenewRequest};
-use meguri_proto::{CityId, Digest, Message};
+use meguri_proto::{CityId, Digest, Message, TerminalId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+use crate::audit::{Audit, Event, What, Who};
 use crate::broker::Broker;
 use crate::ca::Authority;
 use crate::enrol::{self, Certified, EnrolError, Making, Refused};
@@ -38,6 +39,8 @@ pub struct Door {
     pub readers: Readers,
     /// Who may come in is told to it.
     pub broker: Arc<Broker>,
+    /// Where what is done is written down.
+    pub audit: Audit,
     /// Makes certificates.
     pub authority: Arc<Authority>,
     /// Whom terminals are to believe as the office, as PEM.
@@ -165,6 +168,7 @@ impl Desk {
         })?;
         let Certified { terminal, pem, key } = certified;
         let Some(key) = key else { return Err(Problem::Office) };
+        self.note(What::TerminalEnrolled, &terminal).await?;
         tracing::info!(%terminal, "the terminal enrolled");
         let asked = terminal.clone();
         let bound = self.door.readers.with(move |conn| terminals::bound(conn, &asked)).await?;
@@ -182,9 +186,19 @@ impl Desk {
                 tracing::warn!(%terminal, %refused, "a terminal's renewal is refused");
             }
         })?;
+        self.note(What::TerminalRenewed, &certified.terminal).await?;
         tracing::info!(terminal = %certified.terminal, "the terminal's certificate is renewed");
         let authority = self.door.believed.to_string();
         written(&RenewReply { v: 1, certificate: certified.pem, authority })
+    }
+
+    /// Writes down what was done. Where that fails the terminal is told nothing, and asks again.
+    async fn note(&self, what: What, terminal: &TerminalId) -> Result<(), Problem> {
+        let about = serde_json::json!({ "terminal": terminal });
+        self.door.audit.note(Event::new(Who::Gateway, what, about)).await.map_err(|error| {
+            tracing::error!(%error, "what a terminal did could not be written down");
+            Problem::Office
+        })
     }
 
     /// Has a certificate made and kept, and the broker told of it before the terminal is.

@@ -3,6 +3,7 @@
 //! One process holds a data folder. One writer writes its store, in batches, and only what is
 //! durable is acknowledged; readers stand beside it. See [`serve`] for how the parts are joined.
 
+pub mod audit;
 pub mod backup;
 pub mod broker;
 pub mod ca;
@@ -26,6 +27,7 @@ pub mod notices;
 pub mod office;
 pub mod ops;
 pub mod outbox;
+pub mod people;
 pub mod pickups;
 pub mod plan;
 pub mod retention;

@@ -1,16 +1,21 @@
 //! What people ask of the office on the command line, done the same whether a gateway runs or not.
 
 use meguri_proto::enrol::Code;
-use meguri_proto::{Digest, TerminalId, VehicleId};
+use meguri_proto::{ContractorId, Digest, TerminalId, VehicleId};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{Audit, Event, What, Who};
 use crate::catalogue;
 use crate::enrol;
 use crate::import;
 use crate::ingest::aside::{self, Settled};
 use crate::ingest::{Context, Effects};
 use crate::notices;
+use crate::people::accounts::{self, AccountError};
+use crate::people::password::Hashed;
+use crate::people::tokens::{self, TokenError};
+use crate::people::{Person, Role};
 use crate::retention;
 use crate::store::is_damage;
 use crate::terminals::{self, Bound, Line, TerminalError};
@@ -103,6 +108,53 @@ pub enum Request {
         /// What was read of the city's file.
         new: catalogue::New,
     },
+    /// Makes an account.
+    PersonAdd {
+        /// Whose.
+        new: accounts::New,
+    },
+    /// Lists accounts.
+    PersonList,
+    /// Keeps a person out, or lets them in again.
+    PersonBlock {
+        /// Whom.
+        login: String,
+        /// Whether they are kept out.
+        blocked: bool,
+    },
+    /// Gives a person another one-time password.
+    PersonReset {
+        /// Whom.
+        login: String,
+        /// The password, as it is kept.
+        password: Hashed,
+    },
+    /// Gives a person another role.
+    PersonRole {
+        /// Whom.
+        login: String,
+        /// Which.
+        role: Role,
+        /// Whose dispatcher they are.
+        contractor: Option<ContractorId>,
+    },
+    /// Makes a token.
+    TokenAdd {
+        /// Whose.
+        new: tokens::New,
+    },
+    /// Lists tokens.
+    TokenList,
+    /// Writes down that a day is exported on the command line.
+    Exporting {
+        /// The day.
+        day: jiff::civil::Date,
+    },
+    /// Revokes a token.
+    TokenRevoke {
+        /// Whose.
+        name: String,
+    },
 }
 
 /// What came of it.
@@ -144,6 +196,14 @@ pub enum Reply {
     Imported(Box<import::Report>),
     /// What came of a catalogue.
     Catalogue(Box<catalogue::Report>),
+    /// A person, as they are now.
+    Person(Person),
+    /// People.
+    People(Vec<Person>),
+    /// A token, as it is now.
+    Token(tokens::Listed),
+    /// Tokens.
+    Tokens(Vec<tokens::Listed>),
 }
 
 /// Why it was not done.
@@ -155,6 +215,15 @@ pub enum OpError {
     /// Of an import.
     #[error(transparent)]
     Import(#[from] import::ImportError),
+    /// Of accounts.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// Of tokens.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The audit log could not be written, so it was not done.
+    #[error("not done, since it could not be written down: {0}")]
+    Audit(std::sync::Arc<crate::audit::AuditError>),
     /// An import was asked for where only one transaction is.
     #[error("an import takes more than one transaction; this is a fault of the program")]
     NotInOne,
@@ -174,7 +243,10 @@ impl OpError {
     #[must_use]
     pub fn damage(&self) -> Option<rusqlite::ffi::Error> {
         let error = match self {
-            Self::Sql(error) | Self::Terminal(TerminalError::Sql(error)) => error,
+            Self::Sql(error)
+            | Self::Terminal(TerminalError::Sql(error))
+            | Self::Account(AccountError::Sql(error))
+            | Self::Token(TokenError::Sql(error)) => error,
             _ => return None,
         };
         if is_damage(error) { error.sqlite_error().copied() } else { None }
@@ -230,6 +302,113 @@ impl Request {
             }
             Self::Catalogue { new } => Ok(Reply::Catalogue(Box::new(catalogue::apply(tx, now, &new)?))),
             Self::Import { .. } => Err(OpError::NotInOne),
+            Self::PersonAdd { new } => Ok(Reply::Person(accounts::add(tx, now, &new)?)),
+            Self::PersonList => Ok(Reply::People(accounts::list(tx)?)),
+            Self::PersonBlock { login, blocked } => {
+                Ok(Reply::Person(accounts::block(tx, now, &login, blocked)?.0))
+            }
+            Self::PersonReset { login, password } => {
+                Ok(Reply::Person(accounts::reset(tx, &login, &password)?))
+            }
+            Self::PersonRole { login, role, contractor } => {
+                Ok(Reply::Person(accounts::set_role(tx, &login, role, contractor.as_ref())?))
+            }
+            Self::TokenAdd { new } => Ok(Reply::Token(tokens::add(tx, now, &new)?)),
+            Self::TokenList => Ok(Reply::Tokens(tokens::list(tx)?)),
+            Self::Exporting { .. } => Ok(Reply::Done),
+            Self::TokenRevoke { name } => Ok(Reply::Token(tokens::revoke(tx, now, &name)?)),
+        }
+    }
+}
+
+impl Request {
+    /// Does it as [`Request::execute`], and writes it down before the caller commits.
+    ///
+    /// # Errors
+    /// When it can't be done, or not written down.
+    pub fn execute_audited(
+        self,
+        tx: &Connection,
+        ctx: &mut Context<'_>,
+        fx: &mut Effects,
+        audit: &Audit,
+        who: Who,
+    ) -> Result<Reply, OpError> {
+        let audited = self.audited();
+        let reply = self.execute(tx, ctx, fx)?;
+        if let Some((what, mut about)) = audited {
+            reply.audited(&mut about);
+            audit.note_here(Event::new(who, what, about)).map_err(OpError::Audit)?;
+        }
+        Ok(reply)
+    }
+
+    /// What the audit log tells of it once it is done; none for what changes nothing and shows nobody.
+    #[must_use]
+    pub fn audited(&self) -> Option<(What, serde_json::Value)> {
+        use serde_json::json;
+        Some(match self {
+            Self::TerminalAdd { terminal, vehicle, .. } => {
+                (What::TerminalAdded, json!({ "terminal": terminal, "vehicle": vehicle }))
+            }
+            Self::TerminalSecret { terminal, .. } => (What::TerminalSecret, json!({ "terminal": terminal })),
+            Self::TerminalEnrol { terminal, .. } => (What::TerminalCode, json!({ "terminal": terminal })),
+            Self::TerminalBind { terminal, vehicle, .. } => {
+                (What::TerminalBound, json!({ "terminal": terminal, "vehicle": vehicle }))
+            }
+            Self::TerminalBlock { terminal, blocked: true } => {
+                (What::TerminalBlocked, json!({ "terminal": terminal }))
+            }
+            Self::TerminalBlock { terminal, .. } => {
+                (What::TerminalUnblocked, json!({ "terminal": terminal }))
+            }
+            Self::AsideRetry { id } => (What::AsideRetried, json!({ "aside": id })),
+            Self::AsideSettle { id } => (What::AsideSettled, json!({ "aside": id })),
+            Self::NoticeSettle { id } => (What::NoticeSettled, json!({ "notice": id })),
+            Self::ClockRight { shown } => (What::ClockRight, json!({ "shown": shown })),
+            Self::Catalogue { .. } => (What::Catalogue, json!({})),
+            Self::PersonAdd { .. } => (What::PersonAdded, json!({})),
+            Self::PersonBlock { blocked: true, .. } => (What::PersonBlocked, json!({})),
+            Self::PersonBlock { .. } => (What::PersonUnblocked, json!({})),
+            Self::PersonReset { .. } => (What::PersonReset, json!({})),
+            Self::PersonRole { .. } => (What::PersonRole, json!({})),
+            Self::TokenAdd { .. } => (What::TokenAdded, json!({})),
+            Self::TokenRevoke { .. } => (What::TokenRevoked, json!({})),
+            Self::Exporting { day } => (What::ReadExport, json!({ "day": day })),
+            // Told by what came of it.
+            Self::Import { .. } => (What::Import, json!({})),
+            Self::TerminalList
+            | Self::AsideList
+            | Self::NoticeList
+            | Self::Health
+            | Self::Retention
+            | Self::PersonList
+            | Self::TokenList => return None,
+        })
+    }
+}
+
+impl Reply {
+    /// Adds what came of it to what the audit log tells, by ids and numbers.
+    pub fn audited(&self, about: &mut serde_json::Value) {
+        match self {
+            Self::Person(person) => {
+                about["person"] = person.id.into();
+                about["role"] = person.role.word().into();
+                if let Some(contractor) = &person.contractor {
+                    about["contractor"] = contractor.as_str().into();
+                }
+            }
+            Self::Token(token) => {
+                about["token"] = token.id.into();
+                about["scopes"] = serde_json::json!(token.scopes);
+            }
+            Self::Catalogue(report) => about["version"] = report.version.into(),
+            Self::Imported(report) => {
+                about["import"] = report.import.into();
+                about["outcome"] = serde_json::json!(report.outcome);
+            }
+            _ => {}
         }
     }
 }

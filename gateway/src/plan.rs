@@ -48,7 +48,8 @@ pub fn tell_of_moved(tx: &Connection, now: Timestamp) -> rusqlite::Result<bool> 
         WHERE kind = ?2 AND settled_at IS NULL AND (terminal, detail) NOT IN ({MOVED})"
     );
     let insert = format!(
-        "INSERT INTO notice (at, kind, terminal, detail) SELECT ?1, ?2, terminal, detail FROM ({MOVED}) AS moved
+        "INSERT INTO notice (at, kind, terminal, detail, contract)
+        SELECT ?1, ?2, terminal, detail, detail ->> 'from' FROM ({MOVED}) AS moved
         WHERE NOT EXISTS (SELECT 1 FROM notice
             WHERE kind = ?2 AND notice.terminal = moved.terminal AND settled_at IS NULL)"
     );

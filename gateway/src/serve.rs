@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::audit::{self, Audit, Event, What, Who};
 use crate::broker::{Broker, Embedded, Guarding, Login, Seen};
 use crate::ca::{self, Authority, Files};
 use crate::changes::Changes;
@@ -26,6 +28,8 @@ use crate::import::watch::Watcher;
 use crate::link::Link;
 use crate::office::{Office, Place};
 use crate::outbox::Outbox;
+use crate::people::accounts;
+use crate::people::setup::{self, SetUp};
 use crate::store::{Readers, Store, is_damage};
 use crate::systemd::Supervisor;
 use crate::tls::{self, TlsListener};
@@ -34,6 +38,8 @@ use crate::vitals::Health;
 use crate::writer::{Parts, Writer};
 use crate::{enrol, plan, terminals, watch, web};
 
+/// How often it is looked whether a day of the audit log is over.
+const HEADS: Duration = Duration::from_secs(600);
 /// Longest wait at the end for pages that are still being sent.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -53,6 +59,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let clock = judged(clock, &store)?;
     let readers = store.readers(settings.ingest.readers);
     let changes = Changes::new();
+
+    let (audit, auditing) = Audit::start(&settings.data, Timestamp::now())?;
+    let started =
+        Event::new(Who::Gateway, What::Started, serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
+    audit.note(started).await?;
+    let set_up = set_up(&settings, &readers).await?;
 
     let (seen, seen_by) = mpsc::unbounded_channel();
     let trust = Trust::of(&settings, &city)?;
@@ -87,7 +99,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         data: settings.data.clone(),
     };
     health.look_at_the_disk();
-    let taker = Taker::new(writer.clone(), readers.clone(), city.clone());
+    let taker =
+        Taker::new(writer.clone(), readers.clone(), city.clone()).audited(audit.clone(), Who::Gateway);
     // What an earlier run decided and did not end comes first.
     let going_on = tokio::spawn({
         let taker = taker.clone();
@@ -106,13 +119,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         health: health.clone(),
         retention: settings.retention.clone(),
         reached: door.as_ref().map(|(_, reached)| reached.clone()),
+        audit: audit.clone(),
     };
     let stopping = changes.clone();
     let control = tokio::spawn(control::serve(control, desk, async move { stopping.stopping().await }));
     let door_address = door.as_ref().map(|(_, reached)| reached.office());
     let mut door = tokio::spawn(doors(
         trust.zip(door).map(|(trust, (listener, reached))| {
-            let door = trust.door(&settings, &city, writer.clone(), readers.clone(), broker.clone(), reached);
+            let office = (writer.clone(), readers.clone(), broker.clone(), audit.clone());
+            let door = trust.door(&settings, &city, office, reached);
             (listener, door)
         }),
         changes.clone(),
@@ -125,11 +140,20 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         .with_context(|| format!("can't find {}", settings.data.display()))?;
     let config = settings.file.as_ref().map(std::fs::canonicalize).transpose();
     let data = Place { data, config: config.context("can't find the settings file any more")? };
-    let inside = web::Inside { health: health.clone(), writer: writer.clone() };
+    let inside = web::Inside {
+        health: health.clone(),
+        writer: writer.clone(),
+        people: settings.people.clone(),
+        audit: audit.clone(),
+        wall: Clock::system(),
+        set_up,
+    };
+    let heads = tokio::spawn(heads(settings.clone(), city.clone()));
     let readers_of_pages = readers.clone();
     let office = Office { readers, changes: changes.clone(), clock, city, data, silence_minutes };
     let stopping = changes.clone();
-    let pages = axum::serve(listener, web::router_of(office, inside))
+    let pages = web::router_of(office, inside).into_make_service_with_connect_info::<SocketAddr>();
+    let pages = axum::serve(listener, pages)
         .with_graceful_shutdown(async move { stopping.stopping().await })
         .into_future();
     let mut pages = tokio::spawn(pages);
@@ -181,6 +205,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     health.vitals.stopping();
     supervisor.tell("STOPPING=1\nSTATUS=stopping");
     days.abort();
+    heads.abort();
     reading.abort();
     noting.abort();
     changes.stop();
@@ -203,10 +228,63 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     // Best effort: the next start removes one that is left.
     let _ = std::fs::remove_file(settings.data.join(control::SOCKET));
+    drop((audit, taker));
+    // Pages that are still being sent hold it a little longer.
+    let _ = tokio::time::timeout(FAREWELL, tokio::task::spawn_blocking(|| auditing.ended())).await;
     closed?;
     answered.context("the socket for commands broke")?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Where nobody has an account, writes the code for the first administrator, and says where. Never the code itself.
+async fn set_up(settings: &Settings, readers: &Readers) -> anyhow::Result<Option<SetUp>> {
+    if !readers.with(accounts::nobody).await? {
+        setup::over(&settings.data);
+        return Ok(None);
+    }
+    let set_up = SetUp::begin(&settings.data, rand::random())
+        .with_context(|| format!("can't write the set-up code into {}", settings.data.display()))?;
+    tracing::warn!(
+        file = %set_up.path().display(),
+        "nobody has an account yet: the page /setup makes the first administrator with the code in this file"
+    );
+    Ok(Some(set_up))
+}
+
+/// Tells the system's log the head of the audit log, at the start and whenever a day is over.
+async fn heads(settings: Settings, city: Arc<City>) {
+    if settings.audit.syslog.is_empty() {
+        return;
+    }
+    let (mut told, mut looked) = (None::<u64>, None);
+    loop {
+        let today = meguri_proto::clock::business_date(Timestamp::now());
+        // The log is read through for it, so once a day.
+        if looked.replace(today) == Some(today) {
+            tokio::time::sleep(HEADS).await;
+            continue;
+        }
+        let (data, socket, city) =
+            (settings.data.clone(), PathBuf::from(&settings.audit.syslog), city.clone());
+        let last = told;
+        let telling = tokio::task::spawn_blocking(move || {
+            let heads = audit::heads(&data).ok()?;
+            let over = heads
+                .into_iter()
+                .rfind(|head| head.day < today)
+                .filter(|head| last.is_none_or(|last| head.seq > last))?;
+            match audit::tell(&socket, city.id.as_str(), &over) {
+                Ok(()) => Some(over.seq),
+                Err(error) => {
+                    // Not every machine has one.
+                    tracing::debug!(%error, "the system's log could not be told the audit log's head");
+                    None
+                }
+            }
+        });
+        told = telling.await.ok().flatten().or(told);
+    }
 }
 
 /// Opens the store and takes the plan over.
@@ -219,9 +297,14 @@ pub fn open(settings: &Settings, city: &City, clock: &Clock) -> anyhow::Result<S
     if store.restored {
         tracing::warn!(incarnation = %store.incarnation, "this store is a copy put back; terminals send again what it lacks");
     }
+    let restored = store.restored;
     let mut taking_over = || -> rusqlite::Result<()> {
         let tx = store.conn.transaction()?;
         plan::take_over(&tx, now, city)?;
+        if restored {
+            // Whoever was signed in when the copy was made may have signed out, or been blocked, since.
+            tx.execute("DELETE FROM session", [])?;
+        }
         // Who is there is said anew by presence and hello.
         tx.execute("UPDATE terminal SET online = 0", [])?;
         tx.commit()
@@ -335,14 +418,12 @@ impl Trust {
         self,
         settings: &Settings,
         city: &City,
-        writer: Writer,
-        readers: Readers,
-        broker: Arc<Broker>,
+        (writer, readers, broker, audit): (Writer, Readers, Arc<Broker>, Audit),
         reached: Reached,
     ) -> Door {
         let Self { authority, believed, channel, .. } = self;
         let (city, days) = (city.id.clone(), settings.tls.terminal_days);
-        Door { writer, readers, broker, authority, believed, channel, city, reached, days }
+        Door { writer, readers, broker, audit, authority, believed, channel, city, reached, days }
     }
 }
 

@@ -169,7 +169,10 @@ impl Served {
     async fn start(sample: &mut Sample, dir: &TempDir, at: SocketAddr) -> Self {
         sample.changes = Changes::new();
         let changes = sample.changes.clone();
-        let router = meguri_gateway::web::router(sample.office(sample::clock_at(dir.path(), noon(), 0.001)));
+        let router = meguri_gateway::web::router_as(
+            sample.office(sample::clock_at(dir.path(), noon(), 0.001)),
+            sample::administrator(),
+        );
         let listener = TcpListener::bind(at).await.unwrap();
         let at = listener.local_addr().unwrap();
         let stopping = changes.clone();
@@ -380,4 +383,107 @@ async fn every_page_fits_every_window() {
     }
     drop(browser);
     served.stop().await;
+}
+
+/// A gateway as its operators run it; killed when the test ends, however it ends.
+struct Gateway {
+    child: Child,
+    page: String,
+}
+
+impl Gateway {
+    fn command(dir: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meguri-gateway"));
+        command
+            .arg("--data")
+            .arg(dir)
+            .env("MEGURI_GATEWAY__WEB__LISTEN", "127.0.0.1:0")
+            .env("MEGURI_GATEWAY__MQTT__LISTEN", "127.0.0.1:0")
+            .env("MEGURI_GATEWAY__PEOPLE__SECOND_FACTOR", "optional")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn start(dir: &Path) -> Self {
+        let mut child =
+            Self::command(dir).arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        Self { child, page: ready["web"].as_str().unwrap().to_owned() }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Forms as a real browser sends them, under the pages' own policy; and a page whose person is kept out leaves by itself.
+#[test]
+fn somebody_signs_in_adds_a_person_and_is_led_out() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("city.toml"), include_str!("city.toml")).unwrap();
+    let gateway = Gateway::start(dir.path());
+    let mut browser = Browser::start();
+    let url = |path: &str| format!("{}{path}", gateway.page);
+    let fill = |browser: &mut Browser, form: &str, fields: &[(&str, &str)]| {
+        for (name, value) in fields {
+            browser.evaluate(&format!(
+                "document.querySelector({:?}).value = {value:?}",
+                format!("{form} [name={name}]")
+            ));
+        }
+        browser.evaluate(&format!("document.querySelector({:?}).click()", format!("{form} .button")));
+    };
+    browser.open(&url("/setup"));
+    let code = std::fs::read_to_string(dir.path().join("setup-code")).unwrap();
+    let new = "kumo to yama to kawa";
+    let fields =
+        [("code", code.trim()), ("login", "kanri"), ("name", "管理 太郎"), ("new", new), ("again", new)];
+    fill(&mut browser, "form[action='/setup']", &fields);
+    browser.wait("location.pathname === '/' && document.readyState === 'complete'");
+    browser.wait_for_text("live", "自動更新中");
+    browser.open(&url("/people"));
+    fill(&mut browser, ".person-add", &[("login", "hoka"), ("name", "ほか"), ("role", "administrator")]);
+    browser.wait("location.pathname === '/people/add' && document.querySelector('.drawn code') !== null");
+    let drawn = browser.evaluate("document.querySelector('.drawn code').textContent");
+    // The other one, in the same browser: signed out, in again, to the page that was asked for.
+    browser.open(&url("/account"));
+    browser.evaluate("document.querySelector(\"form[action='/signout'] button\").click()");
+    browser.wait("location.pathname === '/signin' && document.readyState === 'complete'");
+    browser.evaluate("location.href = '/items?q=x'");
+    browser.wait("location.search.startsWith('?to=') && document.readyState === 'complete'");
+    fill(&mut browser, "form[action='/signin']", &[("login", "kanri"), ("password", new)]);
+    browser.wait("location.pathname === '/items' && location.search === '?q=x'");
+    // What is drawn is the other's, and is changed at once.
+    browser.open(&url("/account"));
+    browser.evaluate("document.querySelector(\"form[action='/signout'] button\").click()");
+    browser.wait("location.pathname === '/signin' && document.readyState === 'complete'");
+    let drawn = drawn.as_str().unwrap();
+    fill(&mut browser, "form[action='/signin']", &[("login", "hoka"), ("password", drawn)]);
+    browser.wait("location.pathname === '/account/password' && document.readyState === 'complete'");
+    let other = "umi to sora to hoshi";
+    fill(
+        &mut browser,
+        "form[action='/account/password']",
+        &[("now", drawn), ("new", other), ("again", other)],
+    );
+    browser.wait("location.pathname === '/account' && document.readyState === 'complete'");
+    browser.open(&url("/"));
+    browser.wait_for_text("live", "自動更新中");
+    let blocked = Gateway::command(dir.path()).args(["person", "block", "hoka"]).output().unwrap();
+    assert!(blocked.status.success(), "{}", String::from_utf8_lossy(&blocked.stderr));
+    browser.wait("location.pathname === '/signin'");
+    for path in ["/signin", "/nothing"] {
+        browser.open(&url(path));
+        for width in [320, 390, 768, 1280] {
+            browser.resize(width, 900);
+            let wide = browser.evaluate("document.documentElement.scrollWidth").as_u64().unwrap();
+            assert!(wide <= width, "{path} is {wide} wide in a window of {width}");
+        }
+    }
 }

@@ -18,6 +18,7 @@ use meguri_gateway::config::Settings;
 use meguri_gateway::ingest::Incoming;
 use meguri_gateway::office::Office;
 use meguri_gateway::outbox::{Outbox, Waiting};
+use meguri_gateway::people::{Person, Role};
 use meguri_gateway::store::{Store, sql};
 use meguri_gateway::writer::{Parts, Running, Writer};
 use meguri_proto::pickup::Result as Outcome_;
@@ -49,6 +50,21 @@ times = ["×"]
 "#;
 /// How many requests the kept day has.
 const REQUESTS: u32 = 12;
+
+fn administrator() -> Person {
+    Person {
+        id: 1,
+        login: "kanri".to_owned(),
+        name: "市の管理者".to_owned(),
+        role: Role::Administrator,
+        contractor: None,
+        must_change: false,
+        second_factor: true,
+        added_at: Timestamp::UNIX_EPOCH,
+        signed_in_at: None,
+        blocked_at: None,
+    }
+}
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kept")
@@ -396,7 +412,7 @@ async fn every_kept_store_is_taken_over() {
             data: dir.path().into(),
             silence_minutes: 30,
         };
-        let pages = meguri_gateway::web::router(office);
+        let pages = meguri_gateway::web::router_as(office, administrator());
         for (path, says) in [
             (format!("/?day={day}"), "中区"),
             ("/attention".to_owned(), "t-2"),

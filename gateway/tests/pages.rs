@@ -38,7 +38,10 @@ impl Office {
     fn open() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let sample = Sample::open(dir.path());
-        let pages = meguri_gateway::web::router(sample.office(sample::clock_at(dir.path(), noon(), 0.001)));
+        let pages = meguri_gateway::web::router_as(
+            sample.office(sample::clock_at(dir.path(), noon(), 0.001)),
+            sample::administrator(),
+        );
         Self { sample, pages, dir }
     }
 
@@ -261,8 +264,10 @@ async fn what_a_person_settles_says_how() {
     // The folder's name is one that a shell would take apart.
     let clock = sample::clock_at(office.dir.path(), noon(), 0.001);
     let data = "/srv/our office".into();
-    office.pages =
-        meguri_gateway::web::router(meguri_gateway::office::Office { data, ..office.sample.office(clock) });
+    office.pages = meguri_gateway::web::router_as(
+        meguri_gateway::office::Office { data, ..office.sample.office(clock) },
+        sample::administrator(),
+    );
     for path in ["/", "/attention"] {
         let page = office.page(path).await;
         for notice in 1..=5 {
@@ -281,8 +286,10 @@ async fn what_a_person_settles_says_how() {
     // Where settings stand in a file, a command without it would find another plan.
     let clock = sample::clock_at(office.dir.path(), noon(), 0.001);
     let data = Place { data: "/srv/meguri".into(), config: Some("/etc/our city.toml".into()) };
-    office.pages =
-        meguri_gateway::web::router(meguri_gateway::office::Office { data, ..office.sample.office(clock) });
+    office.pages = meguri_gateway::web::router_as(
+        meguri_gateway::office::Office { data, ..office.sample.office(clock) },
+        sample::administrator(),
+    );
     let command =
         "<code>meguri-gateway --config '/etc/our city.toml' --data /srv/meguri notice settle 1</code>";
     assert!(office.page("/attention").await.contains(command));
@@ -337,10 +344,10 @@ async fn a_silent_morning_is_no_alarm() {
     let clock = sample::clock_at(office.dir.path(), noon(), 0.001);
     let patient =
         meguri_gateway::office::Office { silence_minutes: 32, ..office.sample.office(clock.clone()) };
-    office.pages = meguri_gateway::web::router(patient);
+    office.pages = meguri_gateway::web::router_as(patient, sample::administrator());
     assert!(office.page("/").await.contains("連絡の途絶えた端末はありません"));
     let strict = meguri_gateway::office::Office { silence_minutes: 20, ..office.sample.office(clock) };
-    office.pages = meguri_gateway::web::router(strict);
+    office.pages = meguri_gateway::web::router_as(strict, sample::administrator());
     assert!(office.page("/").await.contains("1台 20分以上連絡なし"));
 }
 
@@ -691,7 +698,7 @@ async fn answers_only_under_this_machines_own_names_with_strict_headers() {
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
         assert!(!policy.contains("unsafe"));
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
-        assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+        assert_eq!(headers[header::REFERRER_POLICY], "same-origin");
     }
     assert_eq!(office.ask("/", &[]).await.headers()[header::CACHE_CONTROL], "no-store");
 }

@@ -16,6 +16,8 @@ use clap::Parser;
 use jiff::Timestamp;
 use jiff::civil::{Date, time};
 use meguri_config::{Clock, Terminal, shell_word};
+use meguri_gateway::people::password;
+use meguri_gateway::store::write_durably;
 use meguri_proto::clock::{business_date, japan};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -35,6 +37,8 @@ const EACH: usize = 20;
 const CHANGES: usize = 9;
 /// The file that keeps what time it is in the demo.
 const NOW: &str = "now";
+/// The file that keeps who can sign in.
+const LOGINS: &str = "logins.json";
 /// How long the gateway may take to start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -76,9 +80,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut gateway = stage.open(&options)?;
     let clock = Clock::rehearsal(&stage.path("clock.toml"))?;
     println!("\n市の画面 / The city's page:   {}\n", gateway.page);
-    println!(
-        "  この端末からだけ開けます。ログインはまだありません。/ Reachable from this machine only; no login yet."
-    );
+    println!("  この端末からだけ開けます。サインイン： / Reachable from this machine only; sign in as:");
+    for (login, whose) in stage.logins()? {
+        println!("    {:<12} {}   {whose}", login.name, login.password);
+    }
+    println!();
     let mut tablet = stage.tablet(&options, gateway.mqtt)?;
     println!("  終わるには Ctrl-C。/ Ctrl-C ends it.\n");
 
@@ -151,6 +157,19 @@ struct Stage {
     _lock: File,
 }
 
+/// Who can sign in, with a password of this demo alone.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Login {
+    name: String,
+    password: String,
+    contractor: Option<String>,
+}
+
+/// Writes a file that its owner alone may read.
+fn private(path: &Path, text: &str) -> anyhow::Result<()> {
+    write_durably(path, text.as_bytes(), 0o600).with_context(|| format!("can't write {}", path.display()))
+}
+
 struct Gateway {
     process: Process,
     page: String,
@@ -210,6 +229,8 @@ impl Stage {
             "rehearsal": self.path("clock.toml").display().to_string(),
             "web": { "listen": page },
             "mqtt": { "listen": mqtt },
+            // Whoever watches has no telephone set up for it.
+            "people": { "second_factor": "optional" },
         });
         fs::write(self.path("gateway.toml"), toml::to_string(&settings)?)?;
         write_clock(&self.path("clock.toml"), self.begins, options.speed)?;
@@ -240,6 +261,7 @@ impl Stage {
             self.import("day", DAY_PROFILE, &self.requests)?;
         }
         self.catalogue()?;
+        self.people()?;
         println!("ゲートウェイを起動します… / Starting the gateway…");
         let mut command = ending_with_us(&program("meguri-gateway")?);
         // In a group of its own, so that Ctrl-C reaches the demo alone, which then ends everything in order.
@@ -316,6 +338,63 @@ impl Stage {
             &file.display().to_string(),
         ])?;
         Ok(())
+    }
+
+    /// Makes an account for a city's administrator and one for a dispatcher of each contractor, with passwords drawn for
+    /// this folder. Starting again finds the same.
+    fn people(&self) -> anyhow::Result<()> {
+        let kept = self.path(LOGINS);
+        let mut logins: Vec<Login> = match fs::read_to_string(&kept) {
+            Ok(text) => {
+                serde_json::from_str(&text).with_context(|| format!("can't use {}", kept.display()))?
+            }
+            Err(_) => Vec::new(),
+        };
+        let mut wanted = vec![("kanri".to_owned(), None)];
+        for contractor in &day::city(self.date)?.contractor {
+            wanted.push((format!("haisha-{}", contractor.id), Some(contractor.id.to_string())));
+        }
+        for (name, contractor) in wanted {
+            if logins.iter().any(|login| login.name == name) {
+                continue;
+            }
+            let password = password::drawn(rand::random());
+            let file = self.path("password");
+            private(&file, &password)?;
+            let file_name = file.display().to_string();
+            let role = if contractor.is_some() { "dispatcher" } else { "administrator" };
+            let mut arguments = vec!["person", "add", &name, "--role", role, "--password-file", &file_name];
+            let shown = if contractor.is_some() { "配車担当" } else { "市の管理者" };
+            arguments.extend(["--name", shown]);
+            arguments.extend(contractor.iter().flat_map(|contractor| ["--contractor", contractor]));
+            let made = self.gateway(&arguments);
+            fs::remove_file(&file)?;
+            made?;
+            logins.push(Login { name, password, contractor });
+            private(&kept, &serde_json::to_string_pretty(&logins)?)?;
+        }
+        Ok(())
+    }
+
+    /// Who can sign in, and whose pages they see.
+    fn logins(&self) -> anyhow::Result<Vec<(Login, String)>> {
+        let logins: Vec<Login> = serde_json::from_str(&fs::read_to_string(self.path(LOGINS))?)?;
+        let city = day::city(self.date)?;
+        let whose = |login: &Login| match &login.contractor {
+            None => "市の管理者 / city administrator".to_owned(),
+            Some(id) => {
+                let known = city.contractor.iter().find(|known| known.id.as_str() == id);
+                let name = known.map_or(id.as_str(), |known| known.name.as_str());
+                format!("{name}の配車担当 / dispatcher of {id}")
+            }
+        };
+        Ok(logins
+            .into_iter()
+            .map(|login| {
+                let whose = whose(&login);
+                (login, whose)
+            })
+            .collect())
     }
 
     /// What opens the tablet, for a person to copy.

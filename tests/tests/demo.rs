@@ -57,6 +57,9 @@ fn plays_the_day_and_starts_again() {
     let said = play(&data);
     assert!(said.contains("The city's page:   http://127.0.0.1:"), "{said}");
     assert!(said.contains("件を取り込みます"), "{said}");
+    for login in ["kanri ", "haisha-k1 ", "haisha-k2 ", "haisha-k3 "] {
+        assert!(said.contains(login), "{said}");
+    }
     let settings = data.canonicalize().unwrap().join("terminals/v01/terminal.toml");
     assert!(said.contains(&format!("-- --settings '{}' --data '", settings.display())), "{said}");
     // Everything but the round that is left to whoever watches.
@@ -81,17 +84,35 @@ fn plays_the_day_and_starts_again() {
     assert!(number(&data, "SELECT max(last_heard_at) FROM terminal") >= last, "time never runs backwards");
 }
 
-/// Starts it and waits until it is ready; with the address of its page.
-fn start(data: &Path, log: &Path) -> (Process, String) {
+/// Whoever the demo says can sign in, signed in.
+fn logins(said: &[String], page: &str) -> Vec<http::Visitor> {
+    let lines = said
+        .iter()
+        .skip_while(|line| !line.contains("sign in as"))
+        .skip(1)
+        .take_while(|line| !line.trim().is_empty());
+    let logins: Vec<_> = lines
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            http::Visitor::sign_in(page, words[0], words[1]).unwrap()
+        })
+        .collect();
+    assert_eq!(logins.len(), 4, "{said:?}");
+    logins
+}
+
+/// Starts it and waits until it is ready; with the address of its page, and what it said.
+fn start(data: &Path, log: &Path) -> (Process, String, Vec<String>) {
     let mut demo_process = Process::start("demo", &mut demo(data, &[]), log).unwrap();
-    let mut page = String::new();
+    let (mut page, mut said) = (String::new(), Vec::new());
     loop {
         let line = demo_process.line(PATIENCE).unwrap();
+        said.push(line.clone());
         if let Some((_, address)) = line.split_once("The city's page:") {
             page = address.trim().to_owned();
         }
         if line.contains("Ctrl-C ends it") {
-            return (demo_process, page);
+            return (demo_process, page, said);
         }
     }
 }
@@ -100,14 +121,14 @@ fn start(data: &Path, log: &Path) -> (Process, String) {
 fn takes_its_gateway_along_when_killed() {
     let dir = tempfile::tempdir().unwrap();
     let (data, log) = (dir.path().join("demo-data"), dir.path().join("log"));
-    let (mut killed, page) = start(&data, &log);
+    let (mut killed, page, _) = start(&data, &log);
     killed.kill();
     // The socket for commands goes last.
     let socket = data.join("office/control.sock");
     eventually("the gateway has ended", || {
         (http::get(&page, "/").is_err() && !socket.exists()).then_some(())
     });
-    let (mut again, _) = start(&data, &log);
+    let (mut again, _, _) = start(&data, &log);
     assert!(again.stop(PATIENCE).unwrap().success(), "{}", again.tail());
 }
 
@@ -117,8 +138,12 @@ fn leaves_nothing_behind_when_interrupted() {
     let data = dir.path().join("demo-data");
     let log = dir.path().join("log");
     for round in 0..2 {
-        let (mut demo_process, page) = start(&data, &log);
-        assert_eq!(http::get(&page, "/").unwrap().status, 200);
+        let (mut demo_process, page, said) = start(&data, &log);
+        assert_eq!(http::get(&page, "/").unwrap().status, 303);
+        // What it prints is all that is to be typed; starting again, it is the same.
+        for login in logins(&said, &page) {
+            assert_eq!(login.get("/").unwrap().status, 200);
+        }
         if round == 0 {
             let second = demo(&data, &[]).output().unwrap();
             assert!(!second.status.success());

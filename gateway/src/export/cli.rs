@@ -10,6 +10,7 @@ use jiff::civil::Date;
 
 use super::profile::{BUILT_IN, Profile};
 use super::{Cursor, Export, export, write};
+use crate::people::Scope;
 use crate::store::{self, write_durably};
 
 /// Exit status where the encoding can't hold what is to be written.
@@ -44,11 +45,16 @@ pub struct Args {
     print_profile: bool,
 }
 
-/// Does what the arguments say with the store in `data`, and gives the exit status.
+/// Does what the arguments say with the store in `data`, and gives the exit status. `noting` writes down which day is read, or
+/// says why that stands nowhere.
 ///
 /// # Errors
 /// When there is nothing that could be exported, or it can't be written.
-pub fn run(args: &Args, data: &Path) -> anyhow::Result<ExitCode> {
+pub fn run(
+    args: &Args,
+    data: &Path,
+    noting: impl FnOnce(Date) -> anyhow::Result<Option<String>>,
+) -> anyhow::Result<ExitCode> {
     if args.print_profile {
         io::stdout().write_all(BUILT_IN.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
@@ -67,12 +73,17 @@ pub fn run(args: &Args, data: &Path) -> anyhow::Result<ExitCode> {
         Some(path) => read_cursor(path)?,
     };
     let conn = store::look(data)?;
+    let unaudited = noting(day)?;
     let told = |path: &PathBuf| format!("going by the cursor in {}", path.display());
-    let Export { file, report } = match (export(&conn, &profile, day, since), &args.cursor_file) {
-        (Err(error @ super::ExportError::Cursor(_)), Some(path)) => return Err(error).context(told(path)),
-        (done, _) => done?,
-    };
+    let Export { file, mut report } =
+        match (export(&conn, &profile, day, since, &Scope::City), &args.cursor_file) {
+            (Err(error @ super::ExportError::Cursor(_)), Some(path)) => {
+                return Err(error).context(told(path));
+            }
+            (done, _) => done?,
+        };
     drop(conn);
+    report.unaudited = unaudited;
     if let Some(bytes) = &file {
         match &args.out {
             Some(path) => write::write(path, bytes, args.force)?,

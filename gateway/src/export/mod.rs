@@ -20,6 +20,7 @@ use self::profile::Profile;
 pub use self::rows::{Cursor, CursorError};
 pub use self::write::{Cannot, MakeError, Place, Substituted, WriteError};
 use crate::direction::printable;
+use crate::people::Scope;
 
 /// How many places the report for people names of each substitute.
 const PLACES_TOLD: usize = 20;
@@ -69,9 +70,12 @@ pub struct Report {
     pub substituted: Vec<Substituted>,
     /// What the encoding can't hold, and where. With any of it nothing is written.
     pub cannot: Vec<Cannot>,
+    /// Why this export does not stand in the audit log, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unaudited: Option<String>,
 }
 
-/// Makes a day's export: the whole day, or what changed after the cursor.
+/// Makes a day's export: the whole day, or what changed after the cursor, of what is in scope.
 ///
 /// # Errors
 /// When the cursor or the profile can't be used, or the store can't be read.
@@ -80,11 +84,25 @@ pub fn export(
     profile: &Profile,
     day: Date,
     since: Option<Cursor>,
+    scope: &Scope,
 ) -> Result<Export, ExportError> {
     // One transaction, so that rows and cursor are of one moment.
     let snapshot = conn.unchecked_transaction()?;
-    let results = rows::read(&snapshot, day, since)??;
-    drop(snapshot);
+    export_in(&snapshot, profile, day, since, scope)
+}
+
+/// As [`export`], in the caller's transaction.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_in(
+    conn: &Connection,
+    profile: &Profile,
+    day: Date,
+    since: Option<Cursor>,
+    scope: &Scope,
+) -> Result<Export, ExportError> {
+    let results = rows::read(conn, day, since, scope)??;
     let made = write::make(profile, &results)?;
     let report = Report {
         day,
@@ -96,6 +114,7 @@ pub fn export(
         neutralised: made.neutralised,
         substituted: made.substituted,
         cannot: made.cannot,
+        unaudited: None,
     };
     Ok(Export { file: report.cannot.is_empty().then_some(made.bytes), report })
 }
@@ -132,6 +151,9 @@ impl fmt::Display for Report {
         }
         for cannot in &self.cannot {
             writeln!(f, "  {}: the encoding can't hold {}", cannot.place, cannot.named())?;
+        }
+        if let Some(why) = &self.unaudited {
+            writeln!(f, "  not written down in the audit log: {why}")?;
         }
         if self.cannot.is_empty() {
             return write!(f, "  cursor {}", self.cursor);

@@ -12,6 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::profile::{Clock, Column, Source, clock_in, date_in};
+use crate::people::Scope;
 use crate::pickups::{self, Saying};
 use crate::store::{self, sql};
 
@@ -137,6 +138,7 @@ pub(super) fn read(
     conn: &Connection,
     day: Date,
     since: Option<Cursor>,
+    scope: &Scope,
 ) -> rusqlite::Result<Result<Results, CursorError>> {
     let incarnation = store::incarnation(conn)?;
     let history: i64 = conn.query_row("SELECT coalesce(max(id), 0) FROM history", [], |row| row.get(0))?;
@@ -152,7 +154,8 @@ pub(super) fn read(
             return Ok(Err(problem));
         }
     }
-    let select = "SELECT p.uid, p.source, p.source_key, p.date, p.district, p.ward, p.contract,
+    let sees = Scope::sees("p.contract", 3);
+    let select = format!("SELECT p.uid, p.source, p.source_key, p.date, p.district, p.ward, p.contract,
             coalesce(o.name, p.contract), p.vehicle, coalesce(v.name, p.vehicle), coalesce(v.round, ''), p.stop,
             p.reception, p.payment, p.rev, p.office, p.state, p.reason, p.by_terminal, p.contradictions, p.items,
             h.id, h.at, f.body, f.terminal_at, f.gnss_at, f.trusted_at, f.received_at, p.said_at, p.id,
@@ -163,11 +166,11 @@ pub(super) fn read(
         LEFT JOIN contract c ON c.id = p.contract
         LEFT JOIN contractor o ON o.id = c.contractor
         LEFT JOIN fact f ON f.id = p.by_fact
-        WHERE p.date = ?1 AND h.id > ?2
-        ORDER BY p.contract, p.vehicle, p.stop, p.id";
-    let mut statement = conn.prepare_cached(select)?;
+        WHERE p.date = ?1 AND h.id > ?2 AND {sees}
+        ORDER BY p.contract, p.vehicle, p.stop, p.id");
+    let mut statement = conn.prepare_cached(&select)?;
     let after = since.map_or(0, |cursor| cursor.history);
-    let mut rows = statement.query(params![day.to_string(), after])?;
+    let mut rows = statement.query(params![day.to_string(), after, scope.contractor()])?;
     let mut pickups = Vec::new();
     while let Some(row) = rows.next()? {
         pickups.push(pickup(conn, row)?);

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Notify};
 use super::progress::Progress;
 use super::taking::{self, SoFar, TURN, Taking, Turn};
 use super::{Command, ImportError, Outcome, Prepared, Report, store};
+use crate::audit::{Audit, Event, What, Who};
 use crate::ingest::{Context, Effects, Memory};
 use crate::store::{Readers, Store, StoreError};
 use crate::writer::Writer;
@@ -23,6 +24,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Taker {
     inner: Arc<Inner>,
+    audit: Audit,
+    who: Who,
 }
 
 #[derive(Debug)]
@@ -40,7 +43,14 @@ impl Taker {
     #[must_use]
     pub fn new(writer: Writer, readers: Readers, city: Arc<City>) -> Self {
         let one = Mutex::new(SoFar::default());
-        Self { inner: Arc::new(Inner { writer, readers, city, one, interrupted: Notify::new() }) }
+        let inner = Arc::new(Inner { writer, readers, city, one, interrupted: Notify::new() });
+        Self { inner, audit: Audit::none(), who: Who::Gateway }
+    }
+
+    /// The same, and what is asked of it is written down as asked by `who`.
+    #[must_use]
+    pub fn audited(&self, audit: Audit, who: Who) -> Self {
+        Self { inner: self.inner.clone(), audit, who }
     }
 
     /// Does what is asked. Once it is begun it is best not dropped: what is not decided then is erased by the next
@@ -54,7 +64,20 @@ impl Taker {
         command: Command,
         progress: &Progress,
     ) -> Result<Result<Report, ImportError>, StoreError> {
+        // It takes many transactions: what is begun is written down before, what came of it after.
+        let about = match &command {
+            Command::File(_) => serde_json::json!({ "asked": "take" }),
+            Command::Release { id, .. } => serde_json::json!({ "asked": "release", "import": id }),
+            Command::Drop { id } => serde_json::json!({ "asked": "drop", "import": id }),
+        };
+        let asked = Event::new(self.who.clone(), What::Import, about);
+        self.audit.note(asked).await.map_err(|source| StoreError::Audit { source })?;
         let taken = self.one(command, progress).await;
+        if let Ok(Ok(report)) = &taken {
+            let about = serde_json::json!({ "import": report.import, "outcome": report.outcome });
+            // Its failure is told by the log's own thread; the import is done.
+            drop(self.audit.note(Event::new(self.who.clone(), What::Import, about)).await);
+        }
         let writer = &self.inner.writer;
         match &taken {
             Ok(Ok(report)) => {

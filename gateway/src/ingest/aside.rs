@@ -71,8 +71,9 @@ pub fn set_aside(
         }
         same = Some(digest.0.to_vec());
     }
-    let insert = "INSERT INTO aside (at, topic, terminal, log, seq, entry_id, problem, raw, bytes, same)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let insert =
+        "INSERT INTO aside (at, topic, terminal, log, seq, entry_id, problem, raw, bytes, same, contract)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, (SELECT contract FROM terminal WHERE id = ?3))";
     let cut = &raw[..raw.len().min(limits::MESSAGE_BYTES)];
     conn.prepare_cached(insert)?.execute(params![
         sql::ms(ctx.now),

@@ -56,6 +56,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/0008.sql")),
     M::up(include_str!("migrations/0009.sql")),
     M::up(include_str!("migrations/0010.sql")),
+    M::up(include_str!("migrations/0011.sql")),
     M::up(include_str!("migrations/0012.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
@@ -177,6 +178,12 @@ pub enum StoreError {
         doing: &'static str,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// The audit log could not be written, so it was not done.
+    #[error("not done, since it could not be written down: {source}")]
+    Audit {
+        /// Why not.
+        source: std::sync::Arc<crate::audit::AuditError>,
     },
     /// The office is stopping.
     #[error("the office is stopping")]

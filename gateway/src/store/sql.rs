@@ -96,8 +96,8 @@ pub fn notice(
     terminal: Option<&TerminalId>,
     detail: &serde_json::Value,
 ) -> rusqlite::Result<bool> {
-    let insert = "INSERT INTO notice (at, kind, terminal, detail)
-        SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM notice
+    let insert = "INSERT INTO notice (at, kind, terminal, detail, contract)
+        SELECT ?1, ?2, ?3, ?4, (SELECT contract FROM terminal WHERE id = ?3) WHERE NOT EXISTS (SELECT 1 FROM notice
             WHERE kind = ?2 AND terminal IS ?3 AND detail = ?4 AND settled_at IS NULL)";
     let terminal = terminal.map(TerminalId::as_str);
     let rows = tx.prepare_cached(insert)?.execute(params![ms(now), kind, terminal, detail.to_string()])?;

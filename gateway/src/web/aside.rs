@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::board::aside_open;
 use super::format;
+use crate::people::Scope;
 use crate::store::sql;
 
 /// How many stand on a page.
@@ -58,25 +59,31 @@ pub(super) struct Aside {
 }
 
 /// Reads a page of the list, from 1.
-pub(super) fn read(conn: &Connection, page: u32) -> rusqlite::Result<Listed> {
-    let open = aside_open(conn)?.map_or(0, |(count, _)| count);
-    let all: u32 = conn.prepare_cached("SELECT count(*) FROM aside")?.query_row([], |row| row.get(0))?;
+pub(super) fn read(conn: &Connection, page: u32, scope: &Scope) -> rusqlite::Result<Listed> {
+    let sees = Scope::sees("contract", 4);
+    let open = aside_open(conn, scope)?.map_or(0, |(count, _)| count);
+    let count = format!("SELECT count(*) FROM aside WHERE {}", Scope::sees("contract", 1));
+    let all: u32 = conn.prepare_cached(&count)?.query_row([scope.contractor()], |row| row.get(0))?;
     let skip = (page - 1).saturating_mul(PAGE);
     let mut rows = Vec::new();
     if skip < open {
-        let select = format!("{SELECT} WHERE settled_at IS NULL ORDER BY id DESC LIMIT ?2 OFFSET ?3");
+        let select =
+            format!("{SELECT} WHERE settled_at IS NULL AND {sees} ORDER BY id DESC LIMIT ?2 OFFSET ?3");
         let open_rows = conn
             .prepare_cached(&select)?
-            .query_map(params![PREVIEW_BYTES, PAGE, skip], |row| aside(row, PREVIEW_CHARS))?
+            .query_map(params![PREVIEW_BYTES, PAGE, skip, scope.contractor()], |row| {
+                aside(row, PREVIEW_CHARS)
+            })?
             .collect::<Result<Vec<_>, _>>()?;
         rows.extend(open_rows);
     }
     let room = PAGE - u32::try_from(rows.len()).unwrap_or(PAGE).min(PAGE);
     if room > 0 {
-        let select = format!("{SELECT} WHERE settled_at IS NOT NULL ORDER BY id DESC LIMIT ?2 OFFSET ?3");
+        let select =
+            format!("{SELECT} WHERE settled_at IS NOT NULL AND {sees} ORDER BY id DESC LIMIT ?2 OFFSET ?3");
         let settled_rows = conn
             .prepare_cached(&select)?
-            .query_map(params![PREVIEW_BYTES, room, skip.saturating_sub(open)], |row| {
+            .query_map(params![PREVIEW_BYTES, room, skip.saturating_sub(open), scope.contractor()], |row| {
                 aside(row, PREVIEW_CHARS)
             })?
             .collect::<Result<Vec<_>, _>>()?;
@@ -85,11 +92,11 @@ pub(super) fn read(conn: &Connection, page: u32) -> rusqlite::Result<Listed> {
     Ok(Listed { rows, open, settled: all.saturating_sub(open), more: all > skip.saturating_add(PAGE) })
 }
 
-/// Reads one; none where there is no such.
-pub(super) fn read_one(conn: &Connection, id: i64) -> rusqlite::Result<Option<Aside>> {
-    let select = format!("{SELECT} WHERE id = ?2");
+/// Reads one; none where there is no such in scope.
+pub(super) fn read_one(conn: &Connection, id: i64, scope: &Scope) -> rusqlite::Result<Option<Aside>> {
+    let select = format!("{SELECT} WHERE id = ?2 AND {}", Scope::sees("contract", 3));
     conn.prepare_cached(&select)?
-        .query_row(params![WHOLE_BYTES, id], |row| aside(row, WHOLE_CHARS))
+        .query_row(params![WHOLE_BYTES, id, scope.contractor()], |row| aside(row, WHOLE_CHARS))
         .optional()
 }
 

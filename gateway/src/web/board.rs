@@ -14,6 +14,7 @@ use super::names::Names;
 use super::part::{self, Part};
 use super::state::{Counts, State};
 use crate::import::Missing;
+use crate::people::Scope;
 use crate::pickups::Saying;
 use crate::store::sql;
 
@@ -190,29 +191,30 @@ pub(super) enum Attention {
 }
 
 impl Board {
-    /// Reads a day. Terminals may be silent for `silence_minutes`.
+    /// Reads what is in scope of a day. Terminals may be silent for `silence_minutes`.
     pub(super) fn read(
         conn: &Connection,
         date: Date,
         now: Timestamp,
         silence_minutes: u16,
+        scope: &Scope,
     ) -> rusqlite::Result<Self> {
         let today = meguri_proto::clock::business_date(now) == date;
         let names = Names::read(conn)?;
-        let slices = slices(conn, date)?;
+        let slices = slices(conn, date, scope)?;
         let mut left: HashMap<String, u32> = HashMap::new();
         for slice in &slices {
             *left.entry(slice.vehicle.clone()).or_default() += slice.counts.left;
         }
-        let paces = paces(conn, date, now)?;
+        let paces = paces(conn, date, now, scope)?;
         let begun = paces.values().map(|pace| pace.heard).min();
         let heard_since = now.checked_sub(i64::from(silence_minutes).minutes()).unwrap_or(Timestamp::MIN);
-        let terminals = terminals(conn, date, sql::ms(heard_since), begun, &left)?;
-        let aside = aside_open(conn)?;
+        let terminals = terminals(conn, date, sql::ms(heard_since), begun, &left, scope)?;
+        let aside = aside_open(conn, scope)?;
         let finish = if today { finish(&left, &paces, now) } else { HashMap::new() };
 
         let mut attention = Vec::new();
-        attention.extend(notices(conn, (!today).then_some(date))?);
+        attention.extend(notices(conn, (!today).then_some(date), scope)?);
         if today {
             attention.extend(uncarried(&slices, &terminals));
             attention.extend(terminals.iter().filter(|terminal| terminal.silent).map(|terminal| {
@@ -223,9 +225,9 @@ impl Board {
                 attention.push(Attention::Aside { count, at });
             }
         }
-        let exceptions = count_exceptions(conn, date)?;
+        let exceptions = count_exceptions(conn, date, scope)?;
         let attention_count = u32::try_from(attention.len()).unwrap_or(u32::MAX).saturating_add(exceptions);
-        let exceptions = self::exceptions(conn, date, ATTENTION_SHOWN, 0)?;
+        let exceptions = self::exceptions(conn, date, ATTENTION_SHOWN, 0, scope)?;
         // Where terminals contradict each other only a person can decide, so that stands first.
         let (decide, rest): (Vec<_>, Vec<_>) =
             exceptions.into_iter().partition(|line| !line.contradictions.is_empty());
@@ -233,19 +235,21 @@ impl Board {
         attention.extend(rest.into_iter().map(Attention::Pickup));
 
         let nearest = |select: &str| -> rusqlite::Result<Option<Date>> {
-            let found: Option<String> =
-                conn.prepare_cached(select)?.query_row([date.to_string()], |row| row.get(0))?;
+            let select = format!("{select} AND {}", Scope::sees("contract", 2));
+            let found: Option<String> = conn
+                .prepare_cached(&select)?
+                .query_row(params![date.to_string(), scope.contractor()], |row| row.get(0))?;
             Ok(found.and_then(|date| date.parse().ok()))
         };
         Ok(Self {
             date,
             now,
             history: last_history(conn)?,
-            reasons: reasons(conn, date)?,
+            reasons: reasons(conn, date, scope)?,
             slices,
             attention,
             attention_count,
-            latest: latest(conn, date)?,
+            latest: latest(conn, date, scope)?,
             terminals,
             silence_minutes,
             aside_open: aside.map_or(0, |(count, _)| count),
@@ -282,11 +286,15 @@ pub(super) fn last_history(conn: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// How much is set aside and open, and when the last came; none for nothing.
-pub(super) fn aside_open(conn: &Connection) -> rusqlite::Result<Option<(u32, i64)>> {
-    let select = "SELECT count(*), (SELECT at FROM aside WHERE settled_at IS NULL ORDER BY id DESC LIMIT 1)
-        FROM aside WHERE settled_at IS NULL";
-    let (count, at): (u32, Option<i64>) =
-        conn.prepare_cached(select)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+pub(super) fn aside_open(conn: &Connection, scope: &Scope) -> rusqlite::Result<Option<(u32, i64)>> {
+    let sees = Scope::sees("contract", 1);
+    let select = format!(
+        "SELECT count(*), (SELECT at FROM aside WHERE settled_at IS NULL AND {sees} ORDER BY id DESC LIMIT 1)
+        FROM aside WHERE settled_at IS NULL AND {sees}"
+    );
+    let (count, at): (u32, Option<i64>) = conn
+        .prepare_cached(&select)?
+        .query_row([scope.contractor()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(at.map(|at| (count, at)))
 }
 
@@ -295,13 +303,14 @@ pub(super) const HAPPENED: &str = "CASE WHEN said_at BETWEEN
         min((unixepoch(date) - 32400) * 1000, received_at - (received_at + 32400000) % 86400000) AND received_at
     THEN said_at ELSE received_at END";
 
-fn slices(conn: &Connection, date: Date) -> rusqlite::Result<Vec<Slice>> {
+fn slices(conn: &Connection, date: Date, scope: &Scope) -> rusqlite::Result<Vec<Slice>> {
+    let sees = Scope::sees("contract", 2);
     let select = format!(
         "SELECT contract, vehicle, ward, state, count(*), max({HAPPENED})
-        FROM pickup WHERE date = ?1 GROUP BY contract, vehicle, ward, state ORDER BY contract, vehicle, ward"
+        FROM pickup WHERE date = ?1 AND {sees} GROUP BY contract, vehicle, ward, state ORDER BY contract, vehicle, ward"
     );
     let mut statement = conn.prepare_cached(&select)?;
-    let mut rows = statement.query([date.to_string()])?;
+    let mut rows = statement.query(params![date.to_string(), scope.contractor()])?;
     let mut slices: Vec<Slice> = Vec::new();
     while let Some(row) = rows.next()? {
         let (contract, vehicle, ward): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -322,11 +331,15 @@ fn slices(conn: &Connection, date: Date) -> rusqlite::Result<Vec<Slice>> {
     Ok(slices)
 }
 
-fn reasons(conn: &Connection, date: Date) -> rusqlite::Result<Vec<(Why, u32)>> {
-    let select = "SELECT state, reason, count(*) FROM pickup
-        WHERE date = ?1 AND state IN ('not_collected', 'revisit', 'not_reported') GROUP BY state, reason ORDER BY 3 DESC, 2";
-    let mut statement = conn.prepare_cached(select)?;
-    let rows = statement.query_map([date.to_string()], |row| {
+fn reasons(conn: &Connection, date: Date, scope: &Scope) -> rusqlite::Result<Vec<(Why, u32)>> {
+    let sees = Scope::sees("contract", 2);
+    let select = format!(
+        "SELECT state, reason, count(*) FROM pickup
+        WHERE date = ?1 AND {sees} AND state IN ('not_collected', 'revisit', 'not_reported')
+        GROUP BY state, reason ORDER BY 3 DESC, 2"
+    );
+    let mut statement = conn.prepare_cached(&select)?;
+    let rows = statement.query_map(params![date.to_string(), scope.contractor()], |row| {
         let state = State::of_row(row, 0)?;
         let why = match row.get(1)? {
             Some(reason) if state == State::NotCollected => Why::Reason(reason),
@@ -346,17 +359,25 @@ struct Pace {
     count: u32,
 }
 
-fn paces(conn: &Connection, date: Date, now: Timestamp) -> rusqlite::Result<HashMap<String, Pace>> {
+fn paces(
+    conn: &Connection,
+    date: Date,
+    now: Timestamp,
+    scope: &Scope,
+) -> rusqlite::Result<HashMap<String, Pace>> {
+    let sees = Scope::sees("contract", 3);
     let select = format!(
         "SELECT vehicle, min(received_at), min(at), count(*) FILTER (WHERE at > ?2) FROM
-        (SELECT vehicle, received_at, {HAPPENED} AS at FROM pickup WHERE date = ?1 AND received_at IS NOT NULL)
+        (SELECT vehicle, received_at, {HAPPENED} AS at FROM pickup
+            WHERE date = ?1 AND received_at IS NOT NULL AND {sees})
         GROUP BY vehicle"
     );
     let hour_ago = now.checked_sub(PACE_MINUTES.minutes()).unwrap_or(Timestamp::MIN);
     let mut statement = conn.prepare_cached(&select)?;
-    let rows = statement.query_map(params![date.to_string(), sql::ms(hour_ago)], |row| {
-        Ok((row.get(0)?, Pace { heard: row.get(1)?, first: row.get(2)?, count: row.get(3)? }))
-    })?;
+    let rows = statement
+        .query_map(params![date.to_string(), sql::ms(hour_ago), scope.contractor()], |row| {
+            Ok((row.get(0)?, Pace { heard: row.get(1)?, first: row.get(2)?, count: row.get(3)? }))
+        })?;
     rows.collect()
 }
 
@@ -389,14 +410,18 @@ fn terminals(
     limit: i64,
     begun: Option<i64>,
     left: &HashMap<String, u32>,
+    scope: &Scope,
 ) -> rusqlite::Result<Vec<Terminal>> {
     // In the morning nobody has been heard for hours; that means something only once the day has begun,
     // by the office's own clock.
     let day_begun = begun.is_some_and(|first| first <= limit);
-    let select = "SELECT id, vehicle, online, last_heard_at, waiting, contract FROM terminal
-        WHERE blocked_at IS NULL ORDER BY vehicle, id";
-    let mut statement = conn.prepare_cached(select)?;
-    let rows = statement.query_map([], |row| {
+    let select = format!(
+        "SELECT id, vehicle, online, last_heard_at, waiting, contract FROM terminal
+        WHERE blocked_at IS NULL AND {} ORDER BY vehicle, id",
+        Scope::sees("contract", 1)
+    );
+    let mut statement = conn.prepare_cached(&select)?;
+    let rows = statement.query_map([scope.contractor()], |row| {
         let (id, vehicle, heard): (String, String, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(3)?);
         let heard_on_day =
             heard.is_some_and(|heard| meguri_proto::clock::business_date(sql::instant(heard)) == date);
@@ -428,16 +453,20 @@ fn uncarried(slices: &[Slice], terminals: &[Terminal]) -> Vec<Attention> {
 }
 
 /// Notices that nobody has settled: of one day, or all. The newest first.
-fn notices(conn: &Connection, date: Option<Date>) -> rusqlite::Result<Vec<Attention>> {
+fn notices(conn: &Connection, date: Option<Date>, scope: &Scope) -> rusqlite::Result<Vec<Attention>> {
     let (from, until) = match date.map(|date| (date, date.tomorrow())) {
         Some((date, Ok(next))) => (sql::ms(format::midnight(date)), sql::ms(format::midnight(next))),
         _ => (i64::MIN, i64::MAX),
     };
-    let select = "SELECT n.id, n.kind, n.terminal, n.at, n.detail, i.file, i.held_why FROM notice n
+    // A dispatcher is told of their contractor's terminals; what is the whole office's is the city's to settle.
+    let select = format!(
+        "SELECT n.id, n.kind, n.terminal, n.at, n.detail, i.file, i.held_why FROM notice n
         LEFT JOIN import i ON i.state = 'held' AND i.id = json_extract(n.detail, '$.import')
-        WHERE n.settled_at IS NULL AND n.at >= ?1 AND n.at < ?2 ORDER BY n.id DESC LIMIT ?3";
-    let mut statement = conn.prepare_cached(select)?;
-    let rows = statement.query_map(params![from, until, NOTICES_READ], |row| {
+        WHERE n.settled_at IS NULL AND n.at >= ?1 AND n.at < ?2 AND {} ORDER BY n.id DESC LIMIT ?3",
+        Scope::sees("n.contract", 4)
+    );
+    let mut statement = conn.prepare_cached(&select)?;
+    let rows = statement.query_map(params![from, until, NOTICES_READ, scope.contractor()], |row| {
         Ok(Attention::Notice {
             id: row.get(0)?,
             kind: row.get(1)?,
@@ -457,22 +486,30 @@ const EXCEPTION: &str =
     "(p.state IN ('not_collected', 'partly', 'not_reported') OR p.contradictions IS NOT NULL)";
 
 /// How many pickups of a day need looking at.
-pub(super) fn count_exceptions(conn: &Connection, date: Date) -> rusqlite::Result<u32> {
-    let select = format!("SELECT count(*) FROM pickup p WHERE p.date = ?1 AND {EXCEPTION}");
-    conn.prepare_cached(&select)?.query_row([date.to_string()], |row| row.get(0))
+pub(super) fn count_exceptions(conn: &Connection, date: Date, scope: &Scope) -> rusqlite::Result<u32> {
+    let sees = Scope::sees("p.contract", 2);
+    let select = format!("SELECT count(*) FROM pickup p WHERE p.date = ?1 AND {sees} AND {EXCEPTION}");
+    conn.prepare_cached(&select)?.query_row(params![date.to_string(), scope.contractor()], |row| row.get(0))
 }
 
 /// Pickups of a day that need looking at: contradictions first, then the newest.
-pub(super) fn exceptions(conn: &Connection, date: Date, most: u32, skip: u32) -> rusqlite::Result<Vec<Line>> {
+pub(super) fn exceptions(
+    conn: &Connection,
+    date: Date,
+    most: u32,
+    skip: u32,
+    scope: &Scope,
+) -> rusqlite::Result<Vec<Line>> {
+    let sees = Scope::sees("p.contract", 4);
     // Chosen by what the day's index holds; only those shown are read whole.
     let order = "ORDER BY p.contradictions IS NULL, p.received_at DESC, p.said_at DESC, p.id";
     let select = format!(
         "SELECT {HAPPENED}, {LINE} WHERE p.id IN
-            (SELECT p.id FROM pickup p WHERE p.date = ?1 AND {EXCEPTION} {order} LIMIT ?2 OFFSET ?3) {order}"
+            (SELECT p.id FROM pickup p WHERE p.date = ?1 AND {sees} AND {EXCEPTION} {order} LIMIT ?2 OFFSET ?3) {order}"
     );
     let mut lines: Vec<Line> = conn
         .prepare_cached(&select)?
-        .query_map(params![date.to_string(), most, skip], line)?
+        .query_map(params![date.to_string(), most, skip, scope.contractor()], line)?
         .collect::<Result<_, _>>()?;
     for line in &mut lines {
         say_more(conn, line)?;
@@ -480,13 +517,17 @@ pub(super) fn exceptions(conn: &Connection, date: Date, most: u32, skip: u32) ->
     Ok(lines)
 }
 
-fn latest(conn: &Connection, date: Date) -> rusqlite::Result<Vec<Line>> {
+fn latest(conn: &Connection, date: Date, scope: &Scope) -> rusqlite::Result<Vec<Line>> {
+    let sees = Scope::sees("p.contract", 3);
     let order = "ORDER BY p.received_at DESC, p.said_at DESC, p.id";
     let select = format!(
         "SELECT {HAPPENED}, {LINE} WHERE p.id IN
-            (SELECT p.id FROM pickup p WHERE p.date = ?1 AND p.received_at IS NOT NULL {order} LIMIT ?2) {order}"
+            (SELECT p.id FROM pickup p WHERE p.date = ?1 AND p.received_at IS NOT NULL AND {sees} {order} LIMIT ?2)
+        {order}"
     );
-    conn.prepare_cached(&select)?.query_map(params![date.to_string(), LATEST_SHOWN], line)?.collect()
+    conn.prepare_cached(&select)?
+        .query_map(params![date.to_string(), LATEST_SHOWN, scope.contractor()], line)?
+        .collect()
 }
 
 const LINE: &str = "p.uid, p.reception, r.town, p.contract, p.vehicle, p.state, p.reason, p.contradictions

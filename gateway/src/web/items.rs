@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::board::aside_open;
 use crate::catalogue::{self, Found};
+use crate::people::Scope;
 
 /// How many stand on a page.
 pub(super) const PAGE: u32 = 50;
@@ -23,13 +24,13 @@ pub(super) struct Items {
 
 impl Items {
     /// Looks for items; without a question, all of them.
-    pub(super) fn read(conn: &Connection, text: &str, page: u32) -> rusqlite::Result<Self> {
+    pub(super) fn read(conn: &Connection, text: &str, page: u32, scope: &Scope) -> rusqlite::Result<Self> {
         let skip = (page - 1).saturating_mul(PAGE);
         let [most, skip] = [PAGE, skip].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
         Ok(Self {
             found: catalogue::find(conn, text, most, skip)?,
             all: catalogue::count(conn)?,
-            aside_open: aside_open(conn)?.map_or(0, |(count, _)| count),
+            aside_open: aside_open(conn, scope)?.map_or(0, |(count, _)| count),
         })
     }
 }

@@ -19,6 +19,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::board::Board;
+use super::gate::Signed;
 use super::page::problem::Problem;
 use super::page::{self, Sections};
 use super::pickup::Pickup;
@@ -26,6 +27,7 @@ use super::request::By;
 use super::text::Lang;
 use super::{Web, aside};
 use crate::direction;
+use crate::people::Scope;
 
 /// The least time between two events of one stream: what a person sees as at once.
 const LEAST_GAP: Duration = Duration::from_millis(20);
@@ -85,21 +87,28 @@ pub(super) fn id(history: i64, sections: &Sections) -> String {
 /// Days that several streams look at, read once for all of them.
 #[derive(Debug, Default)]
 pub(super) struct Boards {
-    days: Mutex<HashMap<Date, Arc<Slot>>>,
+    days: Mutex<HashMap<(Date, Scope), Arc<Slot>>>,
 }
 
 type Slot = Mutex<Option<(Instant, Arc<Board>)>>;
 
 impl Boards {
     /// The day, read at `not_before` or later.
-    async fn get(&self, web: &Web, date: Date, not_before: Instant) -> Result<Arc<Board>, Problem> {
+    async fn get(
+        &self,
+        web: &Web,
+        date: Date,
+        scope: Scope,
+        not_before: Instant,
+    ) -> Result<Arc<Board>, Problem> {
         let slot = {
             let mut days = self.days.lock().await;
-            if days.len() >= BOARDS_KEPT && !days.contains_key(&date) {
+            let key = (date, scope.clone());
+            if days.len() >= BOARDS_KEPT && !days.contains_key(&key) {
                 // Those in use are held elsewhere, too.
                 days.retain(|_, slot| Arc::strong_count(slot) > 1);
             }
-            days.entry(date).or_default().clone()
+            days.entry(key).or_default().clone()
         };
         let mut slot = slot.lock().await;
         if let Some((read_at, board)) = &*slot
@@ -108,7 +117,7 @@ impl Boards {
             return Ok(board.clone());
         }
         let read_at = Instant::now();
-        let board = Arc::new(web.board(date).await?);
+        let board = Arc::new(web.board(date, scope).await?);
         *slot = Some((read_at, board.clone()));
         Ok(board)
     }
@@ -120,6 +129,7 @@ impl Boards {
 /// When the page can't be shown.
 pub(super) async fn stream(
     web: Web,
+    signed: Signed,
     page: Page,
     lang: Lang,
     since: Option<String>,
@@ -127,10 +137,10 @@ pub(super) async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     // Subscribed before the first look, so that nothing falls between.
     let changes = web.office.changes.subscribe();
-    let first = look(&web, &page, lang, Instant::now()).await?;
+    let first = look(&web, &page, &signed, lang, Instant::now()).await?;
     // One event waits for a slow client; newer states wait in the store.
     let (sender, receiver) = mpsc::channel(1);
-    let follower = Follower { web, page, lang, changes, sender };
+    let follower = Follower { web, signed, page, lang, changes, sender };
     tokio::spawn(async move {
         let _permit = permit;
         follower.follow(first, since).await;
@@ -140,6 +150,7 @@ pub(super) async fn stream(
 
 struct Follower {
     web: Web,
+    signed: Signed,
     page: Page,
     lang: Lang,
     changes: tokio::sync::broadcast::Receiver<crate::changes::Change>,
@@ -184,7 +195,11 @@ impl Follower {
             // Whatever came meanwhile is in the store, which is looked at after this.
             self.changes = self.changes.resubscribe();
             let looked = Instant::now();
-            next = match look(&self.web, &self.page, self.lang, Instant::now()).await {
+            // Whoever signed out, was blocked or was away for too long is shown nothing more; the page asks anew and is told.
+            if !self.web.holds(&self.signed).await {
+                return;
+            }
+            next = match look(&self.web, &self.page, &self.signed, self.lang, Instant::now()).await {
                 Ok(moment) => Some(moment),
                 // The page is gone; the browser comes back and is told so.
                 Err(Problem::NotFound) => return,
@@ -222,23 +237,35 @@ fn difference(seen: &Sections, moment: &Moment) -> Option<Event> {
     Some(Event::default().event("sections").id(moment.id()).retry(RETRY).data(data))
 }
 
-async fn look(web: &Web, page: &Page, lang: Lang, not_before: Instant) -> Result<Moment, Problem> {
-    let Moment { history, sections } = look_at(web, page, lang, not_before).await?;
+async fn look(
+    web: &Web,
+    page: &Page,
+    signed: &Signed,
+    lang: Lang,
+    not_before: Instant,
+) -> Result<Moment, Problem> {
+    let Moment { history, sections } = look_at(web, page, signed, lang, not_before).await?;
     Ok(Moment { history, sections: web.all(lang, sections) })
 }
 
-async fn look_at(web: &Web, page: &Page, lang: Lang, not_before: Instant) -> Result<Moment, Problem> {
-    let today = web.today();
+async fn look_at(
+    web: &Web,
+    page: &Page,
+    signed: &Signed,
+    lang: Lang,
+    not_before: Instant,
+) -> Result<Moment, Problem> {
+    let (today, scope) = (web.today(), signed.scope());
     match page {
         Page::Board { day, by } => {
-            let board = web.boards.get(web, day.unwrap_or(today), not_before).await?;
-            let (city, data) = (&web.office.city, &web.office.data);
+            let board = web.boards.get(web, day.unwrap_or(today), scope, not_before).await?;
+            let (city, data) = (&web.office.city, web.shell(signed));
             let view = page::board::View { board: &board, city, data, lang, by: *by, follows: day.is_none() };
             Ok(Moment { history: board.history, sections: view.sections() })
         }
         Page::Pickup(uid) => {
             let uid = *uid;
-            let read = web.office.readers.with(move |conn| Pickup::read(conn, uid)).await?;
+            let read = web.office.readers.with(move |conn| Pickup::read(conn, uid, &scope)).await?;
             let pickup = read.ok_or(Problem::NotFound)?;
             let view = page::pickup::View { pickup: &pickup, lang, today };
             Ok(Moment { history: pickup.history, sections: view.sections() })
@@ -246,10 +273,10 @@ async fn look_at(web: &Web, page: &Page, lang: Lang, not_before: Instant) -> Res
         Page::Aside(page) => {
             let page = *page;
             let read = move |conn: &rusqlite::Connection| {
-                Ok((aside::read(conn, page)?, super::board::last_history(conn)?))
+                Ok((aside::read(conn, page, &scope)?, super::board::last_history(conn)?))
             };
             let (listed, history) = web.office.readers.with(read).await?;
-            let view = page::aside::View { listed: &listed, data: &web.office.data, lang, page, today };
+            let view = page::aside::View { listed: &listed, data: web.shell(signed), lang, page, today };
             Ok(Moment { history, sections: view.sections() })
         }
     }
@@ -265,9 +292,9 @@ impl Web {
     }
 
     /// Reads a day.
-    pub(super) async fn board(&self, date: Date) -> Result<Board, Problem> {
+    pub(super) async fn board(&self, date: Date, scope: Scope) -> Result<Board, Problem> {
         let (now, silence) = (self.office.clock.now(), self.office.silence_minutes);
-        Ok(self.office.readers.with(move |conn| Board::read(conn, date, now, silence)).await?)
+        Ok(self.office.readers.with(move |conn| Board::read(conn, date, now, silence, &scope)).await?)
     }
 
     /// The business date.

@@ -8,9 +8,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
+use meguri_config::Clock;
 use rusqlite::Connection;
 
 use super::{STREAMS, Web};
+use crate::audit::Audit;
+use crate::config::People;
+use crate::people::setup::SetUp;
 use crate::store::{STORE_FILE, sql};
 use crate::vitals::{BOUNDS, Durations, Health};
 use crate::writer::Writer;
@@ -22,6 +26,14 @@ pub struct Inside {
     pub health: Health,
     /// Its writer.
     pub writer: Writer,
+    /// Settings for people.
+    pub people: People,
+    /// Where what is done and read is written down.
+    pub audit: Audit,
+    /// The time that people and their sessions live by, whatever is rehearsed.
+    pub wall: Clock,
+    /// The code for the first administrator, where nobody had an account at the start.
+    pub set_up: Option<SetUp>,
 }
 
 /// `GET /health/live`: 200 where the process works, 503 where a supervisor should start it anew.

@@ -1,11 +1,15 @@
 //! The city's pages: a day against its plan, search, one pickup's history, and what was set aside.
 //!
 //! Rendered here and complete without a script; the script only swaps the sections that changed.
-//! Nothing is loaded from elsewhere, and nothing can be changed through these pages.
+//! Nothing is loaded from elsewhere. Every page but the sign-in is for whoever is signed in, and shows what their role
+//! may see of their part of the city; accounts are all that can be changed through pages.
 
+mod accounts;
+mod api;
 mod aside;
 mod board;
 mod format;
+mod gate;
 mod guard;
 mod items;
 mod live;
@@ -13,6 +17,7 @@ mod metrics;
 mod names;
 mod page;
 mod part;
+mod people;
 mod pickup;
 mod request;
 mod search;
@@ -22,17 +27,20 @@ mod text;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{Extensions, HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::{get, post};
 use maud::Markup;
 use meguri_proto::PickupId;
 use tokio::sync::Semaphore;
 
+pub use self::gate::OverTls;
 pub use self::metrics::Inside;
 
+use self::accounts::Accounts;
 use self::board::Board;
+use self::gate::{Gate, Signed};
 use self::items::Items;
 use self::live::Boards;
 use self::page::problem::Problem;
@@ -40,8 +48,11 @@ use self::page::{Frame, Tab};
 use self::pickup::Pickup;
 use self::request::{Address, Asked, By};
 use self::text::Lang;
+use crate::audit::What;
 use crate::direction;
-use crate::office::Office;
+use crate::office::{Office, Place};
+use crate::people::sessions::Stage;
+use crate::people::{Action, Person};
 
 /// How many pages may update by themselves at a time.
 pub(crate) const STREAMS: usize = 256;
@@ -54,22 +65,48 @@ struct Web {
     office: Office,
     /// What the process knows of itself; none where the pages are shown without a gateway.
     inside: Option<Inside>,
+    gate: Gate,
     boards: Arc<Boards>,
     streams: Arc<Semaphore>,
 }
 
-/// The city's pages by themselves.
-pub fn router(office: Office) -> Router {
-    routes(office, None)
+/// The city's pages by themselves, as this person sees them: there is nobody to sign in, and nothing is written down.
+pub fn router_as(office: Office, person: Person) -> Router {
+    routes(office, None, Gate::As(Arc::new(person)))
 }
 
-/// The city's pages as a running gateway serves them: they tell its troubles, and health and metrics stand beside them.
+/// The city's pages as a running gateway serves them: for people who sign in, with its troubles, health and metrics.
+/// Serve it with the peer's address (`into_make_service_with_connect_info`), by which health and metrics know this machine.
 pub fn router_of(office: Office, inside: Inside) -> Router {
-    routes(office, Some(inside))
+    let Inside { people, writer, audit, wall, set_up, .. } = inside.clone();
+    let data = office.data.data.clone();
+    let accounts = Accounts::new(people, office.readers.clone(), writer, audit, wall, set_up, data);
+    routes(office, Some(inside), Gate::Accounts(Arc::new(accounts)))
 }
 
-fn routes(office: Office, inside: Option<Inside>) -> Router {
-    let web = Web { office, inside, boards: Arc::default(), streams: Arc::new(Semaphore::new(STREAMS)) };
+fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
+    let web =
+        Web { office, inside, gate, boards: Arc::default(), streams: Arc::new(Semaphore::new(STREAMS)) };
+    let monitored = Router::new()
+        .route("/health/live", get(metrics::live))
+        .route("/health/ready", get(metrics::ready))
+        .route("/metrics", get(metrics::metrics))
+        .route_layer(axum::middleware::from_fn_with_state(web.clone(), gate::monitoring));
+    let accounts = Router::new()
+        .route("/signin", get(people::sign_in_page).post(people::sign_in))
+        .route("/signin/code", get(people::code_page).post(people::give_code))
+        .route("/signout", post(people::sign_out))
+        .route("/setup", get(people::set_up_page).post(people::set_up))
+        .route("/account", get(people::account))
+        .route("/account/password", get(people::password_page).post(people::change_password))
+        .route("/account/second", get(people::second_page).post(people::set_second))
+        .route("/people", get(people::list))
+        .route("/people/add", post(people::add))
+        .route("/people/block", post(people::block))
+        .route("/people/unblock", post(people::unblock))
+        .route("/people/reset", post(people::reset))
+        .route("/people/role", post(people::role))
+        .route("/audit", get(people::audit));
     Router::new()
         .route("/", get(day))
         .route("/attention", get(attention))
@@ -79,18 +116,39 @@ fn routes(office: Office, inside: Option<Inside>) -> Router {
         .route("/aside", get(set_aside))
         .route("/aside/{id}", get(one_aside))
         .route("/events", get(events))
-        .route("/health/live", get(metrics::live))
-        .route("/health/ready", get(metrics::ready))
-        .route("/metrics", get(metrics::metrics))
+        .route("/api/export", get(api::export))
         .route("/assets/page.css", get(async || asset("text/css; charset=utf-8", page::CSS)))
         .route("/assets/page.js", get(async || asset("text/javascript; charset=utf-8", page::JS)))
         .route("/assets/icon.svg", get(async || asset("image/svg+xml", page::ICON)))
-        .fallback(async |web: State<Web>, asked: Asked| web.answer(&asked, Err(Problem::NotFound)))
-        .method_not_allowed_fallback(async |web: State<Web>, asked: Asked| {
-            web.answer(&asked, Err(Problem::Method))
-        })
+        .merge(accounts)
+        .merge(monitored)
+        .fallback(nothing)
+        .method_not_allowed_fallback(not_so)
+        .layer(DefaultBodyLimit::max(gate::FORM_BYTES))
         .layer(axum::middleware::from_fn(guard::guard))
         .with_state(web)
+}
+
+/// There is no such page; whoever is signed in keeps the menu.
+async fn nothing(
+    State(web): State<Web>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    asked: Asked,
+) -> Response {
+    let signed = web.asking(&headers, &extensions).await.ok().filter(|signed| signed.stage == Stage::In);
+    web.answer(&asked, signed.as_ref(), Err(Problem::NotFound))
+}
+
+/// The page does not take this.
+async fn not_so(
+    State(web): State<Web>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    asked: Asked,
+) -> Response {
+    let signed = web.asking(&headers, &extensions).await.ok().filter(|signed| signed.stage == Stage::In);
+    web.answer(&asked, signed.as_ref(), Err(Problem::Method))
 }
 
 /// A page before its frame.
@@ -103,12 +161,18 @@ struct Shown {
 }
 
 impl Web {
+    /// Where the gateway works, as commands on pages name it; for those alone who run it.
+    fn shell(&self, signed: &Signed) -> Option<&Place> {
+        signed.person.may(Action::ManagePeople).then_some(&self.office.data)
+    }
+
     /// What keeps the office from its work, for whoever looks at a page.
     fn troubles(&self, lang: Lang) -> Markup {
         page::troubles(lang, self.inside.as_ref().map(|inside| inside.health.report().checks))
     }
 
-    fn answer(&self, asked: &Asked, shown: Result<Shown, Problem>) -> Response {
+    /// A page for somebody; none is nobody, who gets a page without a menu.
+    fn answer(&self, asked: &Asked, signed: Option<&Signed>, shown: Result<Shown, Problem>) -> Response {
         let lang = asked.lang;
         let (status, shown) = match shown {
             Ok(shown) => (axum::http::StatusCode::OK, shown),
@@ -126,6 +190,7 @@ impl Web {
             aside_open: Some(shown.aside_open),
             events: shown.events,
             troubles: self.troubles(lang),
+            person: signed.map(|signed| &*signed.person),
         };
         let html = frame.around(&shown.main).into_string();
         let html = maud::PreEscaped(direction::without(&html).into_owned());
@@ -141,11 +206,9 @@ impl Web {
     }
 }
 
-/// An answer without a frame, for those who may see none of it.
+/// An answer without a menu, for those who may see none of it.
 fn refuse(problem: &Problem, lang: Lang) -> Response {
-    let text = problem.title(lang);
-    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (problem.status(), headers, format!("{text}\n")).into_response()
+    (problem.status(), page::bare(lang, problem.title(lang), &problem.page(lang))).into_response()
 }
 
 fn asset(kind: &'static str, content: &'static str) -> Response {
@@ -155,15 +218,21 @@ fn asset(kind: &'static str, content: &'static str) -> Response {
     (headers, content).into_response()
 }
 
-async fn day(State(web): State<Web>, asked: Asked) -> Response {
+async fn day(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
+    if !signed.person.may(Action::ReadPickups) && signed.person.may(Action::ReadAudit) {
+        // Whoever reads who did what has no day to look at.
+        return Redirect::to("/audit").into_response();
+    }
     let shown = async {
+        signed.may(Action::ReadPickups)?;
         asked.only(&["day", "by"])?;
         let (day, by) = (asked.day()?, asked.by()?);
-        let board = web.board(day.unwrap_or_else(|| web.today())).await?;
+        let board = web.board(day.unwrap_or_else(|| web.today()), signed.scope()).await?;
+        web.note(&signed, What::ReadDay, serde_json::json!({ "day": board.date })).await?;
         let view = page::board::View {
             board: &board,
             city: &web.office.city,
-            data: &web.office.data,
+            data: web.shell(&signed),
             lang: asked.lang,
             by,
             follows: day.is_none(),
@@ -181,7 +250,7 @@ async fn day(State(web): State<Web>, asked: Asked) -> Response {
         })
     };
     let shown = shown.await;
-    web.answer(&asked, shown)
+    web.answer(&asked, Some(&signed), shown)
 }
 
 /// The address of a page's stream, which speaks the page's language.
@@ -189,22 +258,25 @@ fn stream_address(lang: Lang, pairs: &[(&str, &str)]) -> String {
     Address::new("/events", pairs).with("lang", lang.tag())
 }
 
-async fn attention(State(web): State<Web>, asked: Asked) -> Response {
+async fn attention(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
     let shown = async {
+        signed.may(Action::ReadPickups)?;
         asked.only(&["day", "page"])?;
         let (day, number) = (asked.day()?.unwrap_or_else(|| web.today()), asked.page()?);
         let (now, silence) = (web.office.clock.now(), web.office.silence_minutes);
+        let scope = signed.scope();
         let read = move |conn: &rusqlite::Connection| {
-            let lines =
-                board::exceptions(conn, day, EXCEPTIONS_PAGE, (number - 1).saturating_mul(EXCEPTIONS_PAGE))?;
-            let all = board::count_exceptions(conn, day)?;
-            Ok((Board::read(conn, day, now, silence)?, lines, all > number.saturating_mul(EXCEPTIONS_PAGE)))
+            let skip = (number - 1).saturating_mul(EXCEPTIONS_PAGE);
+            let lines = board::exceptions(conn, day, EXCEPTIONS_PAGE, skip, &scope)?;
+            let more = board::count_exceptions(conn, day, &scope)? > number.saturating_mul(EXCEPTIONS_PAGE);
+            Ok((Board::read(conn, day, now, silence, &scope)?, lines, more))
         };
         let (board, lines, more) = web.office.readers.with(read).await?;
+        web.note(&signed, What::ReadDay, serde_json::json!({ "day": day, "attention": number })).await?;
         let view = page::board::View {
             board: &board,
             city: &web.office.city,
-            data: &web.office.data,
+            data: web.shell(&signed),
             lang: asked.lang,
             by: By::Ward,
             follows: false,
@@ -225,15 +297,23 @@ async fn attention(State(web): State<Web>, asked: Asked) -> Response {
         })
     };
     let shown = shown.await;
-    web.answer(&asked, shown)
+    web.answer(&asked, Some(&signed), shown)
 }
 
-async fn find(State(web): State<Web>, asked: Asked) -> Response {
+async fn find(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
     let shown = async {
+        signed.may(Action::ReadPickups)?;
         asked.only(&["q", "day"])?;
         let (number, day) = (asked.reception()?, asked.day()?);
         let wanted = number.clone();
-        let found = web.office.readers.with(move |conn| search::read(conn, wanted.as_deref(), day)).await?;
+        let scope = signed.scope();
+        let read = move |conn: &rusqlite::Connection| search::read(conn, wanted.as_deref(), day, &scope);
+        let found = web.office.readers.with(read).await?;
+        if number.is_some() {
+            // Which were seen is told by their ids; what was typed may be anything.
+            let seen: Vec<_> = found.hits.iter().map(|hit| hit.uid).collect();
+            web.note(&signed, What::ReadSearch, serde_json::json!({ "day": day, "pickups": seen })).await?;
+        }
         Ok(Shown {
             title: asked.lang.say(text::Text::SearchTitle).to_owned(),
             tab: Tab::Search,
@@ -243,24 +323,25 @@ async fn find(State(web): State<Web>, asked: Asked) -> Response {
         })
     };
     let shown = shown.await;
-    web.answer(&asked, shown)
+    web.answer(&asked, Some(&signed), shown)
 }
 
-async fn look_up(State(web): State<Web>, asked: Asked) -> Response {
+async fn look_up(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
     let shown = async {
+        signed.may(Action::ReadCatalogue)?;
         asked.only(&["q", "page"])?;
         let (text, number) = (asked.get("q").unwrap_or_default().trim().to_owned(), asked.page()?);
         if text.chars().count() > items::WORDS {
             return Err(Problem::bad("q", &text, text::Text::ErrorWords));
         }
-        let wanted = text.clone();
-        let items = web.office.readers.with(move |conn| Items::read(conn, &wanted, number)).await?;
+        let (wanted, scope) = (text.clone(), signed.scope());
+        let items = web.office.readers.with(move |conn| Items::read(conn, &wanted, number, &scope)).await?;
         let view = page::items::View {
             items: &items,
             text: &text,
             page: number,
             address: &asked.address,
-            data: &web.office.data,
+            data: web.shell(&signed),
             lang: asked.lang,
         };
         Ok(Shown {
@@ -272,15 +353,23 @@ async fn look_up(State(web): State<Web>, asked: Asked) -> Response {
         })
     };
     let shown = shown.await;
-    web.answer(&asked, shown)
+    web.answer(&asked, Some(&signed), shown)
 }
 
-async fn one_pickup(State(web): State<Web>, Path(uid): Path<String>, asked: Asked) -> Response {
+async fn one_pickup(
+    State(web): State<Web>,
+    Path(uid): Path<String>,
+    signed: Signed,
+    asked: Asked,
+) -> Response {
     let shown = async {
+        signed.may(Action::ReadPickups)?;
         asked.only(&[])?;
         let uid: PickupId = uid.parse().map_err(|_| Problem::NotFound)?;
-        let read = web.office.readers.with(move |conn| Pickup::read(conn, uid)).await?;
+        let scope = signed.scope();
+        let read = web.office.readers.with(move |conn| Pickup::read(conn, uid, &scope)).await?;
         let pickup = read.ok_or(Problem::NotFound)?;
+        web.note(&signed, What::ReadPickup, serde_json::json!({ "pickup": uid })).await?;
         let view = page::pickup::View { pickup: &pickup, lang: asked.lang, today: web.today() };
         let id = live::id(pickup.history, &web.all(asked.lang, view.sections()));
         let pairs = [("since", id.as_str()), ("pickup", &uid.to_string())];
@@ -293,19 +382,24 @@ async fn one_pickup(State(web): State<Web>, Path(uid): Path<String>, asked: Aske
         })
     };
     let shown = shown.await;
-    web.answer(&asked, shown)
+    web.answer(&asked, Some(&signed), shown)
 }
 
-async fn set_aside(State(web): State<Web>, asked: Asked) -> Response {
+async fn set_aside(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
     let shown = async {
+        signed.may(Action::ReadAside)?;
         asked.only(&["page"])?;
         let number = asked.page()?;
-        let read =
-            move |conn: &rusqlite::Connection| Ok((aside::read(conn, number)?, board::last_history(conn)?));
+        let scope = signed.scope();
+        let read = move |conn: &rusqlite::Connection| {
+            Ok((aside::read(conn, number, &scope)?, board::last_history(conn)?))
+        };
         let (listed, history) = web.office.readers.with(read).await?;
+        let seen: Vec<i64> = listed.rows.iter().map(|row| row.id).collect();
+        web.note(&signed, What::ReadAside, serde_json::json!({ "asides": seen })).await?;
         let view = page::aside::View {
             listed: &listed,
-            data: &web.office.data,
+            data: web.shell(&signed),
             lang: asked.lang,
             page: number,
             today: web.today(),
@@ -321,32 +415,36 @@ async fn set_aside(State(web): State<Web>, asked: Asked) -> Response {
         })
     };
     let shown = shown.await;
-    web.answer(&asked, shown)
+    web.answer(&asked, Some(&signed), shown)
 }
 
-async fn one_aside(State(web): State<Web>, Path(id): Path<String>, asked: Asked) -> Response {
+async fn one_aside(State(web): State<Web>, Path(id): Path<String>, signed: Signed, asked: Asked) -> Response {
     let shown = async {
+        signed.may(Action::ReadAside)?;
         asked.only(&[])?;
         let id: i64 = id.parse().map_err(|_| Problem::NotFound)?;
-        let read =
-            move |conn: &rusqlite::Connection| Ok((aside::read_one(conn, id)?, board::aside_open(conn)?));
+        let scope = signed.scope();
+        let read = move |conn: &rusqlite::Connection| {
+            Ok((aside::read_one(conn, id, &scope)?, board::aside_open(conn, &scope)?))
+        };
         let (row, open) = web.office.readers.with(read).await?;
         let row = row.ok_or(Problem::NotFound)?;
+        web.note(&signed, What::ReadAside, serde_json::json!({ "asides": [id] })).await?;
         Ok(Shown {
             title: asked.lang.fill(text::Text::AsideNumber, &[("id", &id)]),
             tab: Tab::Aside,
             aside_open: open.map_or(0, |(count, _)| count),
             events: None,
-            main: page::aside::one(asked.lang, &row, web.today(), &web.office.data),
+            main: page::aside::one(asked.lang, &row, web.today(), web.shell(&signed)),
         })
     };
     let shown = shown.await;
-    web.answer(&asked, shown)
+    web.answer(&asked, Some(&signed), shown)
 }
 
 /// The live stream of a page: `?pickup=` of a pickup, `?aside=` of what was set aside, else of a day.
 /// `Last-Event-ID`, or `since=` where a browser can't send it, says what the client has seen.
-async fn events(State(web): State<Web>, headers: HeaderMap, asked: Asked) -> Response {
+async fn events(State(web): State<Web>, headers: HeaderMap, signed: Signed, asked: Asked) -> Response {
     let stream = async {
         asked.only(&["day", "by", "pickup", "aside", "since"])?;
         let page = if let Some(uid) = asked.get("pickup") {
@@ -359,13 +457,25 @@ async fn events(State(web): State<Web>, headers: HeaderMap, asked: Asked) -> Res
         } else {
             live::Page::Board { day: asked.day()?, by: asked.by()? }
         };
+        signed.may(if matches!(page, live::Page::Aside(_)) {
+            Action::ReadAside
+        } else {
+            Action::ReadPickups
+        })?;
+        let about = match &page {
+            live::Page::Board { day, .. } => serde_json::json!({ "day": day.unwrap_or_else(|| web.today()) }),
+            live::Page::Pickup(uid) => serde_json::json!({ "pickup": uid }),
+            live::Page::Aside(page) => serde_json::json!({ "aside_page": page }),
+        };
         let permit = web.streams.clone().try_acquire_owned().map_err(|_| Problem::Busy)?;
         let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
         let since = last.or_else(|| asked.get("since")).map(ToOwned::to_owned);
-        live::stream(web.clone(), page, asked.lang, since, permit).await
+        let stream = live::stream(web.clone(), signed.clone(), page, asked.lang, since, permit).await?;
+        web.note(&signed, What::ReadStream, about).await?;
+        Ok(stream)
     };
     match stream.await {
         Ok(stream) => stream.into_response(),
-        Err(problem) => web.answer(&asked, Err(problem)),
+        Err(problem) => web.answer(&asked, Some(&signed), Err(problem)),
     }
 }

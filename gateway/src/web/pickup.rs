@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 use meguri_proto::pickup::{Contradiction, OfficeWord, Result as Outcome};
 use meguri_proto::{Fact, FactBody, Item, Payment, PickupId};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::Value;
 
 use super::board::{aside_open, contradictions, last_history, note_text};
@@ -14,6 +14,7 @@ use super::names::Names;
 use super::part::{self, Part};
 use super::state::State;
 use crate::catalogue;
+use crate::people::Scope;
 use crate::pickups::Saying;
 use crate::store::sql;
 
@@ -152,14 +153,16 @@ pub(super) enum Note {
 }
 
 impl Pickup {
-    /// Reads a pickup; none where there is no such.
-    pub(super) fn read(conn: &Connection, uid: PickupId) -> rusqlite::Result<Option<Self>> {
-        let select =
+    /// Reads a pickup; none where there is no such in scope.
+    pub(super) fn read(conn: &Connection, uid: PickupId, scope: &Scope) -> rusqlite::Result<Option<Self>> {
+        let select = format!(
             "SELECT id, rev, date, district, ward, contract, vehicle, stop, reception, items, payment,
-                office, state, reason, contradictions FROM pickup WHERE uid = ?1";
-        let mut statement = conn.prepare_cached(select)?;
+                office, state, reason, contradictions FROM pickup WHERE uid = ?1 AND {}",
+            Scope::sees("contract", 2)
+        );
+        let mut statement = conn.prepare_cached(&select)?;
         let found = statement
-            .query_row([uid.0.as_bytes().as_slice()], |row| {
+            .query_row(params![uid.0.as_bytes().as_slice(), scope.contractor()], |row| {
                 let (id, rev): (i64, i64) = (row.get(0)?, row.get(1)?);
                 let revisions = residents(conn, id)?;
                 let items: Vec<Item> = sql::json(row, 9)?;
@@ -182,7 +185,7 @@ impl Pickup {
                     events: events(conn, id, sql::parsed(row, 2)?, &revisions)?,
                     names: Names::read(conn)?,
                     history: last_history(conn)?,
-                    aside_open: aside_open(conn)?.map_or(0, |(count, _)| count),
+                    aside_open: aside_open(conn, scope)?.map_or(0, |(count, _)| count),
                 })
             })
             .optional()?;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::board::aside_open;
 use super::names::Names;
 use super::state::State;
+use crate::people::Scope;
 use crate::store::sql;
 
 /// How many hits are listed.
@@ -47,35 +48,45 @@ pub(super) struct Hit {
 }
 
 /// Looks for a number; `417` finds `0417`, too.
-pub(super) fn read(conn: &Connection, number: Option<&str>, day: Option<Date>) -> rusqlite::Result<Found> {
-    let hits = number.map(|number| hits(conn, number, day)).transpose()?.unwrap_or_default();
-    let aside_open = aside_open(conn)?.map_or(0, |(count, _)| count);
+pub(super) fn read(
+    conn: &Connection,
+    number: Option<&str>,
+    day: Option<Date>,
+    scope: &Scope,
+) -> rusqlite::Result<Found> {
+    let hits = number.map(|number| hits(conn, number, day, scope)).transpose()?.unwrap_or_default();
+    let aside_open = aside_open(conn, scope)?.map_or(0, |(count, _)| count);
     Ok(Found { hits, names: Names::read(conn)?, aside_open })
 }
 
-fn hits(conn: &Connection, number: &str, day: Option<Date>) -> rusqlite::Result<Vec<Hit>> {
+fn hits(conn: &Connection, number: &str, day: Option<Date>, scope: &Scope) -> rusqlite::Result<Vec<Hit>> {
     let digits = number.bytes().all(|byte| byte.is_ascii_digit());
     let padded = if digits { format!("{number:0>4}") } else { number.to_owned() };
     let (from, until) = match day {
         Some(day) => (day.to_string(), day.to_string()),
         None => (String::new(), "9999".to_owned()),
     };
-    let select = "SELECT p.uid, p.reception, p.date, p.district, r.town, p.contract, p.vehicle, p.state, p.reason
+    let select = format!(
+        "SELECT p.uid, p.reception, p.date, p.district, r.town, p.contract, p.vehicle, p.state, p.reason
         FROM pickup p LEFT JOIN resident r ON r.pickup = p.id AND r.rev = p.rev
-        WHERE p.reception IN (?1, ?2) AND p.date BETWEEN ?3 AND ?4 ORDER BY p.date DESC, p.district, p.id LIMIT ?5";
-    let mut statement = conn.prepare_cached(select)?;
-    let rows = statement.query_map(params![number, padded, from, until, SHOWN], |row| {
-        Ok(Hit {
-            uid: sql::uuid(row, 0)?,
-            reception: row.get(1)?,
-            date: sql::parsed(row, 2)?,
-            district: row.get(3)?,
-            town: row.get(4)?,
-            contract: row.get(5)?,
-            vehicle: row.get(6)?,
-            state: State::of_row(row, 7)?,
-            reason: row.get(8)?,
-        })
-    })?;
+        WHERE p.reception IN (?1, ?2) AND p.date BETWEEN ?3 AND ?4 AND {}
+        ORDER BY p.date DESC, p.district, p.id LIMIT ?5",
+        Scope::sees("p.contract", 6)
+    );
+    let mut statement = conn.prepare_cached(&select)?;
+    let rows =
+        statement.query_map(params![number, padded, from, until, SHOWN, scope.contractor()], |row| {
+            Ok(Hit {
+                uid: sql::uuid(row, 0)?,
+                reception: row.get(1)?,
+                date: sql::parsed(row, 2)?,
+                district: row.get(3)?,
+                town: row.get(4)?,
+                contract: row.get(5)?,
+                vehicle: row.get(6)?,
+                state: State::of_row(row, 7)?,
+                reason: row.get(8)?,
+            })
+        })?;
     rows.collect()
 }

@@ -19,6 +19,7 @@ use meguri_config::{City, Clock};
 use meguri_gateway::catalogue;
 use meguri_gateway::changes::{Change, Changes};
 use meguri_gateway::office::Office;
+use meguri_gateway::people::{Person, Role};
 use meguri_gateway::pickups;
 use meguri_gateway::store::{Store, sql};
 use meguri_proto::pickup::Result as Outcome;
@@ -52,6 +53,22 @@ pub(crate) struct Request<'a> {
     pub(crate) town: &'a str,
     pub(crate) reception: &'a str,
     pub(crate) items: &'a str,
+}
+
+/// Somebody who sees all of the city.
+pub(crate) fn administrator() -> Person {
+    Person {
+        id: 1,
+        login: "kanri".to_owned(),
+        name: "市の管理者".to_owned(),
+        role: Role::Administrator,
+        contractor: None,
+        must_change: false,
+        second_factor: true,
+        added_at: Timestamp::UNIX_EPOCH,
+        signed_in_at: None,
+        blocked_at: None,
+    }
 }
 
 impl Sample {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::load::{Load, quantile};
 use super::stage::{self, Book, Size, Stage};
 use super::{Row, Setting, process};
-use crate::harness::http;
+use crate::harness::http::Visitor;
 use crate::harness::office::copy_folder;
 use crate::harness::scene::DAY;
 
@@ -46,8 +46,10 @@ pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     let started = Instant::now();
     stage.start()?;
     let ready = started.elapsed().as_secs_f64();
+    // Each with a session of their own.
+    let visitors = (0..USERS).map(|_| stage.office.visitor()).collect::<anyhow::Result<Vec<_>>>()?;
     let load = Load::start(stage.office.mqtt(), &stage.seats, SIZE.stops, 1_000.0)?;
-    let (mut all, pages, search) = ask(stage.office.page()?)?;
+    let (mut all, pages, search) = ask(&visitors)?;
     let others = load.stop()?;
     let memory = process::memory(stage.office.process_id()?)?;
     stage.office.stop()?;
@@ -74,7 +76,7 @@ pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
 type Waits = Vec<Duration>;
 
 /// What users do: the day, another day, a number, a pickup. How long each took: all, pages, searches.
-fn ask(page: &str) -> anyhow::Result<(Waits, Waits, Waits)> {
+fn ask(visitors: &[Visitor]) -> anyhow::Result<(Waits, Waits, Waits)> {
     let over = AtomicBool::new(false);
     let user = |user: usize| -> anyhow::Result<Vec<(bool, Duration)>> {
         let mut waits = Vec::new();
@@ -97,7 +99,7 @@ fn ask(page: &str) -> anyhow::Result<(Waits, Waits, Waits)> {
                 }
             };
             let asked = Instant::now();
-            let answer = http::get(page, &path)?;
+            let answer = visitors[user].get(&path)?;
             let took = asked.elapsed();
             ensure!(answer.status == 200, "{path} was answered with {}", answer.status);
             waits.push((search, took));

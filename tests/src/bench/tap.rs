@@ -198,7 +198,7 @@ impl Tablet {
         count: usize,
         pace: Duration,
     ) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> {
-        let events = listen(stage.office.page()?)?;
+        let events = listen(stage.office.page()?, stage.office.visitor()?.cookie())?;
         let (mut durable, mut tapped) = (Vec::new(), Vec::new());
         for number in 0..count {
             let at = Instant::now();
@@ -231,11 +231,11 @@ impl Tablet {
 }
 
 /// The front page's stream as a browser reads it: when each event came, and up to which history row it goes.
-fn listen(page: &str) -> anyhow::Result<Receiver<(Instant, i64)>> {
+fn listen(page: &str, cookie: &str) -> anyhow::Result<Receiver<(Instant, i64)>> {
     let host =
         page.strip_prefix("http://").context("the page has no address")?.trim_end_matches('/').to_owned();
     let mut stream = TcpStream::connect(&host)?;
-    write!(stream, "GET /events HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
+    write!(stream, "GET /events HTTP/1.0\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n")?;
     let (to, events) = mpsc::channel();
     let (begun, first) = mpsc::channel();
     std::thread::spawn(move || {

@@ -11,6 +11,7 @@ use meguri_config::City;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
+use super::http::Visitor;
 use super::process::{Process, program};
 
 /// The store's file in the data folder.
@@ -67,6 +68,9 @@ impl Office {
         put("timers", "keep_alive", 5.0.into());
         put("timers", "day", 1.0.into());
         put("log", "level", "debug".into());
+        // Nobody here has a telephone, and many sign in at once.
+        put("people", "second_factor", "optional".into());
+        put("people", "attempts_a_minute", 1_000.into());
         put("mqtt", "listen", mqtt.to_string().into());
         if let Some(external) = external {
             let password = data.join("broker-password");
@@ -127,6 +131,21 @@ impl Office {
     /// When it does not run.
     pub fn page(&self) -> anyhow::Result<&str> {
         self.page.as_deref().context("the office does not run")
+    }
+
+    /// A city's administrator who is signed in, while it runs. The first time their account is made.
+    ///
+    /// # Errors
+    /// When it does not run, or refuses.
+    pub fn visitor(&self) -> anyhow::Result<Visitor> {
+        const LOGIN: &str = "visitor";
+        let file = self.dir.join("visitor-password");
+        if !file.is_file() {
+            fs::write(&file, format!("{}\n", uuid::Uuid::new_v4()))?;
+            let file = file.display().to_string();
+            self.must(&["person", "add", LOGIN, "--role", "administrator", "--password-file", &file])?;
+        }
+        Visitor::sign_in(self.page()?, LOGIN, fs::read_to_string(&file)?.trim())
     }
 
     /// A command line of the gateway on this office.

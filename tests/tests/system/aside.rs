@@ -7,7 +7,6 @@ use meguri_proto::{
 };
 use meguri_tests::harness::books::Books;
 use meguri_tests::harness::eventually;
-use meguri_tests::harness::http;
 use meguri_tests::harness::plain::Plain;
 use meguri_tests::harness::scene::{Broker, DAY, STRANGER, Scene, await_list};
 use serde_json::value::RawValue;
@@ -123,7 +122,7 @@ fn set_aside(broker: Broker) {
         );
         assert_eq!(count(&query), 1, "{what}");
     }
-    let page = http::get(scene.office.page().unwrap(), "/aside").unwrap();
+    let page = scene.office.visitor().unwrap().get("/aside").unwrap();
     assert_eq!(page.status, 200);
     assert!(page.body.contains("t-1"), "what was set aside is shown");
     assert!(!page.body.contains("<script>alert"), "raw content is no page");

@@ -14,8 +14,8 @@ use crate::office::Place;
 pub(in super::super) struct View<'a> {
     /// What is on this page.
     pub(in super::super) listed: &'a Listed,
-    /// Where the gateway works.
-    pub(in super::super) data: &'a Place,
+    /// Where the gateway works, for those who work it.
+    pub(in super::super) data: Option<&'a Place>,
     /// The language.
     pub(in super::super) lang: Lang,
     /// Which page, from 1.
@@ -141,7 +141,7 @@ fn content(lang: Lang, row: &Aside, class: &str) -> Markup {
 }
 
 /// How one is settled.
-fn commands(lang: Lang, data: &Place, id: &str) -> Markup {
+fn commands(lang: Lang, data: Option<&Place>, id: &str) -> Markup {
     html! {
         (super::command(lang, Text::AsideRetry, data, &format!("aside retry {id}")))
         (super::command(lang, Text::AsideSettle, data, &format!("aside settle {id}")))
@@ -149,7 +149,7 @@ fn commands(lang: Lang, data: &Place, id: &str) -> Markup {
 }
 
 /// The page of one.
-pub(in super::super) fn one(lang: Lang, row: &Aside, today: Date, data: &Place) -> Markup {
+pub(in super::super) fn one(lang: Lang, row: &Aside, today: Date, data: Option<&Place>) -> Markup {
     html! {
         div .dayline {
             h1 { (lang.fill(Text::AsideNumber, &[("id", &row.id)])) }

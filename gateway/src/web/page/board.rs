@@ -23,8 +23,8 @@ pub(in super::super) struct View<'a> {
     pub(in super::super) board: &'a Board,
     /// The city.
     pub(in super::super) city: &'a City,
-    /// Where the gateway works.
-    pub(in super::super) data: &'a Place,
+    /// Where the gateway works, for those who work it.
+    pub(in super::super) data: Option<&'a Place>,
     /// The language.
     pub(in super::super) lang: Lang,
     /// How it is sorted.

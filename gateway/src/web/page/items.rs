@@ -25,7 +25,7 @@ pub(in super::super) struct View<'a> {
     /// The page's address.
     pub(in super::super) address: &'a Address,
     /// The gateway's data folder.
-    pub(in super::super) data: &'a Place,
+    pub(in super::super) data: Option<&'a Place>,
     /// The language.
     pub(in super::super) lang: Lang,
 }

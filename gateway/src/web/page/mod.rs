@@ -4,6 +4,7 @@ pub(super) mod aside;
 pub(super) mod attention;
 pub(super) mod board;
 pub(super) mod items;
+pub(super) mod people;
 pub(super) mod pickup;
 pub(super) mod problem;
 pub(super) mod search;
@@ -17,6 +18,7 @@ use meguri_proto::{Digest, Item, Payment, Ticket};
 
 use super::state::{self, State};
 use super::text::{Lang, Text};
+use crate::people::{Action, Person};
 use crate::vitals::Checks;
 
 use super::{format, request::Address};
@@ -52,6 +54,12 @@ pub(super) enum Tab {
     Items,
     /// What was set aside.
     Aside,
+    /// Accounts.
+    People,
+    /// The audit log.
+    Audit,
+    /// One's own account.
+    Account,
     /// None of them.
     Other,
 }
@@ -74,6 +82,8 @@ pub(super) struct Frame<'a> {
     pub(super) events: Option<String>,
     /// What keeps the office from its work.
     pub(super) troubles: Markup,
+    /// Who is signed in; none for pages before it.
+    pub(super) person: Option<&'a Person>,
 }
 
 impl Frame<'_> {
@@ -81,6 +91,7 @@ impl Frame<'_> {
     pub(super) fn around(&self, main: &Markup) -> Markup {
         let lang = self.lang;
         let say = |text| lang.say(text);
+        let may = |action| self.person.is_some_and(|person| person.may(action));
         html! {
             (DOCTYPE)
             html lang=(lang.tag()) {
@@ -99,21 +110,34 @@ impl Frame<'_> {
                     a .skip href="#main" { (say(Text::SkipToMain)) }
                     header .bar {
                         a .brand href="/" { (say(Text::Product)) }
-                        nav aria-label=(say(Text::MainMenu)) {
-                            (self.tab(Tab::Today, "/", &html! { (say(Text::Today)) }))
-                            (self.tab(Tab::Search, "/search", &html! { (say(Text::Search)) }))
-                            (self.tab(Tab::Items, "/items", &html! { (say(Text::Items)) }))
-                            (self.tab(Tab::Aside, "/aside", &html! {
-                                (say(Text::SetAside))
-                                span #aside-count { (aside_count(self.aside_open)) }
-                            }))
+                        @if let Some(person) = self.person {
+                            nav aria-label=(say(Text::MainMenu)) {
+                                @if may(Action::ReadPickups) {
+                                    (self.tab(Tab::Today, "/", &html! { (say(Text::Today)) }))
+                                    (self.tab(Tab::Search, "/search", &html! { (say(Text::Search)) }))
+                                }
+                                (self.tab(Tab::Items, "/items", &html! { (say(Text::Items)) }))
+                                @if may(Action::ReadAside) {
+                                    (self.tab(Tab::Aside, "/aside", &html! {
+                                        (say(Text::SetAside))
+                                        span #aside-count { (aside_count(self.aside_open)) }
+                                    }))
+                                }
+                                @if may(Action::ReadPeople) { (self.tab(Tab::People, "/people", &html! { (say(Text::People)) })) }
+                                @if may(Action::ReadAudit) { (self.tab(Tab::Audit, "/audit", &html! { (say(Text::Audit)) })) }
+                            }
+                            @if may(Action::ReadPickups) {
+                                form .find role="search" action="/search" {
+                                    input type="search" name="q" inputmode="numeric" maxlength="40" autocomplete="off"
+                                        aria-label=(say(Text::SearchHint)) placeholder=(say(Text::SearchHint));
+                                    button { (say(Text::SearchDo)) }
+                                }
+                            }
+                            span .division { (self.whose(person)) }
+                            a .account href="/account" aria-current=[(self.tab == Tab::Account).then_some("page")] { (person.name) }
+                        } @else {
+                            span .division { (self.city.name) " " (self.city.division) }
                         }
-                        form .find role="search" action="/search" {
-                            input type="search" name="q" inputmode="numeric" maxlength="40" autocomplete="off"
-                                aria-label=(say(Text::SearchHint)) placeholder=(say(Text::SearchHint));
-                            button { (say(Text::SearchDo)) }
-                        }
-                        span .division { (self.city.name) " " (self.city.division) }
                         a .language href=(self.address.with("lang", lang.other().tag()))
                             lang=(lang.other().tag()) hreflang=(lang.other().tag()) { (say(Text::OtherLanguage)) }
                     }
@@ -124,8 +148,41 @@ impl Frame<'_> {
         }
     }
 
+    /// Whose pages these are: the city's, or those of a contractor's dispatcher.
+    fn whose(&self, person: &Person) -> String {
+        let contractors = &self.city.contractor;
+        match &person.contractor {
+            None => format!("{} {}", self.city.name, self.city.division),
+            Some(id) => contractors
+                .iter()
+                .find(|known| known.id == *id)
+                .map_or_else(|| id.to_string(), |known| known.name.clone()),
+        }
+    }
+
     fn tab(&self, tab: Tab, href: &str, label: &Markup) -> Markup {
         html! { a href=(href) aria-current=[(self.tab == tab).then_some("page")] { (label) } }
+    }
+}
+
+/// A page without menu and script, for those who may see nothing.
+pub(super) fn bare(lang: Lang, title: &str, main: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang=(lang.tag()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " - " (lang.say(Text::Product)) }
+                link rel="icon" type="image/svg+xml" href={ "/assets/icon.svg?v=" (*ICON_VERSION) };
+                link rel="stylesheet" href={ "/assets/page.css?v=" (*CSS_VERSION) };
+            }
+            body {
+                header .bar { a .brand href="/" { (lang.say(Text::Product)) } }
+                main #main { (main) }
+            }
+        }
     }
 }
 
@@ -244,11 +301,12 @@ pub(super) fn dot(lang: Lang) -> &'static str {
     }
 }
 
-/// What a person does with a command of this gateway, and the command, to be copied from the page.
-pub(super) fn command(lang: Lang, what: Text, data: &Place, arguments: &str) -> Markup {
-    html! {
+/// What a person does with a command of this gateway, and the command, to be copied from the page. `data` is none for
+/// those who have no way to the gateway's machine.
+pub(super) fn command(lang: Lang, what: Text, data: Option<&Place>, arguments: &str) -> Markup {
+    html! { @if let Some(data) = data {
         p .sub .command { (lang.say(what)) " " code { (data.command(arguments)) } }
-    }
+    } }
 }
 
 /// Links to the pages before and after.

@@ -23,6 +23,18 @@ pub(in super::super) enum Problem {
     NotFound,
     /// Only looking is possible.
     Method,
+    /// The role does not allow it.
+    Forbidden,
+    /// Nobody is signed in, or a token opens nothing.
+    Unauthorized,
+    /// A form of another session, of another site, or that can't be read.
+    Form,
+    /// A form that is too long.
+    TooLarge,
+    /// Too many sign-ins a minute.
+    Slow,
+    /// The audit log can't be written.
+    Audit,
     /// Opened under a name that is not this machine's own.
     Host,
     /// Too many streams.
@@ -48,7 +60,11 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
-            Self::Busy | Self::Store | Self::Damaged => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Forbidden | Self::Form => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow => StatusCode::TOO_MANY_REQUESTS,
+            Self::Audit | Self::Busy | Self::Store | Self::Damaged => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -58,6 +74,12 @@ impl Problem {
             Self::NotFound => Text::ErrorNotFound,
             Self::Method => Text::ErrorMethod,
             Self::Host => Text::ErrorHost,
+            Self::Forbidden => Text::ErrorForbidden,
+            Self::Unauthorized => Text::ErrorUnauthorized,
+            Self::Form => Text::ErrorForm,
+            Self::TooLarge => Text::ErrorTooLarge,
+            Self::Slow => Text::ErrorSlow,
+            Self::Audit => Text::ErrorAudit,
             Self::Busy => Text::ErrorBusy,
             Self::Store => Text::ErrorStore,
             Self::Damaged => Text::ErrorDamaged,
@@ -83,6 +105,12 @@ impl Problem {
             Self::NotFound => lang.say(Text::ErrorNotFoundHint).to_owned(),
             Self::Method => lang.say(Text::ErrorMethodHint).to_owned(),
             Self::Host => lang.say(Text::ErrorHostHint).to_owned(),
+            Self::Forbidden => lang.say(Text::ErrorForbiddenHint).to_owned(),
+            Self::Unauthorized => lang.say(Text::ErrorUnauthorizedHint).to_owned(),
+            Self::Form => lang.say(Text::ErrorFormHint).to_owned(),
+            Self::TooLarge => lang.say(Text::ErrorTooLargeHint).to_owned(),
+            Self::Slow => lang.say(Text::ErrorSlowHint).to_owned(),
+            Self::Audit => lang.say(Text::ErrorAuditHint).to_owned(),
             Self::Busy => lang.say(Text::ErrorBusyHint).to_owned(),
             Self::Store => lang.say(Text::ErrorStoreHint).to_owned(),
             Self::Damaged => lang.say(Text::ErrorDamagedHint).to_owned(),

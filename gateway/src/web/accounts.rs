@@ -1,0 +1,427 @@
+//! Signing in and out, passwords and second factors, as pages have them done: checked off the serving threads, written by the one
+//! writer, and written down in the audit log before anybody is told.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use meguri_config::Clock;
+use meguri_proto::Digest;
+use rusqlite::Connection;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::page::problem::Problem;
+use crate::audit::{Audit, Event, What, Who};
+use crate::config::People;
+use crate::ops::{OpError, Reply, Request};
+use crate::people::accounts::{self, AccountError, New};
+use crate::people::attempts::{self, Brake};
+use crate::people::password::{self, Hashed};
+use crate::people::sessions::{self, Token};
+use crate::people::setup::{self, SetUp};
+use crate::people::{Person, Role, totp};
+use crate::store::{Readers, StoreError};
+use crate::writer::Writer;
+
+/// How many passwords are hashed at a time: each takes 19 MiB and a core.
+const HASHING: usize = 2;
+/// How many recovery codes somebody has.
+const RECOVERY: usize = 10;
+
+/// People as the pages deal with them.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    pub(super) settings: People,
+    readers: Readers,
+    writer: Writer,
+    audit: Audit,
+    /// The time that people live by, whatever is rehearsed.
+    wall: Clock,
+    set_up: Option<SetUp>,
+    data: std::path::PathBuf,
+    brake: Brake,
+    hashing: Arc<Semaphore>,
+}
+
+/// What a sign-in, or a part of it, came to.
+#[derive(Debug)]
+pub(super) enum Came {
+    /// In, with a new session.
+    In(Token),
+    /// Not in. Nobody is told why.
+    Out,
+}
+
+/// Why a password is not changed.
+#[derive(Debug)]
+pub(super) enum NotChanged {
+    /// The one before is another.
+    Wrong,
+    /// The new one can't be taken.
+    Refused(password::Refused),
+    /// It is the one before.
+    Same,
+    /// It can't be done now.
+    Problem(Problem),
+}
+
+impl<E: Into<Problem>> From<E> for NotChanged {
+    fn from(error: E) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+impl Accounts {
+    pub(super) fn new(
+        settings: People,
+        readers: Readers,
+        writer: Writer,
+        audit: Audit,
+        wall: Clock,
+        set_up: Option<SetUp>,
+        data: std::path::PathBuf,
+    ) -> Self {
+        let (brake, hashing) = (Brake::new(settings.attempts_a_minute), Arc::new(Semaphore::new(HASHING)));
+        Self { settings, readers, writer, audit, wall, set_up, data, brake, hashing }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.wall.now()
+    }
+
+    pub(super) fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    pub(super) async fn note(&self, event: Event) -> Result<(), Problem> {
+        // Told by the log's own thread.
+        self.audit.note(event).await.map_err(|_| Problem::Audit)
+    }
+
+    /// Somebody is still there; nobody waits for that to be written.
+    pub(super) fn seen(&self, token: &Token) {
+        let (writer, token, now) = (self.writer.clone(), token.clone(), self.now());
+        tokio::spawn(async move { writer.run_job(move |tx, _| sessions::seen(tx, now, &token)).await });
+    }
+
+    /// Lets only so many through a minute.
+    pub(super) fn brake(&self) -> Result<(), Problem> {
+        if self.brake.lets(Instant::now()) { Ok(()) } else { Err(Problem::Slow) }
+    }
+
+    async fn verify(&self, password: &str, kept: Option<Hashed>) -> Result<bool, Problem> {
+        let permit = self.hashing.clone().acquire_owned().await.map_err(|_| StoreError::Stopping)?;
+        let password = password.to_owned();
+        let verified = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            password::verify(&password, kept.as_ref())
+        });
+        Ok(verified.await.unwrap_or(false))
+    }
+
+    /// A password as it is kept; computed off the serving threads.
+    pub(super) async fn hash(&self, password: &str) -> Result<Hashed, Problem> {
+        let permit = self.hashing.clone().acquire_owned().await.map_err(|_| StoreError::Stopping)?;
+        let (password, salt) = (password.to_owned(), rand::random());
+        let hashed = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            password::hash(&password, salt)
+        });
+        hashed.await.ok().and_then(Result::ok).ok_or(Problem::Store)
+    }
+
+    /// Runs a change in a transaction, and writes it down before the commit.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<(T, Option<Event>)> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let audit = self.audit.clone();
+        let work = move |tx: &mut rusqlite::Transaction<'_>, _: &mut crate::touched::Touched| {
+            let (value, event) = change(tx).map_err(OpError::Sql)?;
+            if let Some(event) = event {
+                audit.note_here(event).map_err(OpError::Audit)?;
+            }
+            Ok::<T, OpError>(value)
+        };
+        let done = self.writer.run_job(work).await;
+        self.undone(done.is_err()).await;
+        done?.map_err(Problem::from)
+    }
+
+    /// Writes down that what was written down last was not committed.
+    async fn undone(&self, undone: bool) {
+        if undone {
+            // Where that can't be written either, its thread tells so.
+            drop(self.audit.note(Event::new(Who::Gateway, What::Undone, json!({}))).await);
+        }
+    }
+
+    /// Takes login and password. Whatever is wrong with them, the work and the answer are the same; a password of
+    /// somebody who has a second factor alone opens nothing and clears nothing.
+    pub(super) async fn sign_in(
+        &self,
+        typed: &str,
+        password: &str,
+        before: Option<Token>,
+    ) -> Result<Came, Problem> {
+        let (now, settings) = (self.now(), self.settings.clone());
+        let login = typed.trim().to_ascii_lowercase();
+        let key = login.clone();
+        let open = self.change(move |tx| Ok((attempts::begin(tx, now, &key, &settings)?, None))).await?;
+        let key = login.clone();
+        let found = self.readers.with(move |conn| accounts::by_login(conn, &key)).await?;
+        let known = found.as_ref().map(|(person, _)| person.id);
+        let kept = found.filter(|(person, _)| open && person.blocked_at.is_none()).map(|(_, kept)| kept);
+        let right = self.verify(password, kept.clone()).await?;
+        let token = Token::new(rand::random());
+        let begun = if let (true, Some(kept)) = (right, kept) {
+            let (new, settings) = (token.clone(), self.settings.clone());
+            self.change(move |tx| {
+                // Meanwhile somebody may have blocked them, or changed the password.
+                let Some((person, _)) = accounts::by_login(tx, &login)?
+                    .filter(|(person, now_kept)| person.blocked_at.is_none() && *now_kept == kept)
+                else {
+                    return Ok((false, None));
+                };
+                if !person.second_factor {
+                    attempts::forget(tx, &login)?;
+                }
+                sessions::clear(tx, now, &settings)?;
+                if let Some(before) = before {
+                    sessions::end(tx, &before)?;
+                }
+                sessions::begin(tx, now, person.id, &new, false)?;
+                Ok((true, Some(Event::new(Who::Person(person.id), What::SignedIn, json!({})))))
+            })
+            .await?
+        } else {
+            false
+        };
+        if begun {
+            return Ok(Came::In(token));
+        }
+        // What was typed may be a password, so it is not told.
+        let about = known.map_or(json!({}), |person| json!({ "person": person }));
+        self.note(Event::new(Who::Nobody, What::SignInFailed, about)).await?;
+        Ok(Came::Out)
+    }
+
+    /// Takes the second factor's code, or a recovery code, of somebody whose password was right.
+    pub(super) async fn give_code(
+        &self,
+        person: &Person,
+        typed: &str,
+        before: Token,
+    ) -> Result<Came, Problem> {
+        let (now, settings, id, login) = (self.now(), self.settings.clone(), person.id, person.login.clone());
+        let (typed, token) = (typed.to_owned(), Token::new(rand::random()));
+        let new = token.clone();
+        let good = self
+            .change(move |tx| {
+                let good = attempts::begin(tx, now, &login, &settings)?
+                    && accounts::check_second(tx, id, &typed, now)?;
+                if !good {
+                    return Ok((
+                        false,
+                        Some(Event::new(
+                            Who::Nobody,
+                            What::SignInFailed,
+                            json!({ "person": id, "code": true }),
+                        )),
+                    ));
+                }
+                attempts::forget(tx, &login)?;
+                sessions::end(tx, &before)?;
+                sessions::begin(tx, now, id, &new, true)?;
+                Ok((true, Some(Event::new(Who::Person(id), What::CodeGiven, json!({})))))
+            })
+            .await?;
+        Ok(if good { Came::In(token) } else { Came::Out })
+    }
+
+    /// Ends a session.
+    pub(super) async fn sign_out(&self, person: i64, token: Token) -> Result<(), Problem> {
+        self.change(move |tx| {
+            sessions::end(tx, &token)?;
+            Ok(((), Some(Event::new(Who::Person(person), What::SignedOut, json!({})))))
+        })
+        .await
+    }
+
+    /// Changes somebody's own password. Whatever else was signed in as them ends.
+    pub(super) async fn change_password(
+        &self,
+        person: &Person,
+        now_typed: &str,
+        new: &str,
+    ) -> Result<Token, NotChanged> {
+        let (now, settings, login) = (self.now(), self.settings.clone(), person.login.clone());
+        let key = login.clone();
+        let open = self.change(move |tx| Ok((attempts::begin(tx, now, &key, &settings)?, None))).await?;
+        let key = login.clone();
+        let kept = self.readers.with(move |conn| accounts::by_login(conn, &key)).await?.map(|(_, kept)| kept);
+        if !self.verify(now_typed, kept.filter(|_| open)).await? {
+            return Err(NotChanged::Wrong);
+        }
+        password::judge(new, &login).map_err(NotChanged::Refused)?;
+        if new == now_typed {
+            return Err(NotChanged::Same);
+        }
+        let (hashed, token, id, second) =
+            (self.hash(new).await?, Token::new(rand::random()), person.id, person.second_factor);
+        let begun = token.clone();
+        self.change(move |tx| {
+            attempts::forget(tx, &login)?;
+            accounts::choose(tx, id, &hashed)?;
+            sessions::begin(tx, now, id, &begun, second)?;
+            Ok(((), Some(Event::new(Who::Person(id), What::PasswordChanged, json!({})))))
+        })
+        .await?;
+        Ok(token)
+    }
+
+    /// The secret that is being set up as somebody's second factor; a new one where there is none.
+    pub(super) async fn pending(&self, person: i64) -> Result<Vec<u8>, Problem> {
+        let found = self.readers.with(move |conn| accounts::second(conn, person)).await?.pending;
+        if let Some(secret) = found {
+            return Ok(secret);
+        }
+        let secret: [u8; totp::SECRET_BYTES] = rand::random();
+        self.change(move |tx| Ok((accounts::begin_second(tx, person, &secret)?, None))).await?;
+        Ok(secret.to_vec())
+    }
+
+    /// Sets up a second factor once its telephone shows the right code. Gives the new session, and the recovery codes,
+    /// which are shown this once; none for a wrong code.
+    pub(super) async fn set_second(
+        &self,
+        person: &Person,
+        typed: &str,
+    ) -> Result<Option<(Token, Vec<String>)>, Problem> {
+        let (now, settings, id, login) = (self.now(), self.settings.clone(), person.id, person.login.clone());
+        let codes: Vec<String> = (0..RECOVERY).map(|_| password::drawn(rand::random())).collect();
+        let sha256: Vec<[u8; 32]> =
+            codes.iter().map(|code| Digest::of(password::as_drawn(code).as_bytes()).0).collect();
+        let (typed, token) = (typed.to_owned(), Token::new(rand::random()));
+        let begun = token.clone();
+        let good = self
+            .change(move |tx| {
+                if !attempts::begin(tx, now, &login, &settings)? {
+                    return Ok((false, None));
+                }
+                let pending = accounts::second(tx, id)?.pending;
+                let Some(step) = pending.and_then(|secret| totp::step(&secret, &typed, now, 0)) else {
+                    return Ok((false, None));
+                };
+                attempts::forget(tx, &login)?;
+                accounts::take_second(tx, id, step, &sha256)?;
+                sessions::begin(tx, now, id, &begun, true)?;
+                Ok((true, Some(Event::new(Who::Person(id), What::SecondFactorSet, json!({})))))
+            })
+            .await?;
+        Ok(good.then_some((token, codes)))
+    }
+
+    /// Whether the office waits for its first administrator.
+    pub(super) async fn waits(&self) -> Result<bool, Problem> {
+        Ok(self.set_up.is_some() && self.readers.with(accounts::nobody).await?)
+    }
+
+    /// Where the set-up code stands, as whoever sets the office up is told.
+    pub(super) fn code_file(&self) -> String {
+        self.set_up.as_ref().map(|set_up| set_up.path().display().to_string()).unwrap_or_default()
+    }
+
+    /// Makes the first administrator.
+    pub(super) async fn set_up(
+        &self,
+        code: &str,
+        login: &str,
+        name: &str,
+        password: &str,
+    ) -> Result<Token, SetUpError> {
+        if !self.set_up.as_ref().is_some_and(|set_up| set_up.is(code)) {
+            self.note(Event::new(Who::Nobody, What::SignInFailed, json!({ "set_up": true }))).await?;
+            return Err(SetUpError::Code);
+        }
+        let login = crate::people::login(login).map_err(|_| SetUpError::Login)?;
+        password::judge(password, &login).map_err(SetUpError::Password)?;
+        let (now, password) = (self.now(), self.hash(password).await?);
+        let new = New {
+            login,
+            name: name.to_owned(),
+            role: Role::Administrator,
+            contractor: None,
+            password,
+            must_change: false,
+        };
+        let (token, audit) = (Token::new(rand::random()), self.audit.clone());
+        let begun = token.clone();
+        let made = self.writer.run_job(move |tx, _| {
+            let person = accounts::add_first(tx, now, &new)?;
+            sessions::begin(tx, now, person.id, &begun, false)?;
+            let event = Event::new(Who::Nobody, What::SetUp, json!({ "person": person.id }));
+            audit.note_here(event).map_err(OpError::Audit)?;
+            Ok::<_, OpError>(())
+        });
+        let made = made.await;
+        self.undone(made.is_err()).await;
+        match made? {
+            Ok(()) => {
+                setup::over(&self.data);
+                Ok(token)
+            }
+            Err(OpError::Account(AccountError::Wrong(_))) => Err(SetUpError::Login),
+            Err(error) => Err(Problem::from(error).into()),
+        }
+    }
+
+    /// Has a request of an administrator done and written down.
+    pub(super) async fn request(&self, request: Request, by: i64) -> Result<Result<Reply, OpError>, Problem> {
+        let audit = self.audit.clone();
+        let work = move |tx: &mut rusqlite::Transaction<'_>,
+                         ctx: &mut crate::ingest::Context<'_>,
+                         fx: &mut crate::ingest::Effects| {
+            request.execute_audited(tx, ctx, fx, &audit, Who::Person(by))
+        };
+        let done = self.writer.run(work).await;
+        self.undone(done.is_err()).await;
+        Ok(done?)
+    }
+}
+
+/// Why the office is not set up.
+#[derive(Debug)]
+pub(super) enum SetUpError {
+    /// The code is another.
+    Code,
+    /// The login can't be.
+    Login,
+    /// The password can't be.
+    Password(password::Refused),
+    /// It can't be done now.
+    Problem(Problem),
+}
+
+impl<E: Into<Problem>> From<E> for SetUpError {
+    fn from(error: E) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+impl From<OpError> for Problem {
+    fn from(error: OpError) -> Self {
+        match error {
+            OpError::Audit(_) => Self::Audit,
+            OpError::Account(AccountError::SetUp) => Self::NotFound,
+            error => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a page could not change the store"
+                );
+                Self::Store
+            }
+        }
+    }
+}
