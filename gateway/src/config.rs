@@ -295,7 +295,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("rehearsal", "A rehearsal's clock (TOML with real, from, speed). Without it the system's clock counts."),
     (
         "web.listen",
-        "Where the pages are served. Loopback only, until TLS and accounts exist. Port 0 takes a free one.",
+        "Where the pages are served, over HTTPS with TLS. Loopback only without. Port 0 takes a free one.",
     ),
     (
         "web.silence_minutes",
@@ -314,7 +314,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("mqtt.external.password_file", "File with the password; a relative path is one in the data folder."),
     (
         "tls.names",
-        "Host names and addresses by which the office is reached, the first one by terminals. With any, terminals speak TLS and come in by certificate; without, nobody but this machine reaches the gateway.",
+        "Host names and addresses by which the office is reached, the first one by terminals. With any, pages are served over HTTPS, and terminals speak TLS and come in by certificate; without, nobody but this machine reaches the gateway.",
     ),
     (
         "tls.listen",
@@ -597,7 +597,9 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), SettingsError> {
-        loopback("web.listen", self.web.listen.ip())?;
+        if self.tls.names.is_empty() {
+            loopback("web.listen", self.web.listen.ip())?;
+        }
         if let Some(external) = &self.mqtt.external {
             let ip = match external.host.as_str() {
                 "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
@@ -772,8 +774,8 @@ const LEAST_KEPT: u16 = 30;
 /// contract, in its hello ([`meguri_proto::limits::HELLO_DOCUMENTS`]).
 const LIST_DAYS: u32 = 30;
 
-const WHY_LOOPBACK: &str = "nobody but this machine may reach what has neither TLS (tls.names) nor accounts: \
-    use 127.0.0.1 or ::1";
+const WHY_LOOPBACK: &str = "nobody but this machine may reach what has no TLS: \
+    use 127.0.0.1 or ::1, or name the office in tls.names";
 
 fn loopback(field: &'static str, ip: IpAddr) -> Result<(), SettingsError> {
     if ip.is_loopback() {
@@ -1014,16 +1016,14 @@ mod tests {
     fn refuses_all_but_loopback() {
         for text in [
             "[web]\nlisten = \"0.0.0.0:8650\"",
-            // Pages have no accounts yet.
-            "[web]\nlisten = \"0.0.0.0:8650\"\n[tls]\nnames = [\"office.example\"]",
             "[mqtt]\nlisten = \"192.168.0.3:18650\"",
             "[mqtt.external]\nhost = \"broker.example\"\nport = 1883\nuser = \"u\"\npassword_file = \"p\"",
             "[mqtt.external]\nhost = \"10.0.0.1\"\nport = 1883\nuser = \"u\"\npassword_file = \"p\"",
         ] {
             let error = read(text, &[]).unwrap_err().to_string();
-            assert!(error.contains("neither TLS (tls.names) nor accounts"), "{error}");
+            assert!(error.contains("may reach what has no TLS"), "{error}");
         }
-        assert!(read("[mqtt]\nlisten = \"0.0.0.0:8883\"\n[tls]\nnames = [\"office.example\"]", &[]).is_ok());
+        assert!(read("[web]\nlisten = \"0.0.0.0:443\"\n[mqtt]\nlisten = \"0.0.0.0:8883\"\n[tls]\nnames = [\"office.example\"]", &[]).is_ok());
         assert!(read("[web]\nlisten = \"[::1]:8650\"", &[]).is_ok());
     }
 

@@ -1,7 +1,6 @@
 //! The running gateway: its parts, joined in the order they need each other, and ended in the reverse.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +31,7 @@ use crate::people::accounts;
 use crate::people::setup::{self, SetUp};
 use crate::store::{Readers, Store, is_damage};
 use crate::systemd::Supervisor;
-use crate::tls::{self, TlsListener};
+use crate::tls::{self, Peer, TlsListener};
 use crate::trust::Doubt;
 use crate::vitals::Health;
 use crate::writer::{Parts, Writer};
@@ -68,6 +67,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let (seen, seen_by) = mpsc::unbounded_channel();
     let trust = Trust::of(&settings, &city)?;
+    let https = trust.as_ref().map(|trust| tls::server(&trust.files)).transpose()?;
     let guarding = trust.as_ref().map(|trust| trust.guarding(seen));
     let broker = Arc::new(broker(&settings, &city, guarding).await?);
     broker.admit(readers.with(terminals::credentials).await?).await;
@@ -145,6 +145,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         writer: writer.clone(),
         people: settings.people.clone(),
         audit: audit.clone(),
+        names: settings.tls.names.clone().into(),
         wall: Clock::system(),
         set_up,
     };
@@ -152,11 +153,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let readers_of_pages = readers.clone();
     let office = Office { readers, changes: changes.clone(), clock, city, data, silence_minutes };
     let stopping = changes.clone();
-    let pages = web::router_of(office, inside).into_make_service_with_connect_info::<SocketAddr>();
-    let pages = axum::serve(listener, pages)
-        .with_graceful_shutdown(async move { stopping.stopping().await })
-        .into_future();
-    let mut pages = tokio::spawn(pages);
+    let service = web::router_of(office, inside).into_make_service_with_connect_info::<Peer>();
+    let stop = async move { stopping.stopping().await };
+    let mut pages = match https {
+        None => tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future()),
+        Some(config) => {
+            let listener = TlsListener::over(listener, config).context("the pages' address is unknown")?;
+            tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future())
+        }
+    };
     let mut writing = tokio::spawn(writing.ended());
 
     if broker.listens().is_some() {
@@ -164,7 +169,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         let _ = tokio::time::timeout(FAREWELL, link.connected()).await;
     }
     let mqtt = broker.listens().map_or_else(|| broker.login().address(), |address| address.to_string());
-    ready(web_address, &mqtt, door_address.as_deref())?;
+    let web = match settings.tls.name() {
+        None => format!("http://{web_address}"),
+        Some(name) if name.contains(':') => format!("https://[{name}]:{}", web_address.port()),
+        Some(name) => format!("https://{name}:{}", web_address.port()),
+    };
+    ready(&web, &mqtt, door_address.as_deref())?;
     supervisor.tell("READY=1");
     let looking = tokio::spawn(watch::watch(writer.clone(), health.clone(), supervisor.clone()));
     // Nothing is written any more to a store that a page found damaged.
@@ -472,8 +482,8 @@ async fn note_certificates(
     }
 }
 
-fn ready(web: SocketAddr, mqtt: &str, door: Option<&str>) -> anyhow::Result<()> {
-    let mut line = serde_json::json!({ "ready": true, "web": format!("http://{web}"), "mqtt": mqtt });
+fn ready(web: &str, mqtt: &str, door: Option<&str>) -> anyhow::Result<()> {
+    let mut line = serde_json::json!({ "ready": true, "web": web, "mqtt": mqtt });
     if let Some(door) = door {
         line["enrol"] = door.into();
     }

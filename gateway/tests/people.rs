@@ -6,6 +6,7 @@ mod sample;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -24,6 +25,7 @@ use meguri_gateway::outbox::{Outbox, Waiting};
 use meguri_gateway::people::accounts::{self, New};
 use meguri_gateway::people::setup::SetUp;
 use meguri_gateway::people::{Role, password, tokens, totp};
+use meguri_gateway::tls::Peer;
 use meguri_gateway::vitals::Health;
 use meguri_gateway::web::{self, Inside, OverTls};
 use meguri_gateway::writer::{Parts, Running, Writer};
@@ -157,6 +159,7 @@ impl House {
         let inside = Inside {
             health,
             writer: writer.clone(),
+            names: Arc::from([]),
             people,
             audit: audit.clone(),
             wall: wall.clone(),
@@ -1006,7 +1009,7 @@ async fn systems_read_what_their_tokens_open() {
             request = request.header("x-forwarded-for", "192.0.2.1");
         }
         let mut request = request.body(Body::empty()).unwrap();
-        request.extensions_mut().insert(ConnectInfo(std::net::SocketAddr::from(([127, 0, 0, 1], 1))));
+        request.extensions_mut().insert(ConnectInfo(Peer(([127, 0, 0, 1], 1).into())));
         request
     };
     assert_eq!(house.ask(local(false)).await.status(), StatusCode::OK);

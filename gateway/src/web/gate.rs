@@ -1,6 +1,5 @@
 //! Who asks for a page: the person that is signed in, or the way to the sign-in.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request, State};
@@ -19,11 +18,12 @@ use crate::audit::{Event, What, Who};
 use crate::people::sessions::{self, Session, Stage, Token};
 use crate::people::tokens::{self, Opens};
 use crate::people::{Action, Person, Scope, accounts};
+use crate::tls::Peer;
 
 /// Most bytes of a form.
 pub(super) const FORM_BYTES: usize = 16 * 1024;
 
-/// Marks a request that came over TLS. Whoever serves the pages over TLS adds it to each request's extensions; cookies
+/// Marks a request that came over TLS. The guard adds it to each request's extensions where the pages are served so; cookies
 /// are then such as no plain page can set or read.
 #[derive(Debug, Clone, Copy)]
 pub struct OverTls;
@@ -304,8 +304,8 @@ pub(super) async fn system(web: &Web, headers: &HeaderMap, opens: Opens) -> Resu
 pub(super) async fn monitoring(State(web): State<Web>, request: Request, next: Next) -> Response {
     let here = request
         .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
+        .get::<ConnectInfo<Peer>>()
+        .is_some_and(|ConnectInfo(Peer(peer))| peer.ip().to_canonical().is_loopback());
     let passed_on = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
         .iter()
         .any(|name| request.headers().contains_key(*name));

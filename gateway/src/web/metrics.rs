@@ -2,6 +2,8 @@
 //!
 //! No name of a terminal, a vehicle or a pickup is ever a label: what is told apart is a handful of fixed words.
 
+use std::sync::Arc;
+
 use std::fmt::{Display, Write as _};
 
 use axum::extract::State;
@@ -26,6 +28,8 @@ pub struct Inside {
     pub health: Health,
     /// Its writer.
     pub writer: Writer,
+    /// Host names and addresses of the certificate with which the pages are served; none without TLS.
+    pub names: Arc<[String]>,
     /// Settings for people.
     pub people: People,
     /// Where what is done and read is written down.

@@ -85,6 +85,7 @@ pub fn router_of(office: Office, inside: Inside) -> Router {
 }
 
 fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
+    let names: Arc<[String]> = inside.as_ref().map_or_else(|| Arc::from([]), |inside| inside.names.clone());
     let web =
         Web { office, inside, gate, boards: Arc::default(), streams: Arc::new(Semaphore::new(STREAMS)) };
     let monitored = Router::new()
@@ -125,7 +126,7 @@ fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
         .fallback(nothing)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(gate::FORM_BYTES))
-        .layer(axum::middleware::from_fn(guard::guard))
+        .layer(axum::middleware::from_fn_with_state(names, guard::guard))
         .with_state(web)
 }
 
