@@ -1,9 +1,10 @@
 //! `meguri-gateway import` as a person runs it: exit statuses, dry runs, held imports, and beside a running gateway.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
+mod visitor;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -293,14 +294,11 @@ struct Serving {
 }
 
 impl Serving {
-    /// The front page.
-    fn page(&self) -> String {
-        let at = self.ready["web"].as_str().unwrap().strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(at).unwrap();
-        write!(stream, "GET / HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").unwrap();
-        let mut page = String::new();
-        stream.read_to_string(&mut page).unwrap();
-        page
+    /// The front page, as an administrator sees it.
+    fn page(&self, folder: &Folder) -> String {
+        visitor::add(&mut folder.gateway(), &folder.path(""), "administrator");
+        let at = self.ready["web"].as_str().unwrap();
+        visitor::ask(at, "GET", "/", &visitor::sign_in(at, "administrator"), "").2
     }
 }
 
@@ -312,8 +310,14 @@ impl Drop for Serving {
 }
 
 fn serve(folder: &Folder) -> Serving {
-    let mut child =
-        folder.gateway().arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = folder
+        .gateway()
+        .env("MEGURI_GATEWAY__PEOPLE__SECOND_FACTOR", "optional")
+        .arg("serve")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut serving = Serving { child, ready: serde_json::Value::Null };
     // Ends with the process, too, should it fail to start.
@@ -481,7 +485,7 @@ fn a_held_import_is_released_by_the_command_on_the_page() {
     let serving = serve(&folder);
     ended(&folder.import(day(20), &[]), 0, "taken as import 1");
     ended(&folder.import(day(10), &[]), 3, "held as import 2");
-    let page = serving.page();
+    let page = serving.page(&folder);
     let commands = page.split("<code>").skip(1).filter_map(|part| part.split("</code>").next());
     let release = commands.into_iter().find(|command| command.contains("release")).expect("no command");
     let programs = Path::new(env!("CARGO_BIN_EXE_meguri-gateway")).parent().unwrap();

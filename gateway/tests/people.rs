@@ -1048,3 +1048,42 @@ async fn readings_are_written_down_by_ids_alone() {
     assert!(set.starts_with("__Host-meguri-form=") && set.contains("; Secure"), "{set}");
     house.close().await;
 }
+
+/// Whoever was signed in when a copy was made may have signed out, or been blocked, since.
+#[test]
+fn a_copy_that_is_put_back_signs_everybody_out() {
+    use meguri_gateway::people::sessions::{self, Token};
+    let dir = tempfile::tempdir().unwrap();
+    let plan = include_str!("../../tests/demo/city.toml");
+    let city = meguri_config::City::parse(Path::new("city.toml"), plan).unwrap();
+    let settings = Settings { data: dir.path().to_owned(), ..Settings::default() };
+    let open = || meguri_gateway::serve::open(&settings, &city, &Clock::system()).unwrap();
+    let count = |store: &meguri_gateway::store::Store| {
+        store.conn.query_row("SELECT count(*) FROM session", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let store = open();
+    let password = password::hash(PASSWORD, [1; 16]).unwrap();
+    let role = Role::Viewer;
+    let new = New {
+        login: "miru".to_owned(),
+        name: String::new(),
+        role,
+        contractor: None,
+        password,
+        must_change: false,
+    };
+    let person = accounts::add(&store.conn, Timestamp::now(), &new).unwrap();
+    sessions::begin(&store.conn, Timestamp::now(), person.id, &Token::new([5; 32]), false).unwrap();
+    store.close().unwrap();
+    let store = open();
+    assert_eq!((count(&store), store.restored), (1, false), "an ordinary start ends none");
+    store.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let (file, copy) = (dir.path().join("meguri.db"), dir.path().join("copy"));
+    fs::copy(&file, &copy).unwrap();
+    store.close().unwrap();
+    open().close().unwrap();
+    fs::copy(&copy, &file).unwrap();
+    let store = open();
+    assert_eq!((count(&store), store.restored), (0, true));
+    assert!(accounts::by_id(&store.conn, person.id).unwrap().is_some());
+}

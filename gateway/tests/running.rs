@@ -1,8 +1,9 @@
 //! The built program in good and bad days: health, metrics, the supervisor, and a disk or a clock that fails it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+mod visitor;
+
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -98,38 +99,13 @@ struct Gateway {
 impl Gateway {
     /// Status and body of a page.
     fn get(&self, path: &str) -> (u16, String) {
-        let (status, _, body) = self.ask("GET", path, "", "");
+        self.get_as(path, "")
+    }
+
+    /// As [`Gateway::get`], for whoever has the cookie.
+    fn get_as(&self, path: &str, cookie: &str) -> (u16, String) {
+        let (status, _, body) = visitor::ask(self.ready["web"].as_str().unwrap(), "GET", path, cookie, "");
         (status, body)
-    }
-
-    /// Status, cookie and body.
-    fn ask(&self, method: &str, path: &str, cookie: &str, form: &str) -> (u16, String, String) {
-        let host = self.ready["web"].as_str().unwrap().strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(host).unwrap();
-        let kind = "Content-Type: application/x-www-form-urlencoded";
-        let length = form.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nCookie: {cookie}\r\n{kind}\r\n\
-             Content-Length: {length}\r\nConnection: close\r\n\r\n{form}"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let set = head.lines().find_map(|line| line.strip_prefix("set-cookie: meguri")).unwrap_or_default();
-        let cookie = format!("meguri{}", set.split(';').next().unwrap());
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), cookie, body.to_owned())
-    }
-
-    /// Signs in; the session's cookie.
-    fn sign_in(&self, login: &str, password: &str) -> String {
-        let (_, cookie, page) = self.ask("GET", "/signin", "", "");
-        let form = page.split_once("name=\"form\" value=\"").unwrap().1.split('"').next().unwrap();
-        let fields = format!("form={form}&login={login}&password={password}");
-        let (status, session, _) = self.ask("POST", "/signin", &cookie, &fields);
-        assert_eq!(status, 303);
-        session
     }
 
     fn ready(&self) -> (u16, Value) {
@@ -412,13 +388,12 @@ fn on_a_small_disk(place: &Place, size: &str, then: &str) -> Command {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_confirms_nothing_and_heals() {
     let place = Place::new();
-    std::fs::write(place.path("password"), "kumo-to-yama-to-kawa").unwrap();
-    let password = place.text("password");
-    place.good(&["person", "add", "miru", "--role", "viewer", "--password-file", &password]);
+    let data = place.text("data");
+    visitor::add(settings(&mut Command::new(PROGRAM)).args(["--data", &data]), place.dir.path(), "viewer");
     let gateway = place.start(&mut on_a_small_disk(&place, "16m", ""));
     gateway.await_ready(true, "store");
-    let session = gateway.sign_in("miru", "kumo-to-yama-to-kawa");
-    assert_eq!(gateway.ask("GET", "/", &session, "").0, 200);
+    let session = visitor::sign_in(gateway.ready["web"].as_str().unwrap(), "viewer");
+    assert_eq!(gateway.get_as("/", &session).0, 200);
     let mut terminal = Client::connect(&place, &gateway).await;
     terminal.hello().await;
     let first = terminal.entry().encode().unwrap();
@@ -465,7 +440,7 @@ async fn a_full_disk_confirms_nothing_and_heals() {
     assert!(gateway.get("/signin").1.contains("記録を保存できません"));
     // What can't be written down is not shown. A few entries may still fit into what the last page of the file has left.
     let shown = eventually("nothing of residents is shown", || {
-        let (status, _, page) = gateway.ask("GET", "/", &session, "");
+        let (status, page) = gateway.get_as("/", &session);
         (status == 503).then_some(page)
     });
     assert!(shown.contains("操作の記録を書けません") && !shown.contains("中区"), "{shown}");
@@ -481,7 +456,7 @@ async fn a_full_disk_confirms_nothing_and_heals() {
     terminal.say(UpTopic::Fact, payload).await;
     terminal.acked(2).await;
     assert!(!gateway.get("/signin").1.contains("記録を保存できません"));
-    assert_eq!(gateway.ask("GET", "/", &session, "").0, 200);
+    assert_eq!(gateway.get_as("/", &session).0, 200);
     let output = Command::new(PROGRAM).arg("--data").arg(&inside).args(["audit", "verify"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(gateway.stop(), Some(0));

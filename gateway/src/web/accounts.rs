@@ -146,7 +146,16 @@ impl Accounts {
         };
         let done = self.writer.run_job(work).await;
         self.undone(done.is_err()).await;
-        done?.map_err(Problem::from)
+        let done = done?;
+        self.look_for_damage(done.as_ref().err()).await;
+        done.map_err(Problem::from)
+    }
+
+    /// Nothing is written any more to a store that is damaged.
+    async fn look_for_damage(&self, error: Option<&OpError>) {
+        if let Some(damage) = error.and_then(OpError::damage) {
+            self.writer.damaged(damage).await;
+        }
     }
 
     /// Writes down that what was written down last was not committed.
@@ -367,7 +376,9 @@ impl Accounts {
         });
         let made = made.await;
         self.undone(made.is_err()).await;
-        match made? {
+        let made = made?;
+        self.look_for_damage(made.as_ref().err()).await;
+        match made {
             Ok(()) => {
                 setup::over(&self.data);
                 Ok(token)
@@ -387,7 +398,9 @@ impl Accounts {
         };
         let done = self.writer.run(work).await;
         self.undone(done.is_err()).await;
-        Ok(done?)
+        let done = done?;
+        self.look_for_damage(done.as_ref().err()).await;
+        Ok(done)
     }
 }
 
