@@ -72,8 +72,11 @@ fn fails_for_a_while(error: &str, kind: &str) {
     }
     assert!(refused > 0, "no write failed");
     assert!(told, "it was not told");
-    assert_eq!(scene.terminals[0].status().unwrap()["trouble"], Value::Null);
     await_sent(&mut scene, 0, &books);
+    // The disk fails each thread of the terminal for a while of its own, so an acknowledgement may have met it after the last record.
+    eventually("it is over", || {
+        (scene.terminals[0].status().unwrap()["trouble"] == Value::Null).then_some(())
+    });
     scene.terminals[0].kill();
     let sum = books.check(&scene.office.store().unwrap()).unwrap();
     assert_eq!((sum.facts, sum.epochs), (12, 1));
