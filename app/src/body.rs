@@ -317,7 +317,9 @@ impl Body {
             };
             let effects = self.step(event);
             self.perform(effects).await;
-            self.link.look(self.core.believes());
+            if let Some(now) = self.core.sure_time() {
+                self.link.look(now);
+            }
         }
         let offline = self.core.presence(false);
         self.link.leave(offline).await;

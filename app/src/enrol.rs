@@ -104,6 +104,7 @@ pub async fn enrol(settings: &Path, office: &str, code: &Code, again: bool) -> R
     identity.certified(&reply.certificate, &reply.authority)?;
     // The settings last: with them the terminal is enrolled.
     write(settings, &reply.settings)?;
+    identity.settle()?;
     let read = Terminal::read(settings)?;
     tracing::info!(terminal = %terminal.terminal, "enrolled");
     Ok(read)
@@ -122,7 +123,7 @@ pub async fn renew(
     let held = || identity.lock().unwrap_or_else(PoisonError::into_inner);
     let (csr, tls) = {
         let mut identity = held();
-        (identity.ask()?, identity.visitor(dates)?)
+        (identity.ask_anew()?, identity.visitor(dates)?)
     };
     let mut failed = None;
     let ask = |channel: &_| {
@@ -143,7 +144,9 @@ pub async fn renew(
         return Err(error.into());
     }
     let reply = RenewReply::decode(&answer?)?;
-    held().certified(&reply.certificate, &reply.authority)?;
+    let mut identity = held();
+    identity.certified(&reply.certificate, &reply.authority)?;
+    identity.settle()?;
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! A terminal's key and certificates: a folder for it alone to read.
 //!
 //! Each file is written whole or not at all, and each step is one file, so that a cut at any moment leaves a certificate that
-//! works: `next.pem` holds the next key with its certificate request, then with its certificate; once the broker has let
-//! the terminal in by it, it takes the place of `current.pem`.
+//! works: `asked.pem` holds a key with its certificate request, `next.pem` a key with its certificate; once the broker has
+//! let the terminal in by it, it takes the place of `current.pem`.
 
 use std::fs;
 use std::io;
@@ -20,6 +20,9 @@ use crate::office::{self, Dates};
 const AUTHORITY: &str = "authority.pem";
 const CURRENT: &str = "current.pem";
 const NEXT: &str = "next.pem";
+const ASKED: &str = "asked.pem";
+/// What a file that can't be read is named from then on.
+const SET_ASIDE: &str = "bad";
 
 /// Why an identity can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -103,23 +106,14 @@ impl Identity {
     /// When files are there and can't be read.
     pub fn look(folder: &Path) -> Result<Self, IdentityError> {
         let authority = read(&folder.join(AUTHORITY))?.unwrap_or_default();
-        let (current, next) = (folder.join(CURRENT), folder.join(NEXT));
-        let current = match read(&current)? {
-            Some(text) => Some(Parts::of(&current, &text)?.pair(&current)?),
-            None => None,
-        };
-        let (mut waiting, mut asked) = (None, None);
-        if let Some(text) = read(&next)? {
-            let parts = Parts::of(&next, &text)?;
-            match parts.request.clone() {
-                Some(request) => asked = Some((parts.key, request)),
-                None => waiting = Some(parts.pair(&next)?),
-            }
-        }
-        Ok(Self { folder: folder.to_owned(), authority, current, next: waiting, asked })
+        let current = usable(&folder.join(CURRENT), Parts::pair)?;
+        let next = usable(&folder.join(NEXT), Parts::pair)?;
+        let asked = usable(&folder.join(ASKED), Parts::asked)?;
+        Ok(Self { folder: folder.to_owned(), authority, current, next, asked })
     }
 
-    /// The request for the next certificate. Its key is made and on the disk: an answer that comes finds it.
+    /// The request for the next certificate. Its key is made and on the disk: an answer that comes finds it. Where one was
+    /// asked for before and is not [`settled`](Self::settle), it is the same.
     ///
     /// # Errors
     /// When the key can't be made or written.
@@ -131,10 +125,38 @@ impl Identity {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         // Whose it is, the office knows and says.
         let request = CertificateParams::default().serialize_request(&key)?.pem()?;
-        write(&self.folder.join(NEXT), &format!("{}{request}", key.serialize_pem()))?;
+        write(&self.folder.join(ASKED), &format!("{}{request}", key.serialize_pem()))?;
         self.asked = Some((key, request.clone()));
-        self.next = None;
         Ok(request)
+    }
+
+    /// As [`ask`](Self::ask), for a certificate after those that there are: what was asked for and has come is no answer.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask), or when the old request can't be removed.
+    pub fn ask_anew(&mut self) -> Result<String, IdentityError> {
+        let answered = |(key, _): &(KeyPair, String)| {
+            let of = |pair: &Option<Pair>| pair.as_ref().is_some_and(|pair| pair.key.der_bytes() == key.der_bytes());
+            of(&self.current) || of(&self.next)
+        };
+        if self.asked.as_ref().is_some_and(answered) {
+            self.settle()?;
+        }
+        self.ask()
+    }
+
+    /// Forgets what was asked for: it has come, and whatever belongs to it is written.
+    ///
+    /// # Errors
+    /// When the request can't be removed.
+    pub fn settle(&mut self) -> Result<(), IdentityError> {
+        let path = self.folder.join(ASKED);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file("remove", &path)(error)),
+            _ => {}
+        }
+        self.asked = None;
+        sync(&self.folder)
     }
 
     /// Takes the certificate that answers the request, and whom to believe as the office.
@@ -143,21 +165,14 @@ impl Identity {
     /// When it is not this key's, or can't be written.
     pub fn certified(&mut self, certificate: &str, authority: &str) -> Result<(), IdentityError> {
         let path = self.folder.join(NEXT);
-        let Some((key, _)) = self.asked.take() else {
+        let Some((key, _)) = &self.asked else {
             return Err(IdentityError::Answer("nothing was asked for".to_owned()));
         };
         let text = format!("{}{certificate}", key.serialize_pem());
         let pair = Parts::of(&path, &text).and_then(|parts| parts.pair(&path));
-        let pair = match pair {
-            Ok(pair) => pair,
-            Err(error) => {
-                // The key goes on waiting for its own.
-                let request = CertificateParams::default().serialize_request(&key)?.pem()?;
-                self.asked = Some((key, request));
-                return Err(IdentityError::Answer(error.to_string()));
-            }
-        };
-        if roots(authority).is_empty() {
+        let pair = pair.map_err(|error| IdentityError::Answer(error.to_string()))?;
+        let believed = roots(authority);
+        if believed.is_empty() || office::believing(&believed, &Dates::default(), None).is_err() {
             return Err(IdentityError::Answer("it names nobody to be believed".to_owned()));
         }
         if authority != self.authority {
@@ -179,9 +194,8 @@ impl Identity {
         }
         let (from, to) = (self.folder.join(NEXT), self.folder.join(CURRENT));
         fs::rename(&from, &to).map_err(file("move", &from))?;
-        sync(&self.folder)?;
         self.current = self.next.take();
-        Ok(())
+        sync(&self.folder)
     }
 
     /// Whether a certificate waits to be used for the first time.
@@ -260,6 +274,23 @@ fn roots(text: &str) -> Vec<CertificateDer<'static>> {
         .collect()
 }
 
+/// What a file holds, where there is one. One that can't be used is set aside: the others may do, and a terminal that has
+/// none can enrol.
+fn usable<T>(
+    path: &Path,
+    take: impl FnOnce(Parts, &Path) -> Result<T, IdentityError>,
+) -> Result<Option<T>, IdentityError> {
+    let Some(text) = read(path)? else { return Ok(None) };
+    match Parts::of(path, &text).and_then(|parts| take(parts, path)) {
+        Ok(held) => Ok(Some(held)),
+        Err(error) => {
+            tracing::error!(%error, "a file of this terminal's identity can't be used and is set aside");
+            fs::rename(path, path.with_extension(SET_ASIDE)).map_err(file("set aside", path))?;
+            Ok(None)
+        }
+    }
+}
+
 /// What one file holds.
 struct Parts {
     key: KeyPair,
@@ -293,6 +324,16 @@ impl Parts {
         Ok(Self { key, request, certificate })
     }
 
+    fn asked(self, path: &Path) -> Result<(KeyPair, String), IdentityError> {
+        match self.request {
+            Some(request) => Ok((self.key, request)),
+            None => {
+                let problem = "holds no request".to_owned();
+                Err(IdentityError::Content { path: path.to_owned(), problem })
+            }
+        }
+    }
+
     fn pair(self, path: &Path) -> Result<Pair, IdentityError> {
         let wrong = |problem: String| IdentityError::Content { path: path.to_owned(), problem };
         let der = self.certificate.ok_or_else(|| wrong("holds no certificate".to_owned()))?;
@@ -322,6 +363,8 @@ fn read(path: &Path) -> Result<Option<String>, IdentityError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // Bytes that are no text hold nothing that can be used.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Some(String::new())),
         Err(source) => Err(file("read", path)(source)),
     }
 }
@@ -354,6 +397,8 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), IdentityError> {
 }
 
 fn sync(folder: &Path) -> Result<(), IdentityError> {
+    // The parent of a bare name is the folder in which the program stands.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(file("write", folder))
 }
 
@@ -406,15 +451,32 @@ mod tests {
         assert!(!open().has_next() && open().has_current());
 
         assert!(!open().is_due(day(199)) && open().is_due(day(200)), "two thirds");
-        let request = open().ask().unwrap();
+        assert_eq!(open().ask().unwrap(), request, "not settled: as where the settings were not written yet");
+        let request = open().ask_anew().unwrap();
+        assert_eq!(open().ask_anew().unwrap(), request, "until it is answered");
         assert!(open().has_current(), "while it is asked for");
         assert!(open().is_due(day(200)), "still to be answered");
         open().certified(&office.certify(&request, 600), &office.1).unwrap();
         let both = open();
         assert!(both.has_next() && both.has_current() && !both.is_due(day(200)));
         assert_eq!(both.until(), Some(day(300)), "the one before is in use");
+        // Another one is asked for, and does not come: what there is stays.
+        open().ask_anew().unwrap();
+        assert!(open().has_next() && open().has_current());
         open().came_in().unwrap();
         assert_eq!(open().until(), Some(day(600)));
+        open().settle().unwrap();
+        // A file that a bad disk has emptied keeps nobody from going on, or from enrolling.
+        fs::write(folder.join(NEXT), "").unwrap();
+        assert!(open().has_current() && !open().has_next());
+        fs::write(folder.join(CURRENT), [0xff, 0xfe]).unwrap();
+        assert!(!open().has_current() && folder.join("current.bad").is_file());
+        assert!(open().ask().is_ok());
+        fs::write(folder.join(CURRENT), format!("{}{first}", KeyPair::generate().unwrap().serialize_pem())).unwrap();
+        assert!(!open().has_current(), "another key's");
+        let certificate = office.certify(&open().ask().unwrap(), 600);
+        open().certified(&certificate, &office.1).unwrap();
+        open().came_in().unwrap();
         assert!(open().client(false, &Dates::default()).is_ok());
     }
 
@@ -440,6 +502,6 @@ mod tests {
         let folder = dir.path().join("identity");
         Identity::look(&folder).unwrap().ask().unwrap();
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(fs::metadata(folder.join(NEXT)).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(folder.join(ASKED)).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -108,7 +108,7 @@ impl Link {
         }
     }
 
-    /// Looks at the time that is believed: whether the certificate is to be renewed. A renewal works beside the line.
+    /// Looks at the time that is sure: whether the certificate is to be renewed. A renewal works beside the line.
     pub(crate) fn look(&mut self, now: Timestamp) {
         let Credentials::Identity(identity) = &self.credentials else { return };
         self.dates.believe(now);

@@ -33,7 +33,7 @@ pub struct Dates {
 }
 
 impl Dates {
-    /// Notes the time that the terminal believes.
+    /// Notes the time of which the terminal is sure.
     pub fn believe(&self, now: Timestamp) {
         self.known.store(now.as_second(), Ordering::Relaxed);
     }
@@ -44,10 +44,17 @@ impl Dates {
         Self { known: Arc::clone(&self.known), least: least.as_second() }
     }
 
-    fn instead(&self) -> UnixTime {
+    fn instead(&self) -> Duration {
         let seconds = self.known.load(Ordering::Relaxed).max(self.least);
-        UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
+}
+
+/// From when a certificate is valid; the beginning of time where it can't be read.
+fn begins(certificate: &CertificateDer<'_>) -> Duration {
+    let read = x509_parser::parse_x509_certificate(certificate);
+    let from = read.map_or(0, |(_, read)| read.validity().not_before.timestamp());
+    Duration::from_secs(u64::try_from(from).unwrap_or(0))
 }
 
 /// TLS that believes whoever one of these authorities vouches for.
@@ -113,10 +120,20 @@ impl ServerCertVerifier for Dated {
         use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
         let verify =
             |now| self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let by_dates = |error: &Error| {
+            matches!(
+                error,
+                Error::InvalidCertificate(
+                    Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. }
+                )
+            )
+        };
         match verify(now) {
-            Err(Error::InvalidCertificate(
-                Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. },
-            )) => verify(self.dates.instead()),
+            Err(error) if by_dates(&error) => {
+                // Nobody vouches for a certificate before its time: one that is not valid yet shows that it is later than
+                // this terminal knows.
+                verify(UnixTime::since_unix_epoch(self.dates.instead().max(begins(end_entity))))
+            }
             verified => verified,
         }
     }

@@ -59,9 +59,9 @@ pub enum CaError {
         /// What is wrong.
         problem: String,
     },
-    /// Half of the authority is there.
+    /// A part of the authority is missing, or all of one that terminals have certificates of.
     #[error(
-        "{} is missing beside its other half; put it back from a backup of the data folder: with another authority every \
+        "{} is missing; put it back from a backup of the data folder: with another authority every \
          terminal would have to enrol anew", path.display()
     )]
     Half {
@@ -122,17 +122,19 @@ impl std::fmt::Debug for Authority {
 }
 
 impl Authority {
-    /// Opens the authority of a data folder, and makes it where there is none.
+    /// Opens the authority of a data folder. Where there is none it is made, but not where it has `vouched` for terminals
+    /// already: with another one they would all be locked out.
     ///
     /// # Errors
-    /// When its files can't be read or written, hold something else, or one of both is missing.
-    pub fn open(data: &Path, city: &CityId, now: Timestamp) -> Result<Self, CaError> {
+    /// When its files can't be read or written, hold something else, or are missing.
+    pub fn open(data: &Path, city: &CityId, now: Timestamp, vouched: bool) -> Result<Self, CaError> {
         let folder = data.join(FOLDER);
         let (certificate, key) = (folder.join(AUTHORITY), folder.join(AUTHORITY_KEY));
         match (is_there(&certificate)?, is_there(&key)?) {
             (true, true) => {}
             // A key alone is a making that was cut: nobody has seen its certificate.
-            (false, _) => make(&folder, city, now)?,
+            (false, _) if !vouched => make(&folder, city, now)?,
+            (false, _) => return Err(CaError::Half { path: certificate }),
             (true, false) => return Err(CaError::Half { path: key }),
         }
         let pem = read(&certificate)?;
@@ -370,7 +372,7 @@ mod tests {
     const NOW: &str = "2026-04-01T00:00:00Z";
 
     fn opened(dir: &Path) -> Authority {
-        Authority::open(dir, &"hiroshima".parse().unwrap(), NOW.parse().unwrap()).unwrap()
+        Authority::open(dir, &"hiroshima".parse().unwrap(), NOW.parse().unwrap(), false).unwrap()
     }
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -390,8 +392,13 @@ mod tests {
         let key = dir.path().join(FOLDER).join(AUTHORITY_KEY);
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
         fs::remove_file(&key).unwrap();
-        let half = Authority::open(dir.path(), &"hiroshima".parse().unwrap(), NOW.parse().unwrap());
-        assert!(matches!(half, Err(CaError::Half { .. })), "another authority would lock every terminal out");
+        let again = |vouched| {
+            Authority::open(dir.path(), &"hiroshima".parse().unwrap(), NOW.parse().unwrap(), vouched)
+        };
+        assert!(matches!(again(false), Err(CaError::Half { .. })), "another authority would lock every terminal out");
+        fs::remove_file(dir.path().join(FOLDER).join(AUTHORITY)).unwrap();
+        assert!(matches!(again(true), Err(CaError::Half { .. })), "also where all of it is gone");
+        assert!(again(false).is_ok(), "nobody has a certificate of it");
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl Desk {
     /// Where the broker is, only the running gateway knows for certain.
     async fn follow(&self, reply: Reply) -> Result<Reply, StoreError> {
         if let Reply::TerminalBound { .. } | Reply::TerminalBlocked { .. } = reply {
-            self.broker.admit(self.readers.with(terminals::credentials).await?).await;
+            self.broker.admit_by(self.readers.with(terminals::credentials)).await?;
         }
         Ok(match reply {
             Reply::TerminalBound { bound, .. } => {

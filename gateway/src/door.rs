@@ -25,7 +25,7 @@ use crate::writer::Writer;
 
 /// Requests that are looked at at a time.
 const AT_A_TIME: usize = 16;
-/// How long a refusal is held back: who tries codes tries few.
+/// How long a refusal is held back, in its turn.
 const HELD_BACK: Duration = Duration::from_millis(500);
 /// Largest request: a message of an enrolment.
 const BODY_BYTES: usize = 64 * 1024;
@@ -113,7 +113,7 @@ impl From<EnrolError> for Problem {
     }
 }
 
-async fn answer(given: Result<Vec<u8>, Problem>) -> Response {
+fn answer(given: Result<Vec<u8>, Problem>) -> Response {
     let (status, text) = match given {
         Ok(bytes) => {
             return (
@@ -122,10 +122,7 @@ async fn answer(given: Result<Vec<u8>, Problem>) -> Response {
             )
                 .into_response();
         }
-        Err(Problem::Refused(refused)) => {
-            tokio::time::sleep(HELD_BACK).await;
-            (StatusCode::FORBIDDEN, refused.to_string())
-        }
+        Err(Problem::Refused(refused)) => (StatusCode::FORBIDDEN, refused.to_string()),
         Err(Problem::Malformed(problem)) => (StatusCode::BAD_REQUEST, problem),
         Err(Problem::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "too many at once; try again".to_owned()),
         Err(Problem::Office) => {
@@ -148,16 +145,25 @@ fn written<M: Message>(message: &M) -> Result<Vec<u8>, Problem> {
 }
 
 async fn take_code(State(desk): State<Desk>, body: Bytes) -> Response {
-    answer(desk.enrol(&body).await).await
+    answer(desk.in_turn(desk.enrol(&body)).await)
 }
 
 async fn take_renewal(State(desk): State<Desk>, body: Bytes) -> Response {
-    answer(desk.renew(&body).await).await
+    answer(desk.in_turn(desk.renew(&body)).await)
 }
 
 impl Desk {
-    async fn enrol(&self, body: &[u8]) -> Result<Vec<u8>, Problem> {
+    /// Few at a time, and a refusal is held back: who tries codes tries few.
+    async fn in_turn(&self, work: impl Future<Output = Result<Vec<u8>, Problem>>) -> Result<Vec<u8>, Problem> {
         let _permit = self.room.try_acquire().map_err(|_| Problem::Busy)?;
+        let done = work.await;
+        if let Err(Problem::Refused(_)) = done {
+            tokio::time::sleep(HELD_BACK).await;
+        }
+        done
+    }
+
+    async fn enrol(&self, body: &[u8]) -> Result<Vec<u8>, Problem> {
         let request: EnrolRequest = read(body)?;
         let (nonce, name) = (request.nonce, request.code.clone());
         let certified = self.certify(move |tx, making, channel| enrol::enrol(tx, making, &request, channel));
@@ -177,7 +183,6 @@ impl Desk {
     }
 
     async fn renew(&self, body: &[u8]) -> Result<Vec<u8>, Problem> {
-        let _permit = self.room.try_acquire().map_err(|_| Problem::Busy)?;
         let request: RenewRequest = read(body)?;
         let terminal = request.terminal.clone();
         let certified = self.certify(move |tx, making, channel| enrol::renew(tx, making, &request, channel));
@@ -218,15 +223,18 @@ impl Desk {
         let done = writer
             .run_job(move |tx, touched| {
                 let certified = ask(tx, Making { authority: &authority, now, random, days }, &channel)?;
-                if let Ok(certified) = &certified {
+                if let Ok(Certified { terminal, key, .. }) = &certified {
                     touched.presence = true;
-                    tracing::debug!(terminal = %certified.terminal, "a certificate is kept");
+                    // Whoever drew a code for a blocked terminal wants it in again.
+                    if key.is_some() {
+                        terminals::block(tx, touched, now, terminal, false)?;
+                    }
                 }
                 Ok::<_, EnrolError>(certified)
             })
             .await??;
         let certified = done.map_err(Problem::Refused)?;
-        broker.admit(readers.with(terminals::credentials).await?).await;
+        broker.admit_by(readers.with(terminals::credentials)).await?;
         Ok(certified)
     }
 }

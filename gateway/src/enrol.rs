@@ -39,6 +39,9 @@ pub enum EnrolError {
     /// The store can't be read or written.
     #[error("the store can't keep a certificate: {0}")]
     Sql(#[from] rusqlite::Error),
+    /// The terminal can't be let in.
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
     /// The authority can't make a certificate.
     #[error(transparent)]
     Ca(CaError),
@@ -71,7 +74,7 @@ pub struct Making<'a> {
 /// Opens an enrolment: whoever brings the code within `minutes` becomes this terminal. Codes that were open before are void.
 ///
 /// # Errors
-/// When the terminal is unknown or blocked, another terminal's open code has the same name (one in a million), or the
+/// When the terminal is unknown, another terminal's open code has the same name (one in a million), or the
 /// store can't be written.
 pub fn open(
     tx: &Connection,
@@ -80,15 +83,8 @@ pub fn open(
     code: &Code,
     minutes: u16,
 ) -> Result<Timestamp, TerminalError> {
-    let blocked: Option<bool> = tx
-        .query_row("SELECT blocked_at IS NOT NULL FROM terminal WHERE id = ?1", [terminal.as_str()], |row| {
-            row.get(0)
-        })
-        .optional()?;
-    match blocked {
-        None => return Err(TerminalError::Unknown(terminal.clone())),
-        Some(true) => return Err(TerminalError::Blocked(terminal.clone())),
-        Some(false) => {}
+    if !tx.prepare_cached("SELECT 1 FROM terminal WHERE id = ?1")?.exists([terminal.as_str()])? {
+        return Err(TerminalError::Unknown(terminal.clone()));
     }
     tx.execute(
         "UPDATE enrolment SET code_key = NULL WHERE code_key IS NOT NULL AND until <= ?1",
@@ -107,7 +103,10 @@ pub fn open(
     Ok(until)
 }
 
-/// Takes a code. The same request again gets the same certificate, as the answer may have been lost.
+/// Takes a code: the terminal has this certificate and no other any more, as whoever has an earlier key may not be who
+/// brings the code. The same request again gets the same certificate, as the answer may have been lost.
+///
+/// That a blocked terminal is let in again with it is the caller's to do.
 ///
 /// # Errors
 /// When the store or the authority fails.
@@ -117,9 +116,8 @@ pub fn enrol(
     request: &EnrolRequest,
     channel: &Digest,
 ) -> Result<Result<Certified, Refused>, EnrolError> {
-    let select = "SELECT enrolment.id, enrolment.terminal, code_key, serial FROM enrolment
-        JOIN terminal ON terminal.id = enrolment.terminal
-        WHERE name = ?1 AND code_key IS NOT NULL AND until > ?2 AND failures < ?3 AND blocked_at IS NULL";
+    let select = "SELECT id, terminal, code_key, serial FROM enrolment
+        WHERE name = ?1 AND code_key IS NOT NULL AND until > ?2 AND failures < ?3";
     let found: Option<(i64, TerminalId, CodeKey, Option<String>)> = tx
         .prepare_cached(select)?
         .query_row(params![request.code, sql::ms(making.now), TRIES], |row| {
@@ -145,6 +143,10 @@ pub fn enrol(
         Ok(issued) => issued,
         Err(refused) => return Ok(Err(refused)),
     };
+    tx.execute(
+        "UPDATE certificate SET ended_at = ?3 WHERE terminal = ?1 AND serial <> ?2 AND ended_at IS NULL",
+        params![terminal.as_str(), serial, sql::ms(making.now)],
+    )?;
     tx.execute(
         "UPDATE enrolment SET used_at = ?2, serial = ?3 WHERE id = ?1",
         params![id, sql::ms(making.now), serial],
@@ -341,7 +343,7 @@ mod tests {
                     PRAGMA foreign_keys = ON;",
                 )
                 .unwrap();
-            let authority = Authority::open(dir.path(), &city, at(0)).unwrap();
+            let authority = Authority::open(dir.path(), &city, at(0), false).unwrap();
             Self { store, authority, _dir: dir }
         }
 
@@ -388,8 +390,14 @@ mod tests {
         assert_eq!(bench.enrol(59, &asks(&code(), &other)), Err(Refused::Code), "another device");
         assert_eq!(bench.taken().len(), 1);
 
+        // A thief of the first key renews it before the terminal enrols anew: neither is taken after that.
+        bench.open(99);
+        let anew = bench.enrol(99, &asks(&code(), &other)).unwrap();
+        assert_ne!(anew.pem, certified.pem);
+        assert_eq!(bench.taken().len(), 1, "what was before is over");
+
         bench.open(100);
-        let next = asks(&code(), &other);
+        let next = asks(&code(), &csr(&KeyPair::generate().unwrap()));
         for _ in 0..5 {
             assert_eq!(bench.enrol(101, &between), Err(Refused::Code));
         }

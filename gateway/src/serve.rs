@@ -66,11 +66,14 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let set_up = set_up(&settings, &readers).await?;
 
     let (seen, seen_by) = mpsc::unbounded_channel();
-    let trust = Trust::of(&settings, &city)?;
+    let vouched = |conn: &rusqlite::Connection| {
+        conn.query_row("SELECT EXISTS (SELECT 1 FROM certificate WHERE ended_at IS NULL)", [], |row| row.get(0))
+    };
+    let trust = Trust::of(&settings, &city, readers.with(vouched).await?)?;
     let https = trust.as_ref().map(|trust| tls::server(&trust.files)).transpose()?;
     let guarding = trust.as_ref().map(|trust| trust.guarding(seen));
     let broker = Arc::new(broker(&settings, &city, guarding).await?);
-    broker.admit(readers.with(terminals::credentials).await?).await;
+    broker.admit_by(readers.with(terminals::credentials)).await?;
     let listener = TcpListener::bind(settings.web.listen).await.with_context(|| {
         format!("the pages can't be served on {}; web.listen sets another port", settings.web.listen)
     })?;
@@ -382,12 +385,12 @@ struct Trust {
 
 impl Trust {
     /// None without TLS.
-    fn of(settings: &Settings, city: &City) -> anyhow::Result<Option<Self>> {
+    fn of(settings: &Settings, city: &City, vouched: bool) -> anyhow::Result<Option<Self>> {
         let tls = &settings.tls;
         let Some(host) = tls.name() else { return Ok(None) };
         // Browsers and terminals judge certificates by their own clocks, so a rehearsal's time is nothing to them.
         let now = Timestamp::now();
-        let authority = Authority::open(&settings.data, &city.id, now)?;
+        let authority = Authority::open(&settings.data, &city.id, now, vouched)?;
         let (files, believed) = match (&tls.certificate, &tls.key, &tls.authority) {
             (Some(certificate), Some(key), Some(path)) => {
                 let files = Files { certificate: settings.in_data(certificate), key: settings.in_data(key) };
@@ -465,9 +468,8 @@ async fn note_certificates(
         match noted.await {
             Ok(Ok(true)) => {
                 tracing::info!(terminal = %name, "the terminal came in by its new certificate");
-                match readers.with(terminals::credentials).await {
-                    Ok(credentials) => broker.admit(credentials).await,
-                    Err(error) => tracing::error!(%error, "who may come in could not be read"),
+                if let Err(error) = broker.admit_by(readers.with(terminals::credentials)).await {
+                    tracing::error!(%error, "who may come in could not be read");
                 }
             }
             Ok(Ok(false)) => {}

@@ -25,11 +25,6 @@ pub enum TerminalError {
     /// There is none of this name.
     #[error("there is no terminal {0}; `meguri-gateway terminal list` shows them")]
     Unknown(TerminalId),
-    /// It is kept out.
-    #[error(
-        "terminal {0} is blocked; `meguri-gateway terminal unblock {0}` lets it in again, then it can enrol"
-    )]
-    Blocked(TerminalId),
     /// Another terminal's open code begins alike.
     #[error("the code that was drawn begins like another terminal's; ask for one again")]
     CodeTaken,

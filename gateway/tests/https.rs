@@ -106,6 +106,7 @@ async fn pages_are_served_over_tls_alone() {
         stranger.path(),
         &"hiroshima".parse().unwrap(),
         jiff::Timestamp::now(),
+        false,
     )
     .unwrap();
     let believes_another = believing(&other.file());

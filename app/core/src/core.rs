@@ -181,10 +181,10 @@ impl Core {
         }
     }
 
-    /// The time that is believed, as of the last step.
+    /// The time of which the terminal is sure, as of the last step; none while its clock is in doubt.
     #[must_use]
-    pub fn believes(&self) -> Timestamp {
-        self.time.now(self.now)
+    pub fn sure_time(&self) -> Option<Timestamp> {
+        self.time.sure(self.now)
     }
 
     /// The retained presence message; `online: false` is the last will.

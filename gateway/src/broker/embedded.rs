@@ -59,6 +59,7 @@ pub struct Embedded {
     access: Arc<Access>,
     context: ServerContext,
     task: JoinHandle<()>,
+    admitting: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Embedded {
@@ -135,7 +136,7 @@ impl Embedded {
             }
         });
         let login = Login { host: office.ip().to_string(), port: office.port(), user, password: secret };
-        Ok(Self { address, login, access, context, task })
+        Ok(Self { address, login, access, context, task, admitting: tokio::sync::Mutex::default() })
     }
 
     /// Where it listens.
@@ -148,6 +149,16 @@ impl Embedded {
     #[must_use]
     pub fn login(&self) -> Login {
         self.login.clone()
+    }
+
+    /// Reads anew who may come in, by `read`, one after the other: what was read first must not be said last.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn admit_by<E>(&self, read: impl Future<Output = Result<Vec<Credential>, E>>) -> Result<(), E> {
+        let _in_order = self.admitting.lock().await;
+        self.admit(read.await?).await;
+        Ok(())
     }
 
     /// Says anew who may come in; whoever may not any more, or has another secret, is cut off.

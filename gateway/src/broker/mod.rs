@@ -118,11 +118,14 @@ impl Broker {
         }
     }
 
-    /// Says anew who may come in; whoever may not any more is cut off at once.
-    pub async fn admit(&self, credentials: Vec<Credential>) {
+    /// Reads anew, by `read`, who may come in; whoever may not any more is cut off at once.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn admit_by<E>(&self, read: impl Future<Output = Result<Vec<Credential>, E>>) -> Result<(), E> {
         match self {
-            Self::Embedded(embedded) => embedded.admit(credentials).await,
-            Self::External(_) => {}
+            Self::Embedded(embedded) => embedded.admit_by(read).await,
+            Self::External(_) => Ok(()),
         }
     }
 

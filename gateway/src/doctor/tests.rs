@@ -289,7 +289,7 @@ fn a_certificate_that_ends_is_told_of_in_time() {
     assert!(good.wrong("certificates").is_empty(), "it is made at the next start");
     let now = Timestamp::now();
     let city = meguri_config::City::parse(Path::new("city.toml"), PLAN).unwrap();
-    let authority = crate::ca::Authority::open(&good.settings.data, &city.id, now).unwrap();
+    let authority = crate::ca::Authority::open(&good.settings.data, &city.id, now, false).unwrap();
     authority.office(&good.settings.tls.names, now).unwrap();
     let at = |days: i64| {
         let then = now + SignedDuration::from_hours(24 * days);

@@ -132,9 +132,18 @@ fn a_code_is_good_once_and_for_its_office_alone() {
     let (first, newer) = (code(&scene.office, "t-2"), code(&scene.office, "t-2"));
     assert!(!enrol(&scene.dir().join("three"), first["scan"].as_str().unwrap(), &[]).status.success());
     assert!(enrol(&scene.dir().join("three"), newer["scan"].as_str().unwrap(), &[]).status.success());
+    // Blocking voids an open code; one that is drawn after it lets the terminal in again.
+    let open = code(&scene.office, "t-2");
     let blocked = scene.office.must(&["terminal", "block", "t-2"]).unwrap();
     assert!(blocked.contains("blocked"));
-    assert!(!scene.office.run(&["terminal", "enrol", "t-2"]).unwrap().status.success());
+    let four = scene.dir().join("four");
+    assert!(!enrol(&four, open["scan"].as_str().unwrap(), &[]).status.success());
+    let again = code(&scene.office, "t-2");
+    assert!(enrol(&four, again["scan"].as_str().unwrap(), &[]).status.success());
+    let blocked = "SELECT count(*) FROM terminal WHERE blocked_at IS NOT NULL";
+    assert_eq!(scene.office.number(blocked).unwrap(), 0);
+    let taken = "SELECT count(*) FROM certificate WHERE terminal = 't-2' AND ended_at IS NULL";
+    assert_eq!(scene.office.number(taken).unwrap(), 1, "the key of the lost one is over");
 
     // Secrets stay where they belong.
     let log = fs::read_to_string(scene.dir().join("gateway.log")).unwrap();
