@@ -136,7 +136,9 @@ impl Identity {
     /// As [`ask`](Self::ask), or when the old request can't be removed.
     pub fn ask_anew(&mut self) -> Result<String, IdentityError> {
         let answered = |(key, _): &(KeyPair, String)| {
-            let of = |pair: &Option<Pair>| pair.as_ref().is_some_and(|pair| pair.key.der_bytes() == key.der_bytes());
+            let of = |pair: &Option<Pair>| {
+                pair.as_ref().is_some_and(|pair| pair.key.der_bytes() == key.der_bytes())
+            };
             of(&self.current) || of(&self.next)
         };
         if self.asked.as_ref().is_some_and(answered) {
@@ -152,7 +154,9 @@ impl Identity {
     pub fn settle(&mut self) -> Result<(), IdentityError> {
         let path = self.folder.join(ASKED);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file("remove", &path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(file("remove", &path)(error));
+            }
             _ => {}
         }
         self.asked = None;
@@ -472,7 +476,8 @@ mod tests {
         fs::write(folder.join(CURRENT), [0xff, 0xfe]).unwrap();
         assert!(!open().has_current() && folder.join("current.bad").is_file());
         assert!(open().ask().is_ok());
-        fs::write(folder.join(CURRENT), format!("{}{first}", KeyPair::generate().unwrap().serialize_pem())).unwrap();
+        fs::write(folder.join(CURRENT), format!("{}{first}", KeyPair::generate().unwrap().serialize_pem()))
+            .unwrap();
         assert!(!open().has_current(), "another key's");
         let certificate = office.certify(&open().ask().unwrap(), 600);
         open().certified(&certificate, &office.1).unwrap();

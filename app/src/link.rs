@@ -326,6 +326,43 @@ fn why(error: &ConnectionError) -> Why {
             }
             other => Why::Lost(format!("the broker closed the connection: {other:?}")),
         },
+        other if refuses_certificate(other) => {
+            Why::Refused("the broker does not take this terminal's certificate; enrol it anew".to_owned())
+        }
         other => Why::Lost(other.to_string()),
     }
+}
+
+/// Whether the broker's TLS has ended the connection for the terminal's certificate (RFC 8446, 6.2): over, of another authority,
+/// or none.
+fn refuses_certificate(error: &ConnectionError) -> bool {
+    use rustls::AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
+        CertificateUnknown, DecryptError, UnknownCA,
+    };
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(match error {
+        // The library names no source of this one.
+        ConnectionError::MqttState(StateError::Deserialization(inner)) => inner,
+        other => other,
+    });
+    while let Some(error) = next {
+        let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = io.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::AlertReceived(alert)) = tls.or(error.downcast_ref()) {
+            return matches!(
+                alert,
+                AccessDenied
+                    | BadCertificate
+                    | CertificateExpired
+                    | CertificateRequired
+                    | CertificateRevoked
+                    | CertificateUnknown
+                    // Signed by another authority of the same name.
+                    | DecryptError
+                    | UnknownCA
+            );
+        }
+        next = error.source();
+    }
+    false
 }

@@ -395,7 +395,10 @@ mod tests {
         let again = |vouched| {
             Authority::open(dir.path(), &"hiroshima".parse().unwrap(), NOW.parse().unwrap(), vouched)
         };
-        assert!(matches!(again(false), Err(CaError::Half { .. })), "another authority would lock every terminal out");
+        assert!(
+            matches!(again(false), Err(CaError::Half { .. })),
+            "another authority would lock every terminal out"
+        );
         fs::remove_file(dir.path().join(FOLDER).join(AUTHORITY)).unwrap();
         assert!(matches!(again(true), Err(CaError::Half { .. })), "also where all of it is gone");
         assert!(again(false).is_ok(), "nobody has a certificate of it");

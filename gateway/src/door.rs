@@ -27,6 +27,8 @@ use crate::writer::Writer;
 const AT_A_TIME: usize = 16;
 /// How long a refusal is held back, in its turn.
 const HELD_BACK: Duration = Duration::from_millis(500);
+/// How long a terminal's connection may take for its one request, over a bad line.
+pub const LIFE: Duration = Duration::from_secs(60);
 /// Largest request: a message of an enrolment.
 const BODY_BYTES: usize = 64 * 1024;
 
@@ -154,7 +156,10 @@ async fn take_renewal(State(desk): State<Desk>, body: Bytes) -> Response {
 
 impl Desk {
     /// Few at a time, and a refusal is held back: who tries codes tries few.
-    async fn in_turn(&self, work: impl Future<Output = Result<Vec<u8>, Problem>>) -> Result<Vec<u8>, Problem> {
+    async fn in_turn(
+        &self,
+        work: impl Future<Output = Result<Vec<u8>, Problem>>,
+    ) -> Result<Vec<u8>, Problem> {
         let _permit = self.room.try_acquire().map_err(|_| Problem::Busy)?;
         let done = work.await;
         if let Err(Problem::Refused(_)) = done {

@@ -67,7 +67,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let (seen, seen_by) = mpsc::unbounded_channel();
     let vouched = |conn: &rusqlite::Connection| {
-        conn.query_row("SELECT EXISTS (SELECT 1 FROM certificate WHERE ended_at IS NULL)", [], |row| row.get(0))
+        conn.query_row("SELECT EXISTS (SELECT 1 FROM certificate WHERE ended_at IS NULL)", [], |row| {
+            row.get(0)
+        })
     };
     let trust = Trust::of(&settings, &city, readers.with(vouched).await?)?;
     let https = trust.as_ref().map(|trust| tls::server(&trust.files)).transpose()?;
@@ -161,7 +163,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut pages = match https {
         None => tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future()),
         Some(config) => {
-            let listener = TlsListener::over(listener, config).context("the pages' address is unknown")?;
+            let listener =
+                TlsListener::over(listener, config, None).context("the pages' address is unknown")?;
             tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future())
         }
     };
@@ -422,7 +425,7 @@ impl Trust {
             .await
             .with_context(|| format!("terminals can't enrol on {at}; tls.listen sets another port"))?;
         let door = listener.local_addr().context("the terminals' door's address is unknown")?.port();
-        let listener = TlsListener::over(listener, tls::server(&self.files)?)?;
+        let listener = TlsListener::over(listener, tls::server(&self.files)?, Some(door::LIFE))?;
         let broker = broker.listens().map_or_else(|| broker.login().port, |address| address.port());
         Ok((listener, Reached { host: self.host.clone(), broker, door }))
     }

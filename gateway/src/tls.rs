@@ -3,7 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
@@ -12,9 +14,10 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -22,8 +25,9 @@ use crate::ca::Files;
 
 /// How long a handshake may take: over a bad line some seconds.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Handshakes at a time. Who only opens connections keeps others out no longer than [`HANDSHAKE`].
-const HANDSHAKES: usize = 1_024;
+/// Connections of one listener at a time, those in their handshake among them: each holds a file of the process, and the
+/// broker needs some, too.
+const CONNECTIONS: usize = 1_024;
 /// Between two tries where the system gives no connection, as of open files there are too many.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -71,23 +75,62 @@ pub fn server(files: &Files) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
+/// A connection whose handshake is done. It holds its place among the listener's, and ends after its time.
+#[derive(Debug)]
+pub struct Held {
+    stream: TlsStream<TcpStream>,
+    until: Option<Pin<Box<Sleep>>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Held {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.until.as_mut().is_some_and(|until| until.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Held {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 /// A listener whose connections come with their handshake done: a slow or silent one keeps nobody waiting.
 #[derive(Debug)]
 pub struct TlsListener {
     address: SocketAddr,
-    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+    ready: mpsc::Receiver<(Held, SocketAddr)>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
 impl TlsListener {
-    /// Takes connections of a TCP listener from now on.
+    /// Takes connections of a TCP listener from now on. Each ends after `life`, whatever it does; without one it may stay.
     ///
     /// # Errors
     /// When the listener does not know its address.
-    pub fn over(listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
+    pub fn over(
+        listener: TcpListener,
+        config: Arc<ServerConfig>,
+        life: Option<Duration>,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (ready_to, ready) = mpsc::channel(64);
-        let accepting = tokio::spawn(accept(listener, TlsAcceptor::from(config), ready_to));
+        let accepting = tokio::spawn(accept(listener, TlsAcceptor::from(config), life, ready_to));
         Ok(Self { address, ready, accepting })
     }
 }
@@ -117,9 +160,10 @@ impl Connected<IncomingStream<'_, TlsListener>> for Peer {
 async fn accept(
     listener: TcpListener,
     acceptor: TlsAcceptor,
-    ready: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
+    life: Option<Duration>,
+    ready: mpsc::Sender<(Held, SocketAddr)>,
 ) {
-    let room = Arc::new(Semaphore::new(HANDSHAKES));
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         // Never closed.
         let Ok(permit) = room.clone().acquire_owned().await else { return };
@@ -133,11 +177,13 @@ async fn accept(
         };
         let (acceptor, ready) = (acceptor.clone(), ready.clone());
         tokio::spawn(async move {
-            let _permit = permit;
             let shaken = timeout(HANDSHAKE, acceptor.accept(stream)).await;
             match shaken {
                 // Where nobody serves any more there is nobody to tell.
-                Ok(Ok(stream)) => drop(ready.send((stream, from)).await),
+                Ok(Ok(stream)) => {
+                    let until = life.map(|life| Box::pin(tokio::time::sleep(life)));
+                    drop(ready.send((Held { stream, until, _place: permit }, from)).await);
+                }
                 Ok(Err(error)) => tracing::debug!(%from, %error, "no TLS with this connection"),
                 Err(_) => tracing::debug!(%from, "a connection did not finish its handshake"),
             }
@@ -146,7 +192,7 @@ async fn accept(
 }
 
 impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
+    type Io = Held;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {

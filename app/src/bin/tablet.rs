@@ -97,13 +97,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         )
         .init();
     if arguments.enrol || !arguments.settings.exists() {
-        return enrol(arguments);
+        return enrol(arguments, arguments.enrol);
     }
     let settings = Terminal::read(&arguments.settings)?;
     let clock = arguments.rehearsal.as_deref().map_or_else(|| Ok(Clock::system()), Clock::rehearsal)?;
     let look = Look { size: arguments.size, ..Look::of(&settings) };
     let terminal = match body::start(settings.clone(), &arguments.data, clock) {
         Ok(terminal) => terminal,
+        // Without a certificate it is no terminal any more: the crew enrols it anew.
+        Err(StartError::Identity(error)) => {
+            tracing::error!(error = %meguri_config::told(&error), "can't start the terminal");
+            return enrol(arguments, true);
+        }
         Err(StartError::Store(error)) => return tell(&error, &look, &settings, &arguments.data),
         Err(error) => return Err(error).context("can't start the terminal"),
     };
@@ -164,9 +169,9 @@ fn with_fonts(data: &Path) -> Result<Option<ExitCode>, fonts::FontError> {
 }
 
 /// Has the crew enrol the tablet; it starts anew as that terminal.
-fn enrol(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+fn enrol(arguments: &Arguments, again: bool) -> anyhow::Result<ExitCode> {
     let look = Look { size: arguments.size, language: arguments.language, ..Look::plain() };
-    let (settings, again) = (arguments.settings.clone(), arguments.enrol);
+    let settings = arguments.settings.clone();
     let screen = EnrolScreen::new(&look, move |code, office| {
         let (office, code) = enrol::typed(code, Some(office))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

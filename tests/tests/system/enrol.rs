@@ -210,6 +210,54 @@ fn nobody_comes_in_without_a_certificate() {
 }
 
 #[test]
+fn an_enrolment_that_was_cut_goes_on_with_its_code() {
+    let scene = office(&["v01"]);
+    let shown = code(&scene.office, "t-1");
+    let folder = scene.dir().join("device-t-1");
+    // The settings can't be written: where they belong stands a folder.
+    fs::create_dir_all(folder.join("terminal.new/full")).unwrap();
+    let cut = enrol(&folder, shown["scan"].as_str().unwrap(), &[]);
+    assert!(!cut.status.success() && !folder.join("terminal.toml").exists(), "{}", said(&cut));
+    fs::remove_dir_all(folder.join("terminal.new")).unwrap();
+    let done = enrol(&folder, shown["scan"].as_str().unwrap(), &[]);
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!(scene.office.number("SELECT count(*) FROM certificate").unwrap(), 1, "the same certificate");
+    // Enrolled anew without an office to be reached: what there is stays.
+    let nowhere = enrol(&folder, "0000-0000-0000-0000", &["--office", "https://127.0.0.1:1", "--again"]);
+    assert!(!nowhere.status.success());
+    let mut terminal = device(&scene, &folder);
+    terminal.start().unwrap();
+    await_list(&mut terminal).unwrap();
+}
+
+#[test]
+fn a_relative_path_enrols() {
+    let scene = office(&["v01"]);
+    let folder = scene.dir().join("here");
+    fs::create_dir(&folder).unwrap();
+    let shown = code(&scene.office, "t-1");
+    let done = Command::new(program("terminal").unwrap())
+        .current_dir(&folder)
+        .args(["--settings", "terminal.toml", "enrol", shown["scan"].as_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", said(&done));
+    assert!(folder.join("identity/next.pem").is_file() && folder.join("terminal.toml").is_file());
+}
+
+#[test]
+fn another_authority_is_not_made_while_terminals_go_by_the_first() {
+    let mut scene = office(&["v01"]);
+    drop(enrolled(&scene, "t-1"));
+    scene.office.stop().unwrap();
+    fs::rename(scene.office.data().join("ca"), scene.dir().join("ca")).unwrap();
+    let refused = scene.office.run(&["serve"]).unwrap();
+    assert!(!refused.status.success() && said(&refused).contains("put it back"), "{}", said(&refused));
+    fs::rename(scene.dir().join("ca"), scene.office.data().join("ca")).unwrap();
+    scene.office.start().unwrap();
+}
+
+#[test]
 fn new_settings_of_a_terminal_keep_its_certificate() {
     let scene = office(&["v01"]);
     let out = scene.dir().join("new");
@@ -293,6 +341,7 @@ fn another_authoritys_certificate_is_none() {
     fs::remove_file(folder.join("terminal.log")).unwrap();
     let mut terminal = Console::set_up(&folder, scene.broker(), None, |_| {}).unwrap();
     terminal.start().unwrap();
+    await_link(&mut terminal, "refused");
     await_refused(&scene, &folder, &mut terminal);
     scene.office.stop().unwrap();
 }
@@ -332,19 +381,38 @@ fn a_certificate_is_renewed_and_the_one_before_is_not_taken_any_more() {
 
 #[test]
 fn a_device_whose_clock_says_2015_comes_in() {
+    a_device_whose_clock_says("@2015-01-01 00:00:00");
+}
+
+#[test]
+fn a_device_whose_clock_says_2040_comes_in() {
+    a_device_whose_clock_says("@2040-01-01 00:00:00");
+}
+
+fn a_device_whose_clock_says(time: &str) {
     let mut scene = office(&["v01"]);
     scene.terminals.push(enrolled(&scene, "t-1"));
+    // Nobody tells it the time at first.
+    scene.terminals[0].line().refuse(true);
     let mut command = scene.terminals[0].command_line().unwrap();
     let library = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"]
         .iter()
         .map(|folder| Path::new(folder).join("libfaketimeMT.so.1"))
         .find(|library| library.is_file())
         .expect("libfaketime is installed");
-    command
-        .env("LD_PRELOAD", library)
-        .env("FAKETIME", "2015-01-01 00:00:00")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    command.env("LD_PRELOAD", library).env("FAKETIME", time).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     scene.terminals[0].start_as(&mut command).unwrap();
+    let log = scene.dir().join("device-t-1/terminal.log");
+    eventually("it has tried", || {
+        fs::read_to_string(&log).unwrap_or_default().contains("line lost").then_some(())
+    });
+    // Meanwhile the office shows a certificate that begins only now, as one that was made anew.
+    scene.office.stop().unwrap();
+    for name in ["office.pem", "office.key"] {
+        fs::remove_file(scene.office.data().join("ca").join(name)).unwrap();
+    }
+    scene.office.start().unwrap();
+    scene.terminals[0].line().refuse(false);
     await_list(&mut scene.terminals[0]).unwrap();
     await_link(&mut scene.terminals[0], "up");
 }
