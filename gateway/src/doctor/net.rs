@@ -288,6 +288,8 @@ async fn try_broker(external: &External, password: String, filter: &str, topic: 
             }
             Ok(_) => {}
             Err(ConnectionError::ConnectionRefused(reason)) => return Tried::Refused(format!("{reason:?}")),
+            // The client's own patience is over: whoever waits for this tells of it.
+            Err(ConnectionError::Timeout(_)) => std::future::pending().await,
             Err(_) => return Tried::Refused("it ended the connection".to_owned()),
         }
     }
