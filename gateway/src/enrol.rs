@@ -361,7 +361,7 @@ mod tests {
 
         fn renew(&self, minutes: i64, serial: &str, by: &KeyPair, csr: &str) -> Result<Certified, Refused> {
             let signed = RenewRequest::signed(&terminal(), serial, csr, &OFFICE);
-            let signature = crate::ca::hex(&by.sign(&signed).unwrap());
+            let signature = meguri_proto::enrol::hex(&by.sign(&signed).unwrap());
             let (serial, csr) = (serial.to_owned(), csr.to_owned());
             let request = RenewRequest { v: 1, terminal: terminal(), serial, csr, signature };
             renew(&self.store.conn, self.making(minutes), &request, &OFFICE).unwrap()

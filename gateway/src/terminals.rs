@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use meguri_proto::enrol::hex;
 use meguri_proto::{CityId, ContractId, ContractorId, Digest, TerminalId, VehicleId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
@@ -297,11 +298,5 @@ pub fn credentials(conn: &Connection) -> rusqlite::Result<Vec<Credential>> {
 /// A new secret: 256 bits from the system, as hexadecimal digits.
 #[must_use]
 pub fn draw_secret() -> String {
-    use std::fmt::Write as _;
-    let bytes: [u8; 32] = rand::random();
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&rand::random::<[u8; 32]>())
 }

@@ -321,6 +321,17 @@ impl Message for RenewRequest {
     }
 }
 
+/// Bytes as hexadecimal digits: how signatures and serial numbers are written.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// The terminal's next certificate. It comes over a line whose office the terminal knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

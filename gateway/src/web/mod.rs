@@ -130,26 +130,26 @@ fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
         .with_state(web)
 }
 
-/// There is no such page; whoever is signed in keeps the menu.
-async fn nothing(
-    State(web): State<Web>,
-    extensions: Extensions,
-    headers: HeaderMap,
-    asked: Asked,
-) -> Response {
-    let signed = web.asking(&headers, &extensions).await.ok().filter(|signed| signed.stage == Stage::In);
-    web.answer(&asked, signed.as_ref(), Err(Problem::NotFound))
+/// There is no such page.
+async fn nothing(web: State<Web>, extensions: Extensions, headers: HeaderMap, asked: Asked) -> Response {
+    turned_away(&web, &extensions, &headers, &asked, Problem::NotFound).await
 }
 
 /// The page does not take this.
-async fn not_so(
-    State(web): State<Web>,
-    extensions: Extensions,
-    headers: HeaderMap,
-    asked: Asked,
+async fn not_so(web: State<Web>, extensions: Extensions, headers: HeaderMap, asked: Asked) -> Response {
+    turned_away(&web, &extensions, &headers, &asked, Problem::Method).await
+}
+
+/// A problem of no page; whoever is signed in keeps the menu.
+async fn turned_away(
+    web: &Web,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    asked: &Asked,
+    problem: Problem,
 ) -> Response {
-    let signed = web.asking(&headers, &extensions).await.ok().filter(|signed| signed.stage == Stage::In);
-    web.answer(&asked, signed.as_ref(), Err(Problem::Method))
+    let signed = web.asking(headers, extensions).await.ok().filter(|signed| signed.stage == Stage::In);
+    web.answer(asked, signed.as_ref(), Err(problem))
 }
 
 /// A page before its frame.
