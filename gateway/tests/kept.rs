@@ -185,7 +185,7 @@ impl Log {
 
 fn fact(fact: Fact) -> String {
     let at = Stamps { terminal: Timestamp::now(), gnss: None, trusted: None };
-    let body = FactBody { v: 1, contract: "c-1".parse().unwrap(), config: 1, at, fact };
+    let body = FactBody { v: 1, contract: "c-1".parse().unwrap(), config: 1, crew: None, at, fact };
     serde_json::to_string(&body).unwrap()
 }
 

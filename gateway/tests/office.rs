@@ -252,6 +252,7 @@ fn body(pickup: u128, fact: impl FnOnce(PickupId) -> Fact) -> FactBody {
         v: 1,
         contract: "c-1".parse().unwrap(),
         config: 1,
+        crew: None,
         at,
         fact: fact(PickupId(Uuid::from_u128(pickup))),
     }

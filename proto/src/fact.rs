@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::wire::{Check, Message, WireError};
-use crate::{ContractId, Digest, FactId, PickupId, Reason};
+use crate::{ContractId, CrewId, Digest, FactId, PickupId, Reason};
 
 /// The body of an entry on the `fact` log. Names pickups by id and carries no resident's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct FactBody {
     pub contract: ContractId,
     /// Version of the terminal's configuration.
     pub config: u64,
+    /// Who had signed in; absent where nobody needs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crew: Option<CrewId>,
     /// When, by the terminal's clocks.
     pub at: Stamps,
     /// What happened.
@@ -232,7 +235,7 @@ mod tests {
             result: crate::pickup::Result::Partly { items, note: None },
         });
         let at = Stamps { terminal: Timestamp::UNIX_EPOCH, gnss: None, trusted: None };
-        let body = FactBody { v: 1, contract: "c-1".parse().unwrap(), config: 1, at, fact };
+        let body = FactBody { v: 1, contract: "c-1".parse().unwrap(), config: 1, crew: None, at, fact };
         serde_json::to_vec(&body).unwrap()
     }
 

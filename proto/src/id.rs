@@ -77,6 +77,8 @@ chosen! {
     ContractId "contract";
     /// A vehicle (号車) of a contract.
     VehicleId "vehicle";
+    /// A member of a contractor's crews (乗務員).
+    CrewId "crew";
 }
 
 macro_rules! drawn {

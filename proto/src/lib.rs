@@ -8,7 +8,9 @@
 //! read, refuses fields it does not know, and has a golden file under `proto/tests/golden`.
 
 pub mod clock;
+pub mod crew;
 pub mod enrol;
+mod erasure;
 mod fact;
 mod hello;
 mod id;
@@ -21,11 +23,13 @@ mod reason;
 mod topic;
 mod wire;
 
+pub use crew::{CrewList, Member};
+pub use erasure::Erasure;
 pub use fact::{Fact, FactBody, Health, ItemResult, ListRef, Outcome, Stamps, TrackBody, TrackFact, Undo};
 pub use hello::{Ack, DocumentHeld, EpochHeld, Hello, LogsHeld, SeqHeld};
 pub use id::{
-    BootId, CityId, ContractId, ContractorId, Epoch, FactId, IdError, Incarnation, Nonce, PickupId,
-    TerminalId, VehicleId,
+    BootId, CityId, ContractId, ContractorId, CrewId, Epoch, FactId, IdError, Incarnation, Nonce,
+    PickupId, TerminalId, VehicleId,
 };
 pub use list::{DayList, Document, Item, Listed, OwnSeen, Payment, Place, Ticket};
 pub use log::{Digest, Entry, LogKind, LogPublish};

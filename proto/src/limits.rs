@@ -29,6 +29,8 @@ pub const ITEM_COUNT: u32 = 999;
 pub const ITEM_TICKETS: usize = 8;
 /// Most statements of other terminals about one pickup on a list: the one that stands and one that differs.
 pub const LIST_STATEMENTS: usize = 2;
+/// Most members of a crew list.
+pub const CREW_MEMBERS: usize = 300;
 /// Longest id that people choose (city, terminal, contract, vehicle), in bytes.
 pub const ID_BYTES: usize = 40;
 /// Longest short text (names, towns, item names), in characters.

@@ -19,7 +19,8 @@ pub struct Document {
     pub version: u64,
     /// SHA-256 over the body's bytes as sent.
     pub digest: Digest,
-    /// The document, a [`DayList`]; `null` where it lapsed and is to be dropped.
+    /// The document, as its name says: a [`DayList`], a [`CrewList`](crate::CrewList) or an
+    /// [`Erasure`](crate::Erasure); `null` where it lapsed and is to be dropped.
     pub body: Box<RawValue>,
 }
 

@@ -74,6 +74,10 @@ pub enum DocumentName {
         /// The day of collection in Japan.
         date: Date,
     },
+    /// Who may sign in on the terminal: a [`CrewList`](crate::CrewList).
+    Crew,
+    /// That the terminal is lost and to be erased: an [`Erasure`](crate::Erasure). A terminal that names it has done so.
+    Erasure,
 }
 
 /// Why a text is not a topic.
@@ -191,6 +195,8 @@ impl fmt::Display for DocumentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::List { contract, date } => write!(f, "list/{contract}/{date}"),
+            Self::Crew => f.write_str("crew"),
+            Self::Erasure => f.write_str("erasure"),
         }
     }
 }
@@ -200,8 +206,11 @@ impl FromStr for DocumentName {
 
     fn from_str(text: &str) -> Result<Self, TopicError> {
         let words: Vec<&str> = text.split('/').collect();
-        let ["list", contract, date] = words[..] else {
-            return Err(wrong("expected list/{contract}/{date}"));
+        let (contract, date) = match words[..] {
+            ["list", contract, date] => (contract, date),
+            ["crew"] => return Ok(Self::Crew),
+            ["erasure"] => return Ok(Self::Erasure),
+            _ => return Err(wrong("expected list/{contract}/{date}, crew or erasure")),
         };
         let contract = contract.parse().map_err(|e| wrong(format!("{e}")))?;
         let parsed: Date = date.parse().map_err(|_| wrong("expected a date like 2026-04-01"))?;
@@ -241,6 +250,8 @@ mod tests {
             "meguri/1/hiroshima/t-1/up/presence",
             "meguri/1/hiroshima/t-1/down/ack",
             "meguri/1/hiroshima/t-1/down/list/c-1/2026-04-01",
+            "meguri/1/hiroshima/t-1/down/crew",
+            "meguri/1/hiroshima/t-1/down/erasure",
         ] {
             assert_eq!(text.parse::<Topic>().unwrap().to_string(), text);
         }
@@ -263,6 +274,8 @@ mod tests {
             "meguri/1/hiroshima/t-1/down/list/c-1/2026-02-30",
             "meguri/1/hiroshima/t-1/down/list/c-1",
             "/meguri/1/hiroshima/t-1/up/fact",
+            "meguri/1/hiroshima/t-1/down/crew/more",
+            "meguri/1/hiroshima/t-1/down/erasures",
         ] {
             assert!(text.parse::<Topic>().is_err(), "{text}");
         }

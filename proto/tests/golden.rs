@@ -22,7 +22,8 @@ fn stamps() -> Stamps {
 }
 
 fn fact(fact: Fact) -> FactBody {
-    FactBody { v: 1, contract: "naka-2026".parse().unwrap(), config: 3, at: stamps(), fact }
+    let contract = "naka-2026".parse().unwrap();
+    FactBody { v: 1, contract, config: 3, crew: None, at: stamps(), fact }
 }
 
 fn outcome(result: Result) -> Outcome {
@@ -64,6 +65,9 @@ fn golden<M: Message>(name: &str, message: &M) {
 fn fact_bodies() {
     let note = Some(Digest::of(NOTE.as_bytes()));
     golden("fact-collected.json", &fact(Fact::Outcome(outcome(Result::Collected))));
+    let signed_in =
+        FactBody { crew: Some("c-012".parse().unwrap()), ..fact(Fact::Outcome(outcome(Result::Collected))) };
+    golden("fact-collected-by-crew.json", &signed_in);
     let items = vec![
         ItemResult { item: 0, collected: 1, reason: None },
         ItemResult { item: 1, collected: 0, reason: Some(Reason::TicketShort) },
@@ -193,6 +197,19 @@ fn day_list() {
     let lapsed = Document { v: 1, version: 3, digest: Digest::of(b"null"), body: nothing };
     assert!(lapsed.lapsed());
     golden("down-list-lapsed.json", &lapsed);
+}
+
+#[test]
+fn crew_list_and_erasure() {
+    let member = |n: u8, id: &str, name: &str, pin: &str| Member {
+        id: id.parse().unwrap(),
+        name: name.into(),
+        lock: meguri_proto::crew::PinLock::new(pin, [n; 32]).unwrap(),
+    };
+    // The locks are derived, so that another derivation is noticed here.
+    let members = vec![member(1, "c-012", "山田", "273941"), member(2, "c-013", "田中", "60418293")];
+    golden("crew-list.json", &CrewList { v: 1, members });
+    golden("erasure.json", &Erasure { v: 1 });
 }
 
 #[test]

@@ -7,15 +7,16 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_config::Terminal;
 use meguri_config::terminal::seconds;
-use meguri_proto::{BootId, DocumentName, Epoch, FactId, LogKind, Message, Presence};
+use meguri_proto::{BootId, CrewId, DocumentName, Epoch, FactId, LogKind, Message, Presence};
 use uuid::Uuid;
 
 use crate::event::{Effect, Event, Recorded, Telling};
-use crate::kept::{Kept, KeptList, Log, Op, Rechained};
+use crate::kept::{Contents, Kept, KeptList, Log, Op, Rechained};
 use crate::line::Line;
 use crate::moment::{Moment, Now};
 use crate::overlay;
 use crate::retry::Retry;
+use crate::sign_in::SignIn;
 use crate::status::{LogStatus, Status};
 use crate::time::TrustedTime;
 use crate::trouble::{Trouble, TroubleKind};
@@ -41,6 +42,8 @@ pub(crate) enum Purpose {
     Answer,
     /// The crew's word that a date is right.
     ConfirmDate(Date),
+    /// A PIN that counts as wrong until it is found right.
+    CheckPin(u64, CrewId),
     /// Anything else.
     Other,
 }
@@ -54,6 +57,7 @@ pub struct Core {
     pub(crate) time: TrustedTime,
     pub(crate) line: Line,
     pub(crate) retry: Retry,
+    pub(crate) sign_in: SignIn,
     pub(crate) refused: Option<String>,
     pub(crate) heard_at: Option<Timestamp>,
     /// The commit under way, and what came while it was.
@@ -84,7 +88,7 @@ impl Core {
         let contract = settings.terminal.contract.clone();
         let time = TrustedTime::start(kept.time, now.device, now.boot, settings.device_start, |date| {
             let name = DocumentName::List { contract: contract.clone(), date };
-            kept.documents.get(&name).is_some_and(|held| held.list.is_some())
+            kept.documents.get(&name).is_some_and(|held| !matches!(held.contents, Contents::Lapsed))
         });
         let timers = &settings.terminal.timers;
         let health = seconds(timers.health);
@@ -92,6 +96,7 @@ impl Core {
             boot: BootId(now.uuid()),
             time,
             line: Line::Down { retry_at: now.boot },
+            sign_in: SignIn::start(!kept.crew().is_empty(), kept.pins_wrong, now.boot),
             retry: Retry::new(seconds(timers.reconnect), seconds(timers.reconnect_most)),
             refused: None,
             heard_at: None,
@@ -151,6 +156,7 @@ impl Core {
         let terminal = &self.settings.terminal.terminal;
         let list = self
             .todays_list()
+            .filter(|_| !self.locked())
             .map(|(version, list)| overlay::lay_over(list, version, self.kept.fact.as_ref(), terminal));
         View {
             today: self.time.today(self.now),
@@ -160,6 +166,8 @@ impl Core {
             heard_at: self.heard_at,
             clock_in_doubt: self.time.sure(self.now).is_none(),
             trouble: self.view_trouble(),
+            crew: self.view_crew(),
+            erased: self.kept.erased(),
         }
     }
 
@@ -216,7 +224,7 @@ impl Core {
     pub(crate) fn todays_list(&self) -> Option<(u64, &KeptList)> {
         let (contract, date) = (self.settings.terminal.contract.clone(), self.time.today(self.now));
         let held = self.kept.documents.get(&DocumentName::List { contract, date })?;
-        Some((held.version, held.list.as_ref()?))
+        Some((held.version, held.list()?))
     }
 
     /// Starts a commit. A log that is not there yet is made with whatever is written first.
@@ -250,6 +258,9 @@ impl Core {
                 if let Purpose::ConfirmDate(date) = purpose {
                     self.time.confirm(date, now.boot);
                 }
+                if let Purpose::CheckPin(number, member) = &purpose {
+                    out.push(Effect::CheckPin(*number, member.clone()));
+                }
                 if let (Purpose::Record(intent, fact, seq), Some(log)) = (&purpose, &self.kept.fact) {
                     let recorded = Recorded { fact: *fact, epoch: log.epoch, seq: *seq };
                     out.push(Effect::Answer(*intent, Ok(recorded)));
@@ -261,10 +272,16 @@ impl Core {
                     match op {
                         // Knowledge of the office's, which a restart may lose without harm: sending must
                         // go on while the disk is full.
-                        Op::Acked { .. } | Op::Office(_) => self.kept.apply(op, &mut Vec::new()),
+                        Op::Acked { .. } | Op::Office(_) | Op::PinsWrong(_) => {
+                            self.kept.apply(op, &mut Vec::new());
+                        }
                         Op::Fork { log, .. } => unforked.push(log),
                         _ => {}
                     }
+                }
+                // A full disk keeps nobody from looking at the list.
+                if let Purpose::CheckPin(number, member) = &purpose {
+                    out.push(Effect::CheckPin(*number, member.clone()));
                 }
                 if let Purpose::Record(intent, ..) = purpose {
                     out.push(Effect::Answer(intent, Err(NotRecorded::Store(why.detail.clone()))));

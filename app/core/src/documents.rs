@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use meguri_proto::{DayList, Document, DocumentName, Message, WireError, limits};
+use meguri_proto::{CrewList, DayList, Document, DocumentName, Erasure, Message, WireError, limits};
 
-use crate::kept::{Held, Kept, KeptList, Op};
+use crate::kept::{Contents, Held, Kept, KeptList, Op};
 
-/// The changes that a document makes; none where it is not newer.
+/// The changes that a document makes; none where it is not newer, or where it comes at a time at which none is taken.
 ///
 /// # Errors
 /// Why it can't be taken, in words without residents' data.
@@ -23,6 +23,11 @@ pub(crate) fn judge(
     if held.is_some_and(|held| held.version >= document.version) {
         return Ok(Vec::new());
     }
+    // A lost terminal takes nothing but the word that it is found. The next hello brings what it missed.
+    if kept.erased() && *name != DocumentName::Erasure {
+        return Ok(Vec::new());
+    }
+    let (version, digest) = (document.version, document.digest);
     let mut ops = Vec::new();
     if held.is_none() && kept.documents.len() >= limits::HELLO_DOCUMENTS {
         let least = kept.documents.keys().min_by_key(|name| worth(name, today));
@@ -32,38 +37,56 @@ pub(crate) fn judge(
         };
         ops.push(Op::DropDocument(least.clone()));
     }
-    let (version, digest) = (document.version, document.digest);
     if document.lapsed() {
         // The version stays on record, so that a belated older one does not come back to life.
-        let held = Held { version, digest, list: None };
+        let held = Held { version, digest, contents: Contents::Lapsed };
         ops.push(Op::Document { name: name.clone(), held, body: None });
         return Ok(ops);
     }
-    let list = read(name, document.body.get())?;
-    let held = Held { version, digest, list: Some(Arc::new(list)) };
-    ops.push(Op::Document { name: name.clone(), held, body: Some(document.body.get().to_owned()) });
+    let contents = read(name, document.body.get())?;
+    let body = document.body.get().to_owned();
+    match contents {
+        // Nothing can be sealed while nobody has signed in. The hello that follows on that brings it again.
+        Contents::List(_) if kept.sealed => return Ok(Vec::new()),
+        Contents::Erasure => return Ok(vec![Op::Erase { held: Held { version, digest, contents }, body }]),
+        _ => {}
+    }
+    let held = Held { version, digest, contents };
+    ops.push(Op::Document { name: name.clone(), held, body: Some(body) });
     Ok(ops)
 }
 
-/// How much a document is worth beside others where there is no room for all: of today and later days the
-/// nearest the most, after them the latest of the days past.
-fn worth(name: &DocumentName, today: Date) -> (bool, Reverse<i64>) {
-    let DocumentName::List { date, .. } = name;
+/// How much a document is worth beside others where there is no room for all: what is no list the most, then of today and
+/// later days the nearest, after them the latest of the days past.
+fn worth(name: &DocumentName, today: Date) -> (bool, bool, Reverse<i64>) {
+    let DocumentName::List { date, .. } = name else { return (true, true, Reverse(0)) };
     let days = today.until(*date).map_or(i64::MAX, |span| i64::from(span.get_days()));
-    (days >= 0, Reverse(days.saturating_abs()))
+    (false, days >= 0, Reverse(days.saturating_abs()))
 }
 
-/// Reads a list's body and checks that it is the one its name says.
+/// Reads a document's body and checks that it is the one its name says.
 ///
 /// # Errors
 /// Why not, in words without residents' data.
-pub fn read(name: &DocumentName, body: &str) -> Result<KeptList, String> {
-    let DocumentName::List { contract, date } = name;
-    let list = DayList::decode(body.as_bytes()).map_err(|error| safe(&error))?;
-    if list.contract != *contract || list.date != *date {
-        return Err("its body is for another contract or date".to_owned());
+pub fn read(name: &DocumentName, body: &str) -> Result<Contents, String> {
+    let body = body.as_bytes();
+    match name {
+        DocumentName::List { contract, date } => {
+            let list = DayList::decode(body).map_err(|error| safe(&error))?;
+            if list.contract != *contract || list.date != *date {
+                return Err("its body is for another contract or date".to_owned());
+            }
+            Ok(Contents::List(Arc::new(KeptList::from(list))))
+        }
+        DocumentName::Crew => {
+            let crew = CrewList::decode(body).map_err(|error| safe(&error))?;
+            Ok(Contents::Crew(Arc::new(crew)))
+        }
+        DocumentName::Erasure => {
+            Erasure::decode(body).map_err(|error| safe(&error))?;
+            Ok(Contents::Erasure)
+        }
     }
-    Ok(list.into())
 }
 
 /// An error without the values that a parser quotes: they may be residents' data.

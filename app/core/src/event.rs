@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use meguri_proto::{Epoch, FactId, LogKind, UpTopic};
+use meguri_proto::{CrewId, Epoch, FactId, LogKind, UpTopic};
 
 use crate::kept::{Op, Rechained};
+use crate::sign_in::{NotSignedIn, Opened};
 use crate::trouble::Trouble;
 use crate::view::{Intent, NotRecorded, Shown};
 
@@ -37,6 +38,12 @@ pub enum Event {
     SendFailed(LogKind, String),
     /// An [`Effect::Send`] went out without the notes beside these entries, which are damaged on the disk.
     NotesLost(LogKind, Vec<u64>),
+    /// A person wants to sign in. Its [`Effect::SignedIn`] carries the same number.
+    SignIn(u64, CrewId),
+    /// Answers [`Effect::CheckPin`]: whether the PIN is right, and where it is, what can be read by now.
+    PinChecked(u64, CrewId, Option<Opened>),
+    /// A person, or time, locks the screen.
+    Lock,
     /// Answers [`Effect::Sample`]: bytes free where the store lies, where the system says.
     Sampled(Option<u64>),
     /// The time of the last [`Effect::Wake`] has come.
@@ -79,6 +86,10 @@ pub enum Effect {
     },
     /// What became of an intent.
     Answer(u64, Result<Recorded, NotRecorded>),
+    /// Check the PIN that was typed for this member, open with it what is sealed, and report [`Event::PinChecked`].
+    CheckPin(u64, CrewId),
+    /// What became of a sign-in.
+    SignedIn(u64, Result<(), NotSignedIn>),
     /// Take a health sample: report [`Event::Sampled`].
     Sample,
     /// Something for the log.

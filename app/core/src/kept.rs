@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_proto::limits::HELLO_EPOCHS;
 use meguri_proto::{
-    DayList, Digest, DocumentHeld, DocumentName, Epoch, EpochHeld, Fact, FactBody, FactId, Incarnation,
-    Listed, LogKind, Message, OwnSeen, PickupId,
+    CrewList, DayList, Digest, DocumentHeld, DocumentName, Epoch, EpochHeld, Fact, FactBody, FactId,
+    Incarnation, Listed, LogKind, Member, Message, OwnSeen, PickupId,
 };
 
 pub use crate::time::{Confirmed, KeptTime};
@@ -29,6 +29,11 @@ pub struct Kept {
     pub office: Option<Incarnation>,
     /// Trusted time.
     pub time: Option<KeptTime>,
+    /// How many PINs in a row were wrong.
+    pub pins_wrong: u32,
+    /// Whether the keys of the lists are not at hand: only a crew's PIN opens them, and none was typed since the program
+    /// started.
+    pub sealed: bool,
 }
 
 /// A document held.
@@ -38,8 +43,34 @@ pub struct Held {
     pub version: u64,
     /// Its body's digest.
     pub digest: Digest,
-    /// The list; none where it lapsed.
-    pub list: Option<Arc<KeptList>>,
+    /// What it says.
+    pub contents: Contents,
+}
+
+/// What a document says.
+#[derive(Debug, Clone)]
+pub enum Contents {
+    /// Nothing: the office withdrew it.
+    Lapsed,
+    /// Something that can't be read before somebody has signed in.
+    Sealed,
+    /// A day's pickups.
+    List(Arc<KeptList>),
+    /// Who may sign in.
+    Crew(Arc<CrewList>),
+    /// That the terminal is lost; all that it held is destroyed.
+    Erasure,
+}
+
+impl Held {
+    /// The list that can be read.
+    #[must_use]
+    pub fn list(&self) -> Option<&Arc<KeptList>> {
+        match &self.contents {
+            Contents::List(list) => Some(list),
+            _ => None,
+        }
+    }
 }
 
 /// A day list as it is kept: each pickup by itself, so that every view of it shares them.
@@ -171,6 +202,15 @@ pub enum Op {
     },
     /// Forgets a document.
     DropDocument(DocumentName),
+    /// Destroys the keys of all lists and notes, and what they sealed, and keeps nothing but the document that said so.
+    Erase {
+        /// Its version and contents.
+        held: Held,
+        /// The body's bytes.
+        body: String,
+    },
+    /// So many PINs in a row were wrong.
+    PinsWrong(u32),
 }
 
 /// An entry to be written.
@@ -369,7 +409,12 @@ impl Kept {
         let mut told = self.documents_held();
         let Some(log) = &self.fact else { return told };
         for document in &mut told {
-            let list = self.documents.get(&document.name).and_then(|held| held.list.as_ref());
+            let held = self.documents.get(&document.name);
+            if !self.sealed && held.is_some_and(|held| matches!(held.contents, Contents::Sealed)) {
+                // No key that is left opens it.
+                document.digest = Digest::ZERO;
+            }
+            let list = held.and_then(Held::list);
             if list.is_some_and(|list| {
                 // A list names the newest epochs only: where this one is left out, it is in every other, too.
                 if log.seen_by(list) == 0 && list.seen.len() >= HELLO_EPOCHS {
@@ -416,6 +461,28 @@ impl Kept {
             Op::Time(time) => self.time = Some(time),
             Op::Document { name, held, body: _ } => drop(self.documents.insert(name, held)),
             Op::DropDocument(name) => drop(self.documents.remove(&name)),
+            Op::Erase { held, body: _ } => {
+                self.documents.clear();
+                self.documents.insert(DocumentName::Erasure, held);
+                self.sealed = false;
+            }
+            Op::PinsWrong(count) => self.pins_wrong = count,
         }
+    }
+
+    /// Who may sign in, and so must; nobody where that is empty.
+    #[must_use]
+    pub fn crew(&self) -> &[Member] {
+        match self.documents.get(&DocumentName::Crew).map(|held| &held.contents) {
+            Some(Contents::Crew(list)) => &list.members,
+            _ => &[],
+        }
+    }
+
+    /// Whether the terminal is lost and erased.
+    #[must_use]
+    pub fn erased(&self) -> bool {
+        let held = self.documents.get(&DocumentName::Erasure);
+        held.is_some_and(|held| matches!(held.contents, Contents::Erasure))
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! What is where: `kept` what outlives a restart; `work` events and timers; `line` the session and its
 //! windows; `answer` fork or not; `documents` which version wins; `overlay` the list with own facts;
-//! `record` which facts may be written; `time` trusted time; `retry` backing off; `trouble` what to tell a person.
+//! `record` which facts may be written; `sign_in` who the crew is; `time` trusted time; `retry` backing off; `trouble` what to tell a person.
 
 mod answer;
 mod core;
@@ -18,6 +18,7 @@ mod moment;
 mod overlay;
 mod record;
 mod retry;
+pub mod sign_in;
 pub mod status;
 mod time;
 mod trouble;
@@ -25,7 +26,7 @@ pub mod view;
 mod work;
 
 pub use crate::core::{Core, Settings};
-pub use documents::read as read_list;
+pub use documents::read as read_document;
 pub use event::{Effect, Event, Recorded, Telling, Why};
 pub use moment::Moment;
 pub use trouble::{Trouble, TroubleKind};

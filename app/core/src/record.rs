@@ -3,7 +3,7 @@
 use meguri_config::terminal::{ReasonSetting, Terminal};
 use meguri_proto::pickup::Result as Outcomes;
 use meguri_proto::{
-    Digest, Fact, FactBody, ItemResult, ListRef, Listed, Message, Outcome, PickupId, Reason, Stamps, Undo,
+    CrewId, Digest, Fact, FactBody, ItemResult, ListRef, Listed, Message, Outcome, PickupId, Reason, Stamps, Undo,
     limits,
 };
 
@@ -30,6 +30,7 @@ pub(crate) fn pickup_of(intent: &Intent) -> PickupId {
 pub(crate) fn draft(
     settings: &Terminal,
     intent: &Intent,
+    crew: Option<CrewId>,
     stop: &Stop,
     list: ListRef,
     at: Stamps,
@@ -57,7 +58,7 @@ pub(crate) fn draft(
         None => Fact::Undo(Undo { pickup, of: own.ok_or(NotRecorded::NothingToUndo)?.fact }),
     };
     let (contract, config) = (settings.contract.clone(), settings.version);
-    let body = FactBody { v: FactBody::VERSION, contract, config, at, fact }.encode();
+    let body = FactBody { v: FactBody::VERSION, contract, config, crew, at, fact }.encode();
     let body = body.map_err(|error| NotRecorded::Misfit(error.to_string()))?;
     let body = String::from_utf8(body).map_err(|error| NotRecorded::Misfit(error.to_string()))?;
     Ok(Draft { body, note })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_proto::pickup::{Contradiction, State, Statement};
-use meguri_proto::{ItemResult, ListRef, Listed, PickupId, Reason};
+use meguri_proto::{CrewId, ItemResult, ListRef, Listed, PickupId, Reason};
 
 use crate::trouble::Trouble;
 
@@ -26,6 +26,21 @@ pub struct View {
     pub clock_in_doubt: bool,
     /// What keeps the terminal from working as it should.
     pub trouble: Option<Trouble>,
+    /// Who the crew is.
+    pub crew: Crew,
+    /// Whether the terminal is lost: all that it held is destroyed, and it shows nothing.
+    pub erased: bool,
+}
+
+/// Who the crew is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Crew {
+    /// Who may sign in, in the order in which they are offered; empty where nobody needs to.
+    pub members: Vec<(CrewId, String)>,
+    /// Whether somebody must sign in before anything is shown or recorded.
+    pub locked: bool,
+    /// Who has signed in last.
+    pub signed_in: Option<CrewId>,
 }
 
 /// A day list with the terminal's own later facts laid over it.
@@ -148,6 +163,9 @@ pub enum NotRecorded {
     /// The pickup is not on today's list.
     #[error("the pickup is not on today's list")]
     NotListed,
+    /// Nobody has signed in.
+    #[error("nobody has signed in")]
+    Locked,
     /// The pickup's items are others by now than those that were shown.
     #[error("the items of the pickup have changed")]
     Changed,

@@ -67,6 +67,9 @@ impl Core {
                 );
                 (self.notes_lost, self.changed) = (Some(which), true);
             }
+            Event::SignIn(number, member) => self.sign_in(number, member, now, out),
+            Event::PinChecked(number, member, opened) => self.pin_checked(number, member, opened, now, out),
+            Event::Lock => self.lock(),
             Event::Sampled(free_bytes) => self.sampled(free_bytes, now, out),
             // Results of a commit that is not under way, and ticks, ask for nothing more.
             Event::Committed(_) | Event::CommitFailed(_) | Event::Tick => {}
@@ -217,6 +220,9 @@ impl Core {
         shown: Option<Shown>,
         now: &mut Now,
     ) -> Result<(Vec<Op>, FactId, u64), NotRecorded> {
+        if self.locked() {
+            return Err(NotRecorded::Locked);
+        }
         let pickup = pickup_of(intent);
         let (version, list) = self.todays_list().ok_or(NotRecorded::NotListed)?;
         let listed = list.pickups.iter().find(|listed| listed.id == pickup).ok_or(NotRecorded::NotListed)?;
@@ -231,7 +237,7 @@ impl Core {
             Some(shown) => shown.list,
             None => list,
         };
-        let draft = draft(terminal, intent, &stop, list, self.stamps(now))?;
+        let draft = draft(terminal, intent, self.sign_in.who().cloned(), &stop, list, self.stamps(now))?;
         Ok(self.append(LogKind::Fact, draft, now))
     }
 
@@ -343,7 +349,7 @@ impl Core {
             }
         }
         for name in self.kept.documents.keys() {
-            let DocumentName::List { date, .. } = name;
+            let DocumentName::List { date, .. } = name else { continue };
             let age = date.until(today).map_or(0, |span| i64::from(span.get_days()));
             if age > i64::from(retention.list_days) {
                 ops.push(Op::DropDocument(name.clone()));

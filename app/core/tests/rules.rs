@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use meguri_core::kept::{Kept, Meta, Op, Rechained, rechain};
+use meguri_core::kept::{Contents, Kept, Meta, Op, Rechained, rechain};
+use meguri_core::sign_in::{NotSignedIn, Opened};
 use meguri_core::view::{Intent, Link, NotRecorded, Shown, Stop};
 use meguri_core::{Core, Effect, Event, Moment, Recorded, Settings, Telling, Trouble, TroubleKind, Why};
 use meguri_proto::pickup::{OfficeWord, Result as Outcomes, State, Statement};
 use meguri_proto::{
-    Ack, DayList, Digest, Document, DocumentName, FactBody, FactId, Hello, Incarnation, Item, ItemResult,
+    Ack, CrewId, DayList, Digest, Document, DocumentName, FactBody, FactId, Hello, Incarnation, Item, ItemResult,
     ListRef, Listed, LogKind, Message, OwnSeen, PickupId, Reason, SeqHeld, UpTopic,
 };
 use serde_json::value::RawValue;
@@ -85,6 +86,9 @@ struct Bench {
     connects: usize,
     disconnects: usize,
     answers: Vec<Result<Recorded, NotRecorded>>,
+    /// PINs that are to be checked.
+    pins: Vec<(u64, CrewId)>,
+    signed_in: Vec<Result<(), NotSignedIn>>,
     told: Vec<Telling>,
     wake: Duration,
 }
@@ -108,6 +112,8 @@ impl Bench {
             connects: 0,
             disconnects: 0,
             answers: Vec::new(),
+            pins: Vec::new(),
+            signed_in: Vec::new(),
             told: Vec::new(),
             wake: boot,
         };
@@ -224,6 +230,8 @@ impl Bench {
                 Effect::Tell(telling) => self.told.push(telling),
                 Effect::Wake(at) => self.wake = at,
                 Effect::Sample => self.step(Event::Sampled(Some(1))),
+                Effect::CheckPin(number, member) => self.pins.push((number, member)),
+                Effect::SignedIn(_, result) => self.signed_in.push(result),
             }
         }
     }
@@ -1115,4 +1123,156 @@ fn a_clock_that_jumps_moves_neither_the_day_nor_what_is_kept() {
         assert_eq!(bench.sends, [(LogKind::Fact, 1, 3)], "{hours}");
         assert_eq!((bench.in_doubt(), bench.core.view().today), (false, today), "{hours}: {:?}", bench.told);
     }
+}
+
+const CREW: &str = include_str!("../../../proto/tests/golden/crew-list.json");
+
+fn member() -> CrewId {
+    "c-012".parse().unwrap()
+}
+
+impl Bench {
+    /// Somebody types a PIN, which is right or wrong.
+    fn type_pin(&mut self, right: bool) -> Result<(), NotSignedIn> {
+        self.step(Event::SignIn(3, member()));
+        if let Some((number, member)) = self.pins.pop() {
+            let opened = right.then(|| self.unsealed());
+            self.step(Event::PinChecked(number, member, opened));
+        }
+        self.signed_in.pop().expect("who signs in is answered")
+    }
+
+    /// What is held and sealed, as it can be read with the keys.
+    fn unsealed(&self) -> Opened {
+        let sealed = self.kept.documents.iter().filter(|(_, held)| matches!(held.contents, Contents::Sealed));
+        sealed
+            .map(|(name, _)| (name.clone(), Contents::List(std::sync::Arc::new(list().into()))))
+            .collect()
+    }
+
+    /// As after a restart of a terminal whose lists only a PIN opens.
+    fn restart_sealed(mut self) -> Self {
+        for held in self.kept.documents.values_mut() {
+            if held.list().is_some() {
+                held.contents = Contents::Sealed;
+            }
+        }
+        self.kept.sealed = true;
+        self.restart()
+    }
+}
+
+#[test]
+fn after_a_restart_nothing_is_shown_or_recorded_before_somebody_has_signed_in() {
+    let mut bench = Bench::joined();
+    assert!(!bench.core.view().crew.locked, "nobody needs to");
+    bench.down("crew", document(1, CREW.trim()));
+    let collect = Intent::Collect { pickup: first() };
+    assert!(!bench.core.view().crew.locked, "who is at work goes on");
+    let mut bench = bench.restart_sealed();
+    let view = bench.core.view();
+    assert!(view.crew.locked && view.list.is_none());
+    assert_eq!(view.crew.members.len(), 2);
+    assert_eq!(bench.say(collect.clone()), Err(NotRecorded::Locked));
+    // The line stays up meanwhile; a list that comes can't be sealed, and comes again.
+    bench.join();
+    bench.down("list/naka-2026/2026-04-01", list_document(2, &list()));
+    let hellos = bench.hellos.len();
+    assert_eq!(bench.hellos.last().unwrap().documents.iter().filter(|held| held.version == 1).count(), 2);
+    assert_eq!(bench.type_pin(true), Ok(()));
+    bench.wait(5.0);
+    assert!(bench.hellos.len() > hellos, "asks for what it could not take");
+    assert_eq!(bench.core.view().list.unwrap().version, 1, "what was sealed is read");
+    bench.say(collect.clone()).unwrap();
+    assert_eq!(bench.body(1).crew, Some(member()), "the fact names who had signed in");
+
+    bench.step(Event::Lock);
+    assert!(bench.core.view().list.is_none());
+    assert_eq!(bench.say(Intent::Undo { pickup: first() }), Err(NotRecorded::Locked));
+    bench.down("list/naka-2026/2026-04-01", list_document(3, &list()));
+    assert_eq!(bench.type_pin(true), Ok(()));
+    assert_eq!(bench.core.view().list.unwrap().version, 3, "a locked screen takes lists");
+    // The office's list has nobody any more: nobody needs to sign in.
+    bench.step(Event::Lock);
+    bench.down("crew", document(2, "null"));
+    assert!(bench.core.view().list.is_some());
+}
+
+#[test]
+fn a_list_that_no_key_opens_is_asked_for_anew() {
+    let mut bench = Bench::joined();
+    bench.down("crew", document(1, CREW.trim()));
+    let mut bench = bench.restart_sealed();
+    bench.step(Event::SignIn(3, member()));
+    let (number, member) = bench.pins.pop().unwrap();
+    bench.step(Event::PinChecked(number, member, Some(Opened::new())));
+    bench.step(Event::Connected);
+    let told = &bench.hellos.last().unwrap().documents;
+    assert!(told.iter().any(|held| held.digest == Digest::ZERO), "{told:?}");
+}
+
+#[test]
+fn wrong_pins_wait_longer_and_longer_also_over_a_restart() {
+    let mut bench = Bench::joined();
+    bench.down("crew", document(1, CREW.trim()));
+    let mut bench = bench.restart_sealed();
+    for _ in 0..4 {
+        assert_eq!(bench.type_pin(false), Err(NotSignedIn::Wrong));
+    }
+    assert_eq!(bench.type_pin(false), Err(NotSignedIn::Wait(Duration::from_secs(30))));
+    assert_eq!(bench.kept.pins_wrong, 5, "on the disk");
+    bench.wait(29.0);
+    assert!(matches!(bench.type_pin(true), Err(NotSignedIn::Wait(_))), "nothing is looked at");
+    let mut bench = bench.restart_sealed();
+    assert!(matches!(bench.type_pin(true), Err(NotSignedIn::Wait(_))), "the wait starts anew");
+    bench.wait(30.0);
+    assert_eq!(bench.type_pin(false), Err(NotSignedIn::Wait(Duration::from_secs(60))));
+    bench.wait(60.0);
+    assert_eq!(bench.type_pin(true), Ok(()));
+    assert_eq!(bench.kept.pins_wrong, 0);
+    assert_eq!(bench.type_pin(false), Err(NotSignedIn::Wrong), "counts from the beginning");
+    bench.step(Event::SignIn(3, "nobody".parse().unwrap()));
+    assert_eq!(bench.signed_in.pop(), Some(Err(NotSignedIn::Unknown)));
+}
+
+#[test]
+fn a_pin_counts_as_wrong_before_it_is_looked_at() {
+    let mut bench = Bench::joined();
+    bench.down("crew", document(1, CREW.trim()));
+    bench.step(Event::SignIn(3, member()));
+    assert_eq!((bench.pins.len(), bench.kept.pins_wrong), (1, 1));
+    bench.step(Event::SignIn(4, member()));
+    assert_eq!(bench.signed_in.pop(), Some(Err(NotSignedIn::Busy)), "one at a time");
+    // The power fails before it is looked at.
+    let mut bench = bench.restart();
+    assert_eq!(bench.kept.pins_wrong, 1);
+    bench.full = true;
+    assert_eq!(bench.type_pin(true), Ok(()), "a full disk keeps nobody out");
+}
+
+#[test]
+fn a_lost_terminal_keeps_nothing_and_takes_nothing_until_it_is_found() {
+    let mut bench = Bench::joined();
+    bench.down("crew", document(1, CREW.trim()));
+    let before = bench.collect();
+    bench.down("erasure", document(4, r#"{"v":1}"#));
+    let view = bench.core.view();
+    assert!(view.erased && view.list.is_none() && view.crew.members.is_empty());
+    assert_eq!(bench.say(Intent::Undo { pickup: first() }), Err(NotRecorded::NotListed));
+    for (name, payload) in
+        [("list/naka-2026/2026-04-01", list_document(9, &list())), ("crew", document(9, CREW.trim()))]
+    {
+        bench.down(name, payload);
+    }
+    let mut bench = bench.restart();
+    assert!(bench.core.view().erased && bench.core.view().list.is_none());
+    bench.step(Event::Connected);
+    let named: Vec<_> = bench.hellos.last().unwrap().documents.iter().map(|held| held.name.clone()).collect();
+    assert_eq!(named, [DocumentName::Erasure], "the office learns that it is done");
+    // Found: what it recorded is still there.
+    bench.down("erasure", document(5, "null"));
+    assert!(!bench.core.view().erased);
+    bench.down("list/naka-2026/2026-04-01", list_document(9, &list()));
+    assert_eq!(bench.stop().state, State::Collected);
+    assert_eq!(bench.kept.fact.as_ref().unwrap().entry(before.seq).unwrap().id, before.fact);
 }

@@ -223,6 +223,7 @@ impl Sample {
             v: 1,
             contract: contract.parse().unwrap(),
             config: 1,
+            crew: None,
             at: Stamps { terminal: at - SignedDuration::from_secs(2), gnss: Some(at), trusted: Some(at) },
             fact: Fact::Outcome(Said {
                 pickup,

@@ -288,7 +288,7 @@ impl Book {
         };
         self.at = self.at.checked_add(1.millisecond())?;
         let at = Stamps { terminal: self.at, gnss: None, trusted: Some(self.at) };
-        let body = FactBody { v: 1, contract: self.seat.contract.parse()?, config: 1, at, fact };
+        let body = FactBody { v: 1, contract: self.seat.contract.parse()?, config: 1, crew: None, at, fact };
         let body = RawValue::from_string(String::from_utf8(body.encode()?)?)?;
         self.seq += 1;
         self.digest = self.digest.then(body.get().as_bytes());

@@ -23,7 +23,7 @@ fn body(pickup: PickupId, contract: &str) -> String {
     });
     let at = Stamps { terminal: "2026-04-01T00:10:00Z".parse().unwrap(), gnss: None, trusted: None };
     let contract: ContractId = contract.parse().unwrap();
-    serde_json::to_string(&FactBody { v: 1, contract, config: 1, at, fact }).unwrap()
+    serde_json::to_string(&FactBody { v: 1, contract, config: 1, crew: None, at, fact }).unwrap()
 }
 
 fn publish(epoch: Epoch, bodies: &[String]) -> LogPublish {
