@@ -13,9 +13,10 @@ use std::time::Duration;
 use jiff::civil::Date;
 use meguri_config::{Clock, Terminal};
 use meguri_core::status::Status;
+use meguri_core::sign_in::{NotSignedIn, Opened};
 use meguri_core::view::{Intent, NotRecorded, Shown, View};
 use meguri_core::{Core, Effect, Event, Settings, Trouble, TroubleKind};
-use meguri_proto::{FactId, UpTopic};
+use meguri_proto::{CrewId, FactId, UpTopic};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 pub use meguri_core::Recorded;
@@ -54,9 +55,13 @@ pub enum StartError {
 
 type Answer = Box<dyn FnOnce(Result<Recorded, NotRecorded>) + Send>;
 
+type SignedIn = Box<dyn FnOnce(Result<(), NotSignedIn>) + Send>;
+
 enum Request {
     Record(Intent, Option<Shown>, Answer),
     ConfirmDate(Date),
+    SignIn(CrewId, String, SignedIn),
+    Lock,
     Status(Box<dyn FnOnce(Option<Status>) + Send>),
 }
 
@@ -145,7 +150,7 @@ fn assemble(settings: Terminal, data: &Path, clock: Clock) -> Result<(Parts, Fro
         Some(folder) => Credentials::Identity(Arc::new(Mutex::new(Identity::open(folder)?))),
         None => Credentials::Secret(settings.secret().map_err(StartError::Secret)?),
     };
-    let (store, kept) = Store::open(data, &settings.city, &settings.terminal)?;
+    let (store, kept) = Store::open(data, &settings.city, &settings.terminal, settings.store.device_secret_file.as_deref())?;
     let mut clock = BootClock::start(clock);
     let core_settings =
         Settings { terminal: settings.clone(), app: VERSION.to_owned(), device_start: device_start() };
@@ -162,6 +167,7 @@ fn assemble(settings: Terminal, data: &Path, clock: Clock) -> Result<(Parts, Fro
         clock,
         show,
         answers: HashMap::new(),
+        sign_ins: HashMap::new(),
         next_answer: 0,
         wake: Duration::ZERO,
         sample: false,
@@ -224,6 +230,36 @@ impl Handle {
         drop(self.requests.try_send(Request::ConfirmDate(date)));
     }
 
+    /// A member of the crew signs in with a PIN.
+    ///
+    /// # Errors
+    /// [`NotSignedIn`] says why not.
+    pub async fn sign_in(&self, member: CrewId, pin: String) -> Result<(), NotSignedIn> {
+        let (to, from) = oneshot::channel();
+        self.sign_in_then(member, pin, move |result| drop(to.send(result)));
+        from.await.unwrap_or(Err(NotSignedIn::Busy))
+    }
+
+    /// As [`sign_in`](Self::sign_in), for a thread that may not wait: `then` runs on the terminal's thread.
+    pub fn sign_in_then(
+        &self,
+        member: CrewId,
+        pin: String,
+        then: impl FnOnce(Result<(), NotSignedIn>) + Send + 'static,
+    ) {
+        if let Err(refused) = self.requests.try_send(Request::SignIn(member, pin, Box::new(then)))
+            && let Request::SignIn(.., then) = refused.into_inner()
+        {
+            then(Err(NotSignedIn::Busy));
+        }
+    }
+
+    /// Locks the screen, where somebody can sign in.
+    pub fn lock(&self) {
+        // A lost tap is repeated: the screen stays as it was.
+        drop(self.requests.try_send(Request::Lock));
+    }
+
     /// How the terminal stands; none once it has stopped.
     pub async fn status(&self) -> Option<Status> {
         let (to, from) = oneshot::channel();
@@ -264,6 +300,8 @@ struct Body {
     clock: BootClock,
     show: watch::Sender<Arc<View>>,
     answers: HashMap<u64, Answer>,
+    /// PINs that were typed, and who waits for what becomes of them.
+    sign_ins: HashMap<u64, (String, SignedIn)>,
     next_answer: u64,
     wake: Duration,
     /// A health sample is asked for. It waits its turn in the loop: done at once, samples that are always due
@@ -291,6 +329,12 @@ impl Body {
                         Event::Intent(self.next_answer, intent, shown)
                     }
                     Some(Request::ConfirmDate(date)) => Event::ConfirmDate(date),
+                    Some(Request::SignIn(member, pin, then)) => {
+                        self.next_answer += 1;
+                        self.sign_ins.insert(self.next_answer, (pin, then));
+                        Event::SignIn(self.next_answer, member)
+                    }
+                    Some(Request::Lock) => Event::Lock,
                     Some(Request::Status(to)) => {
                         to(Some(self.core.status()));
                         continue;
@@ -363,6 +407,16 @@ impl Body {
                         Err(trouble) => Event::SendFailed(log, trouble.detail),
                     }
                 }
+                Effect::CheckPin(number, member) => {
+                    let opened = self.check_pin(number, &member).await;
+                    Event::PinChecked(number, member, opened)
+                }
+                Effect::SignedIn(number, result) => {
+                    if let Some((_, then)) = self.sign_ins.remove(&number) {
+                        then(result);
+                    }
+                    continue;
+                }
                 Effect::Sample => {
                     self.sample = true;
                     continue;
@@ -396,6 +450,22 @@ impl Body {
             };
             queue.extend(self.step(event));
         }
+    }
+}
+
+impl Body {
+    /// What the PIN that was typed opens; none where it is wrong. Where the store can't be read it is as if nothing were
+    /// sealed to this member: lists come anew.
+    async fn check_pin(&mut self, number: u64, member: &CrewId) -> Option<Opened> {
+        let (pin, _) = self.sign_ins.get_mut(&number)?;
+        let (pin, lock) = (std::mem::take(pin), self.core.pin_lock(member)?);
+        let key = tokio::task::spawn_blocking(move || lock.open(&pin)).await.ok().flatten()?;
+        let member = member.clone();
+        let opened = with_store(&self.store, &self.show, move |store| store.unseal(&member, &key)).await;
+        if let Err(trouble) = &opened {
+            tracing::error!(%trouble, "what is sealed to the crew can't be read");
+        }
+        Some(opened.unwrap_or_default())
     }
 }
 

@@ -8,6 +8,9 @@
 //! | `refuse STOP REASON [NOTE]` | the same |
 //! | `partly STOP ITEM=COUNT[:REASON] … [NOTE]` | the same; items count from 1 |
 //! | `undo STOP` | the same |
+//! | `crew` | who may sign in, whether somebody must, and who has |
+//! | `sign-in MEMBER PIN` | `{"ok":"signed_in"}` |
+//! | `lock` | `{"ok":"locked"}` |
 //! | `wait-list [SECONDS]` | `{"ok":"listed"}` when today's list is there |
 //! | `wait-sent [SECONDS]` | `{"ok":"sent"}` when the office holds every fact |
 //! | `quit` | stops the program |
@@ -18,6 +21,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use meguri_core::sign_in::NotSignedIn;
 use meguri_core::view::{Intent, NotRecorded, Stop, View};
 use meguri_proto::{ItemResult, PickupId};
 use serde_json::{Value, json};
@@ -28,7 +32,7 @@ use crate::body::Handle;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const HELP: &str = "list; status; collect STOP; refuse STOP REASON [NOTE]; \
-    partly STOP ITEM=COUNT[:REASON] ... [NOTE]; undo STOP; wait-list [SECONDS]; wait-sent [SECONDS]; quit";
+    partly STOP ITEM=COUNT[:REASON] ... [NOTE]; undo STOP; crew; sign-in MEMBER PIN; lock; wait-list [SECONDS]; wait-sent [SECONDS]; quit";
 
 /// Answers commands about one terminal.
 #[derive(Debug)]
@@ -85,6 +89,12 @@ impl Console {
             "undo" => self.record(Intent::Undo { pickup: self.stop(rest)?.id() }),
             "refuse" => self.record(self.refusal(rest)?),
             "partly" => self.record(self.part(rest)?),
+            "crew" => Ok(crew(&self.view())),
+            "sign-in" => self.sign_in(rest),
+            "lock" => {
+                self.handle.lock();
+                self.wait("locked", "", |view| view.crew.locked || view.crew.members.is_empty())
+            }
             "wait-list" => self.wait("listed", rest, |view| view.list.is_some()),
             "wait-sent" => self.wait("sent", rest, |view| view.waiting == 0),
             "quit" => Ok(json!({ "ok": "quit" })),
@@ -150,6 +160,7 @@ impl Console {
         let recorded = from.recv().unwrap_or(Err(stopped)).map_err(|why| Refused {
             error: match why {
                 NotRecorded::NotListed => "not_listed",
+                NotRecorded::Locked => "locked",
                 NotRecorded::Changed => "changed",
                 NotRecorded::NothingToUndo => "nothing_to_undo",
                 NotRecorded::Already => "already",
@@ -165,6 +176,25 @@ impl Console {
             "epoch": recorded.epoch,
             "seq": recorded.seq,
         }))
+    }
+
+    fn sign_in(&self, rest: &str) -> Result<Value, Refused> {
+        let (member, pin) = rest.split_once(' ').ok_or_else(|| usage("sign-in MEMBER PIN"))?;
+        let member = member.parse().map_err(|error: meguri_proto::IdError| usage(error.to_string()))?;
+        let (to, from) = std::sync::mpsc::channel();
+        self.handle.sign_in_then(member, pin.to_owned(), move |result| drop(to.send(result)));
+        match from.recv().unwrap_or(Err(NotSignedIn::Busy)) {
+            Ok(()) => Ok(json!({ "ok": "signed_in" })),
+            Err(why) => Err(Refused {
+                error: match why {
+                    NotSignedIn::Wrong => "wrong",
+                    NotSignedIn::Wait(_) => "wait",
+                    NotSignedIn::Unknown => "unknown",
+                    NotSignedIn::Busy => "busy",
+                },
+                why: why.to_string(),
+            }),
+        }
     }
 
     fn wait(&self, what: &str, seconds: &str, done: impl Fn(&View) -> bool) -> Result<Value, Refused> {
@@ -208,6 +238,13 @@ fn item(word: &str) -> Option<Result<ItemResult, Refused>> {
         Ok(ItemResult { item, collected, reason })
     };
     Some(parsed())
+}
+
+fn crew(view: &View) -> Value {
+    let members: Vec<_> =
+        view.crew.members.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect();
+    let (locked, signed_in) = (view.crew.locked, &view.crew.signed_in);
+    json!({ "ok": "crew", "members": members, "locked": locked, "signed_in": signed_in, "erased": view.erased })
 }
 
 fn list(view: &View) -> Value {

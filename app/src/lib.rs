@@ -13,3 +13,4 @@ pub mod office;
 pub mod screen;
 pub mod signals;
 pub mod store;
+pub mod vault;

@@ -8,7 +8,7 @@ use meguri_app::body::{self, Handle, StartError, VERSION};
 use meguri_app::store::{Store, StoreError};
 use meguri_config::{Clock, Terminal};
 use meguri_core::TroubleKind;
-use meguri_core::kept::{Held, Op};
+use meguri_core::kept::{Contents, Held, Op};
 use meguri_core::view::{Intent, Link, NotRecorded, View};
 use meguri_proto::pickup::State;
 use meguri_proto::{DayList, Digest, DocumentName, Message, Reason};
@@ -50,12 +50,12 @@ fn clock(folder: &Path) -> Clock {
 
 /// A data folder with a list.
 fn with_list(settings: &Terminal, data: &Path) {
-    let (mut store, _) = Store::open(data, &settings.city, &settings.terminal).unwrap();
+    let (mut store, _) = Store::open(data, &settings.city, &settings.terminal, None).unwrap();
     let mut list = DayList::decode(LIST.trim().as_bytes()).unwrap();
     list.pickups[0].own = None;
     let body = String::from_utf8(list.encode().unwrap()).unwrap();
     let name = DocumentName::List { contract: settings.contract.clone(), date: list.date };
-    let held = Held { version: 1, digest: Digest::of(body.as_bytes()), list: Some(Arc::new(list.into())) };
+    let held = Held { version: 1, digest: Digest::of(body.as_bytes()), contents: Contents::List(Arc::new(list.into())) };
     store.commit(&[Op::Document { name, held, body: Some(body) }]).unwrap();
 }
 
@@ -123,7 +123,7 @@ async fn works_without_a_line_and_over_a_restart() {
     again.confirm_date(today);
     until(&mut view, |view| !view.clock_in_doubt).await;
     tokio::task::spawn_blocking(move || again.stop()).await.unwrap();
-    let kept = Store::open(&data, &city, &terminal).unwrap().1.time.unwrap();
+    let kept = Store::open(&data, &city, &terminal, None).unwrap().1.time.unwrap();
     assert_eq!(kept.confirmed.map(|confirmed| confirmed.date), Some(today));
 }
 

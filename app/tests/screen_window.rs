@@ -19,7 +19,7 @@ use i_slint_backend_testing::ElementHandle;
 use meguri_app::screen::{Reply, Screen, fonts};
 use meguri_app::store::Store;
 use meguri_config::terminal::{Language, Theme};
-use meguri_core::kept::{Held, Op};
+use meguri_core::kept::{Contents, Held, Op};
 use meguri_core::view::{Intent, Link, NotRecorded};
 use meguri_proto::pickup::Result as Outcome;
 use meguri_proto::{ContractId, DayList, Digest, DocumentName, Fact};
@@ -375,7 +375,7 @@ fn tablet_records(display: &Display, folder: &Path) {
     running.wait().unwrap();
 
     let (_store, kept) =
-        Store::open(&data, &"hiroshima".parse().unwrap(), &"t-0003".parse().unwrap()).unwrap();
+        Store::open(&data, &"hiroshima".parse().unwrap(), &"t-0003".parse().unwrap(), None).unwrap();
     let confirmed = kept.time.unwrap().confirmed.unwrap();
     assert_eq!(confirmed.date, jiff::civil::date(2026, 4, 1));
     let facts = kept.fact.unwrap().entries;
@@ -388,7 +388,7 @@ fn tablet_records(display: &Display, folder: &Path) {
 /// Puts a list into a terminal's store, as an earlier day with a line did.
 fn keep_list(data: &Path) {
     let (mut store, _) =
-        Store::open(data, &"hiroshima".parse().unwrap(), &"t-0003".parse().unwrap()).unwrap();
+        Store::open(data, &"hiroshima".parse().unwrap(), &"t-0003".parse().unwrap(), None).unwrap();
     let contract: ContractId = "first-2026".parse().unwrap();
     let list = DayList {
         v: 1,
@@ -402,6 +402,6 @@ fn keep_list(data: &Path) {
     };
     let body = serde_json::to_string(&list).unwrap();
     let name = DocumentName::List { contract, date: list.date };
-    let held = Held { version: 7, digest: Digest::of(body.as_bytes()), list: Some(Arc::new(list.into())) };
+    let held = Held { version: 7, digest: Digest::of(body.as_bytes()), contents: Contents::List(Arc::new(list.into())) };
     store.commit(&[Op::Document { name, held, body: Some(body) }]).unwrap();
 }

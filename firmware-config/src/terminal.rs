@@ -27,6 +27,9 @@ pub struct Terminal {
     pub vehicle: VehicleId,
     /// Where the office is.
     pub broker: Broker,
+    /// Where its keys are.
+    #[serde(default)]
+    pub store: Store,
     /// What the screen looks like.
     #[serde(default)]
     pub screen: Screen,
@@ -60,6 +63,17 @@ pub struct Broker {
     /// Where the terminal renews its certificate, as `https://host:port`; beside `identity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub office: Option<String>,
+}
+
+/// What the terminal keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// File with the device's secret, 64 hexadecimal digits, by which the keys of lists and notes are wrapped, relative to
+    /// the settings' folder. Without it the secret is made in the data folder. On a device with a TPM it is better a
+    /// credential that the TPM opens (systemd's `LoadCredentialEncrypted`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_secret_file: Option<PathBuf>,
 }
 
 /// The screen.
@@ -178,7 +192,7 @@ fn all_reasons() -> Vec<ReasonSetting> {
 }
 
 impl Terminal {
-    /// Reads and checks settings; a relative `secret_file` or `identity` becomes one beside the settings.
+    /// Reads and checks settings; a relative `secret_file`, `identity` or `device_secret_file` becomes one beside the settings.
     ///
     /// # Errors
     /// When the file can't be read, has an unknown field or a value outside its bounds.
@@ -186,7 +200,8 @@ impl Terminal {
         let mut terminal: Self = read(path, Self::check)?;
         if let Some(folder) = path.parent() {
             let Broker { secret_file, identity, .. } = &mut terminal.broker;
-            for path in [secret_file, identity].into_iter().flatten() {
+            let device_secret = &mut terminal.store.device_secret_file;
+            for path in [secret_file, identity, device_secret].into_iter().flatten() {
                 *path = folder.join(&path);
             }
         }

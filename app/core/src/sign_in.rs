@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use meguri_proto::crew::PinLock;
 use meguri_proto::{CrewId, DocumentName};
 
 use crate::core::{Core, Purpose};
@@ -79,6 +80,12 @@ impl Core {
     /// Whether somebody must sign in before anything is shown or recorded.
     pub(crate) fn locked(&self) -> bool {
         self.sign_in.locked && !self.kept.crew().is_empty()
+    }
+
+    /// What this member's PIN opens, where the office's list has them.
+    #[must_use]
+    pub fn pin_lock(&self, member: &CrewId) -> Option<PinLock> {
+        self.kept.crew().iter().find(|known| known.id == *member).map(|known| known.lock.clone())
     }
 
     pub(crate) fn view_crew(&self) -> Crew {

@@ -79,7 +79,12 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.repair {
         let settings = Terminal::read(&arguments.settings)?;
-        let repaired = store::repair(&arguments.data, &settings.city, &settings.terminal);
+        let repaired = store::repair(
+            &arguments.data,
+            &settings.city,
+            &settings.terminal,
+            settings.store.device_secret_file.as_deref(),
+        );
         let repaired =
             repaired.with_context(|| format!("terminal {} can't be repaired", settings.terminal))?;
         writeln!(std::io::stdout(), "{}", store::report(repaired.as_ref()))?;
@@ -191,7 +196,8 @@ fn tell(error: &StoreError, look: &Look, settings: &Terminal, data: &Path) -> an
     screen.on_repair(move || mend(&folder, &ours));
     quit_on_signal();
     let (folder, city, terminal) = (data.to_owned(), settings.city.clone(), settings.terminal.clone());
-    match screen.run(move || Store::open(&folder, &city, &terminal).is_ok())? {
+    let secret = settings.store.device_secret_file.clone();
+    match screen.run(move || Store::open(&folder, &city, &terminal, secret.as_deref()).is_ok())? {
         Left::Closed => Ok(ExitCode::FAILURE),
         Left::Again => Ok(fonts::restart()?),
     }
@@ -199,7 +205,12 @@ fn tell(error: &StoreError, look: &Look, settings: &Terminal, data: &Path) -> an
 
 /// Repairs the store, and says in the log what that did.
 fn mend(data: &Path, settings: &Terminal) -> Result<(), StoreError> {
-    let repaired = store::repair(data, &settings.city, &settings.terminal)?;
+    let repaired = store::repair(
+        data,
+        &settings.city,
+        &settings.terminal,
+        settings.store.device_secret_file.as_deref(),
+    )?;
     tracing::warn!(report = %store::report(repaired.as_ref()), "the store was repaired");
     Ok(())
 }

@@ -69,7 +69,12 @@ fn main() -> anyhow::Result<()> {
     }
     let settings = Terminal::read(&arguments.settings)?;
     if let Some(Command::Repair) = arguments.command {
-        let repaired = store::repair(&arguments.data, &settings.city, &settings.terminal);
+        let repaired = store::repair(
+            &arguments.data,
+            &settings.city,
+            &settings.terminal,
+            settings.store.device_secret_file.as_deref(),
+        );
         let repaired =
             repaired.with_context(|| format!("terminal {} can't be repaired", settings.terminal))?;
         println!("{}", store::report(repaired.as_ref()));

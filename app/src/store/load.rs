@@ -1,26 +1,34 @@
 //! Reads at start what the store keeps.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::Timestamp;
-use meguri_core::kept::{Confirmed, Held, Kept, KeptTime, Log, Meta};
-use meguri_core::read_list;
-use meguri_proto::{DocumentName, Epoch, FactId, Incarnation, LogKind};
+use meguri_core::kept::{Confirmed, Contents, Held, Kept, KeptTime, Log, Meta};
+use meguri_core::read_document;
+use meguri_core::sign_in::Opened;
+use meguri_proto::{DocumentName, Epoch, FactId, Incarnation, LogKind, LogPublish};
 use rusqlite::OptionalExtension;
 
 use super::sql::{Id, digest, id, number};
+use super::write::{document_aad, note_aad};
 use super::{Store, StoreError, failed};
+use crate::vault::Unreadable;
 
 impl Store {
     pub(super) fn load(&self) -> Result<Kept, StoreError> {
         let (office, time) = self.load_terminal()?;
+        let pins_wrong = self
+            .connection
+            .query_row("SELECT pins_wrong FROM terminal WHERE id = 1", [], |row| row.get(0))
+            .map_err(failed("read how many PINs were wrong"))?;
         Ok(Kept {
             fact: self.load_log(LogKind::Fact)?,
             track: self.load_log(LogKind::Track)?,
             documents: self.load_documents()?,
             office,
             time,
+            pins_wrong,
+            sealed: self.vault.is_sealed(),
         })
     }
 
@@ -87,7 +95,7 @@ impl Store {
         let mut statement = self
             .connection
             .prepare(
-                "SELECT entry.seq, id, entry.digest, body, acked_at, text FROM entry
+                "SELECT entry.seq, id, entry.digest, body, acked_at, note.digest, sealed FROM entry
                  LEFT JOIN note ON note.log = entry.log AND note.seq = entry.seq
                  WHERE entry.log = ?1 ORDER BY entry.seq",
             )
@@ -101,7 +109,7 @@ impl Store {
             // A body that can't be read stays in its place; it is found out when it is to be sent.
             let body: String = row.get(3).unwrap_or_default();
             // As well a note, without which the entry is sent.
-            let note: Option<String> = row.get(5).unwrap_or_default();
+            let note = self.note(row, 5);
             let id = FactId(id(row, 1).map_err(&reading)?);
             let digest = digest(row, 2).map_err(&reading)?;
             let acked_at: Option<i64> = row.get(4).map_err(&reading)?;
@@ -114,10 +122,28 @@ impl Store {
         Ok(Some(log))
     }
 
-    fn load_documents(&self) -> Result<BTreeMap<DocumentName, Held>, StoreError> {
+    /// A note's text, where it is there and as it was written: its digest stands in this column, its sealed bytes in the next.
+    pub(super) fn note(&self, row: &rusqlite::Row, column: usize) -> Option<String> {
+        let digest = digest(row, column).ok()?;
+        let sealed: Vec<u8> = row.get(column + 1).ok()?;
+        let text = String::from_utf8(self.vault.read(&note_aad(&digest), &sealed).ok()?).ok()?;
+        LogPublish::check_note(&digest, &text).is_ok().then_some(text)
+    }
+
+    /// What can be read of the documents by now.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn opened(&self) -> Result<Opened, StoreError> {
+        let documents = self.load_documents()?.into_iter();
+        let read = documents.filter(|(_, held)| !matches!(held.contents, Contents::Sealed));
+        Ok(read.map(|(name, held)| (name, held.contents)).collect())
+    }
+
+    pub(super) fn load_documents(&self) -> Result<BTreeMap<DocumentName, Held>, StoreError> {
         let reading = failed("read the documents");
         let mut statement =
-            self.connection.prepare("SELECT name, version, digest, body FROM document").map_err(&reading)?;
+            self.connection.prepare("SELECT name, version, digest, body, sealed FROM document").map_err(&reading)?;
         let mut rows = statement.query([]).map_err(&reading)?;
         let mut documents = BTreeMap::new();
         while let Some(row) = rows.next().map_err(&reading)? {
@@ -127,17 +153,25 @@ impl Store {
             let parsed: DocumentName =
                 name.parse().map_err(|error: meguri_proto::TopicError| damaged(error.to_string()))?;
             let digest = digest(row, 2).map_err(&reading)?;
-            let list = match &body {
-                None => None,
+            let sealed: Option<Vec<u8>> = row.get(4).map_err(&reading)?;
+            let body = match sealed.map(|sealed| self.vault.read(&document_aad(&parsed, &digest), &sealed)) {
+                None => Ok(body),
+                Some(Ok(body)) => String::from_utf8(body).map(Some).map_err(|_| Unreadable::Lost),
+                Some(Err(unreadable)) => Err(unreadable),
+            };
+            let contents = match body {
+                Ok(None) => Contents::Lapsed,
+                Err(Unreadable::Sealed) => Contents::Sealed,
                 // One that was damaged on the disk is as good as none: the office sends it again when
                 // a hello does not name it.
-                Some(body) if meguri_proto::Digest::of(body.as_bytes()) != digest => continue,
-                Some(body) => match read_list(&parsed, body) {
-                    Ok(list) => Some(Arc::new(list)),
+                Err(Unreadable::Lost) => continue,
+                Ok(Some(body)) if meguri_proto::Digest::of(body.as_bytes()) != digest => continue,
+                Ok(Some(body)) => match read_document(&parsed, &body) {
+                    Ok(contents) => contents,
                     Err(_) => continue,
                 },
             };
-            documents.insert(parsed, Held { version: number(row, 1).map_err(&reading)?, digest, list });
+            documents.insert(parsed, Held { version: number(row, 1).map_err(&reading)?, digest, contents });
         }
         Ok(documents)
     }

@@ -16,14 +16,19 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use meguri_core::kept::{Kept, Op, Rechained};
+use meguri_core::kept::{Contents, Kept, Op, Rechained};
+use meguri_core::sign_in::Opened;
 use meguri_core::{Trouble, TroubleKind};
-use meguri_proto::{CityId, Digest, Entry, Epoch, FactId, LogKind, LogPublish, Message, TerminalId};
+use meguri_proto::crew::PinKey;
+use meguri_proto::{
+    CityId, CrewId, Digest, DocumentName, Entry, Epoch, FactId, LogKind, LogPublish, Member, Message, TerminalId,
+};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 use serde_json::value::RawValue;
 
 use self::sql::{Number, digest, id, number};
+use crate::vault::{Vault, VaultError};
 
 pub use self::repair::{LogRepaired, Repaired, SET_ASIDE, repair, report};
 
@@ -31,7 +36,7 @@ const FILE: &str = "terminal.db";
 const LOCK: &str = "terminal.lock";
 const APPLICATION: i64 = 0x4D47_5254;
 /// How many migrations there are.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// What went wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +105,9 @@ pub enum StoreError {
         /// Which limit is passed.
         source: meguri_proto::WireError,
     },
+    /// A key can't be used or made.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// SQLite could not do something.
     #[error("can't {doing}: {source}")]
     Sql {
@@ -114,6 +122,7 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
+    vault: Vault,
     path: PathBuf,
     /// Held for as long as the store is open.
     _lock: File,
@@ -126,12 +135,18 @@ fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
 }
 
 impl Store {
-    /// Opens the store in `folder`, which is made where there is none, and reads what it keeps.
+    /// Opens the store in `folder`, which is made where there is none, and reads what it keeps. `secret` is where the
+    /// device's secret lies, if not in the folder.
     ///
     /// # Errors
-    /// When the folder can't be used, another process has the store open, or the file is damaged, of a newer
-    /// program, another program's or another terminal's.
-    pub fn open(folder: &Path, city: &CityId, terminal: &TerminalId) -> Result<(Self, Kept), StoreError> {
+    /// When the folder can't be used, another process has the store open, the file is damaged, of a newer
+    /// program, another program's or another terminal's, or the device's secret can't be read.
+    pub fn open(
+        folder: &Path,
+        city: &CityId,
+        terminal: &TerminalId,
+        secret: Option<&Path>,
+    ) -> Result<(Self, Kept), StoreError> {
         let lock = lock(folder)?;
         repair::finish(folder)?;
         let path = folder.join(FILE);
@@ -140,14 +155,18 @@ impl Store {
         // The file's name must outlive a power cut as its contents do.
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
-        let store = Self::new(connection, path, lock);
+        let vault = Vault::open(folder, secret)?;
+        let mut store = Self::new(connection, vault, path, lock);
         store.own(city, terminal)?;
+        store.seal_what_is_plain()?;
+        let members = store.crew()?;
+        store.vault.begin(&members)?;
         let kept = store.load()?;
         Ok((store, kept))
     }
 
-    fn new(connection: Connection, path: PathBuf, lock: File) -> Self {
-        Self { connection, path, _lock: lock, lost_notes: RefCell::default() }
+    fn new(connection: Connection, vault: Vault, path: PathBuf, lock: File) -> Self {
+        Self { connection, vault, path, _lock: lock, lost_notes: RefCell::default() }
     }
 
     /// Does all of `ops` in one transaction. When this returns it is on the disk.
@@ -155,13 +174,78 @@ impl Store {
     /// # Errors
     /// When it could not be written; then nothing of it was.
     pub fn commit(&mut self, ops: &[Op]) -> Result<Rechained, StoreError> {
+        // First the keys, then the word that it is done.
+        if ops.iter().any(|op| matches!(op, Op::Erase { .. })) {
+            self.destroy()?;
+        }
         let transaction = self.connection.transaction().map_err(failed("begin to write"))?;
         let mut rechained = Vec::new();
         for op in ops {
-            write::apply(&transaction, op, &mut rechained)?;
+            write::apply(&transaction, &mut self.vault, op, &mut rechained)?;
         }
         transaction.commit().map_err(failed("write to the disk"))?;
+        for op in ops {
+            match op {
+                // Where this is cut off, the next start does it.
+                Op::Document { name: DocumentName::Crew, .. } => {
+                    let members = self.crew();
+                    if let Err(error) = members.and_then(|members| Ok(self.vault.set_members(&members)?)) {
+                        tracing::error!(%error, "the keys of the lists are not sealed to the new crew yet");
+                    }
+                }
+                // What was written before it should not stay in the log beside the file; its keys are gone in any case.
+                Op::Erase { .. } => {
+                    if let Err(error) = self.empty_log() {
+                        tracing::error!(%error, "what is erased may stay in the file's log for a while");
+                    }
+                }
+                _ => {}
+            }
+        }
         Ok(rechained)
+    }
+
+    /// Opens with what a right PIN led to all that is sealed to this member, and reads it.
+    ///
+    /// # Errors
+    /// When the store can't be read, or a key can't be sealed to others of the crew.
+    pub fn unseal(&mut self, member: &CrewId, pin: &PinKey) -> Result<Opened, StoreError> {
+        self.vault.unseal(member, pin)?;
+        self.opened()
+    }
+
+    /// Who may sign in.
+    fn crew(&self) -> Result<Vec<Member>, StoreError> {
+        let documents = self.load_documents()?;
+        match documents.get(&DocumentName::Crew).map(|held| &held.contents) {
+            Some(Contents::Crew(list)) => Ok(list.members.clone()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Destroys the keys of all that the store ever sealed, and stores that were set aside.
+    fn destroy(&mut self) -> Result<(), StoreError> {
+        self.vault.destroy_all()?;
+        let set_aside = self.path.with_file_name(SET_ASIDE);
+        match std::fs::remove_dir_all(&set_aside) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(|source| StoreError::Folder { path: set_aside, source }),
+        }
+    }
+
+    /// Seals what a store of an earlier version holds in plain.
+    fn seal_what_is_plain(&mut self) -> Result<(), StoreError> {
+        let doing = failed("seal what stands in plain");
+        let transaction = self.connection.transaction().map_err(&doing)?;
+        let sealed = write::seal_plain(&transaction, &mut self.vault)?;
+        transaction.commit().map_err(&doing)?;
+        if sealed { self.empty_log() } else { Ok(()) }
+    }
+
+    /// Empties the write-ahead log, where what is deleted may stand.
+    fn empty_log(&self) -> Result<(), StoreError> {
+        let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
+        self.connection.query_row(truncate, [], |_| Ok(())).map_err(failed("empty the write-ahead log"))
     }
 
     /// The entries `first..=last` packed for sending; none where the log has moved to another epoch since.
@@ -230,15 +314,15 @@ impl Store {
         let reading = failed("read notes");
         let mut statement = self
             .connection
-            .prepare_cached("SELECT seq, digest, text FROM note WHERE log = ?1 AND seq BETWEEN ?2 AND ?3")
+            .prepare_cached("SELECT seq, digest, sealed FROM note WHERE log = ?1 AND seq BETWEEN ?2 AND ?3")
             .map_err(&reading)?;
         let mut rows =
             statement.query(params![log.as_str(), Number(first), Number(last)]).map_err(&reading)?;
         let mut notes = BTreeMap::new();
         while let Some(row) = rows.next().map_err(&reading)? {
             let seq = number(row, 0).map_err(&reading)?;
-            match (digest(row, 1), row.get::<_, String>(2)) {
-                (Ok(digest), Ok(text)) if LogPublish::check_note(&digest, &text).is_ok() => {
+            match (digest(row, 1), self.note(row, 1)) {
+                (Ok(digest), Some(text)) => {
                     notes.insert(digest, text);
                 }
                 _ => self.lost_notes.borrow_mut().push((log, seq)),
@@ -330,6 +414,11 @@ impl StoreError {
                 std::io::ErrorKind::ReadOnlyFilesystem => TroubleKind::ReadOnly,
                 _ => TroubleKind::Write,
             },
+            Self::Vault(VaultError::File { source, .. }) => match source.kind() {
+                std::io::ErrorKind::StorageFull => TroubleKind::DiskFull,
+                std::io::ErrorKind::ReadOnlyFilesystem => TroubleKind::ReadOnly,
+                _ => TroubleKind::Write,
+            },
             Self::DamagedEntry { .. } | Self::Pack { .. } => TroubleKind::Unsendable,
             _ => TroubleKind::Write,
         }
@@ -401,6 +490,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let migrations = Migrations::from_iter([
         M::up(include_str!("migrations/0001.sql")),
         M::up(include_str!("migrations/0002.sql")),
+        M::up(include_str!("migrations/0003.sql")),
     ]);
     match migrations.to_latest(connection) {
         Ok(()) => Ok(()),

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use self::found::{Found, FoundLog, Sound};
 use super::sql::{Id, Number};
 use super::{FILE, Store, StoreError, connect, failed, lock, migrate, write};
+use crate::vault::Vault;
 
 /// Where set-aside stores lie in the data folder, one folder each.
 pub const SET_ASIDE: &str = "set-aside";
@@ -65,14 +66,20 @@ pub struct LogRepaired {
 /// # Errors
 /// When another process has it open, when the file is another program's, another terminal's or a newer program's, or
 /// when the new file can't be written. The old one is where it was then.
-pub fn repair(folder: &Path, city: &CityId, terminal: &TerminalId) -> Result<Option<Repaired>, StoreError> {
+pub fn repair(
+    folder: &Path,
+    city: &CityId,
+    terminal: &TerminalId,
+    secret: Option<&Path>,
+) -> Result<Option<Repaired>, StoreError> {
     let _lock = lock(folder)?;
     finish(folder)?;
     let path = folder.join(FILE);
     if !path.exists() {
         return Ok(None);
     }
-    let found = Found::read(&path, &format!("{city}/{terminal}"))?;
+    let vault = Vault::open(folder, secret)?;
+    let found = Found::read(&path, &format!("{city}/{terminal}"), &vault)?;
     if found.sound {
         return Ok(None);
     }
@@ -90,7 +97,7 @@ pub fn repair(folder: &Path, city: &CityId, terminal: &TerminalId) -> Result<Opt
     let wrong = |source| StoreError::Folder { path: part.clone(), source };
     // What an earlier repair that was cut off had written so far: a part of a copy.
     remove(&part).map_err(wrong)?;
-    let written = found.write(&part, city, terminal);
+    let written = found.write(&part, city, terminal, vault);
     if written.is_err() {
         // The disk may be full; the first error is what counts.
         drop(remove(&part));
@@ -163,12 +170,18 @@ fn remove(part: &Path) -> std::io::Result<()> {
 
 impl Found {
     /// Writes the new store, whole and flushed, as `part`.
-    fn write(self, part: &Path, city: &CityId, terminal: &TerminalId) -> Result<(), StoreError> {
+    fn write(
+        self,
+        part: &Path,
+        city: &CityId,
+        terminal: &TerminalId,
+        vault: Vault,
+    ) -> Result<(), StoreError> {
         let lock = File::options().create(true).append(true).open(part);
         let lock = lock.map_err(|source| StoreError::Folder { path: part.to_owned(), source })?;
         let mut connection = connect(part)?;
         migrate(&mut connection, part)?;
-        let mut store = Store::new(connection, part.to_owned(), lock);
+        let mut store = Store::new(connection, vault, part.to_owned(), lock);
         store.own(city, terminal)?;
         let doing = failed("write the repaired store");
         let transaction = store.connection.transaction().map_err(&doing)?;
@@ -186,16 +199,17 @@ impl Found {
                 )
                 .map_err(&doing)?;
         }
-        for (name, version, digest, body) in &self.documents {
+        transaction.execute("UPDATE terminal SET pins_wrong = ?1", [self.pins_wrong]).map_err(&doing)?;
+        for (name, version, digest, body, sealed) in &self.documents {
             transaction
                 .execute(
-                    "INSERT INTO document (name, version, digest, body) VALUES (?1, ?2, ?3, ?4)",
-                    params![name.to_string(), Number(*version), digest.0, body],
+                    "INSERT INTO document (name, version, digest, body, sealed) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![name.to_string(), Number(*version), digest.0, body, sealed],
                 )
                 .map_err(&doing)?;
         }
         for (log, found) in LogKind::ALL.into_iter().zip(self.logs) {
-            found.write(&transaction, log)?;
+            found.write(&transaction, &mut store.vault, log)?;
         }
         transaction.commit().map_err(&doing)?;
         // One file, with nothing beside it, so that it can take its place in one step.
@@ -207,7 +221,12 @@ impl Found {
 }
 
 impl FoundLog {
-    fn write(self, transaction: &rusqlite::Transaction, log: LogKind) -> Result<(), StoreError> {
+    fn write(
+        self,
+        transaction: &rusqlite::Transaction,
+        vault: &mut Vault,
+        log: LogKind,
+    ) -> Result<(), StoreError> {
         let doing = failed("write the repaired log");
         let (hole, broken) = (self.hole(), self.broken());
         let (epoch, first, before, acked, moved) = match self.row {
@@ -232,7 +251,7 @@ impl FoundLog {
             last = last.then(entry.body.as_bytes());
             let Sound { id, body, note, acked_at, .. } = entry;
             let new = NewEntry { seq, id, digest: last, body, note };
-            write::append(transaction, log, &new).map_err(&doing)?;
+            write::append(transaction, vault, log, &new)?;
             if !broken && acked_at.is_some() {
                 transaction
                     .execute(

@@ -18,7 +18,7 @@ fn epoch(n: u128) -> Epoch {
 }
 
 fn open(folder: &TempDir) -> Result<(Store, Kept), StoreError> {
-    Store::open(folder.path(), &"hiroshima".parse().unwrap(), &"t-0001".parse().unwrap())
+    Store::open(folder.path(), &"hiroshima".parse().unwrap(), &"t-0001".parse().unwrap(), None)
 }
 
 /// A store with an open fact log and the entries 1 to `count`; the second has a note.
@@ -62,7 +62,8 @@ fn sorted(kept: &Kept) -> impl std::fmt::Debug + use<> {
             (log.held(), log.moved, log.entries.clone(), about)
         })
     };
-    (log(&kept.fact), log(&kept.track), kept.documents.clone(), kept.office, kept.time)
+    let rest = (kept.office, kept.time, kept.pins_wrong, kept.sealed);
+    (log(&kept.fact), log(&kept.track), kept.documents.clone(), rest)
 }
 
 #[test]
@@ -73,8 +74,9 @@ fn every_change_is_there_after_a_restart() {
     let name: DocumentName = "list/naka-2026/2026-04-01".parse().unwrap();
     let lapsed: DocumentName = "list/naka-2026/2026-04-02".parse().unwrap();
     let body = LIST.trim().to_owned();
-    let list = meguri_core::read_list(&name, &body).unwrap();
-    let held = |version, body: &str, list| Held { version, digest: Digest::of(body.as_bytes()), list };
+    let list = meguri_core::read_document(&name, &body).unwrap();
+    let held =
+        |version, body: &str, contents| Held { version, digest: Digest::of(body.as_bytes()), contents };
     let (date, device_start) = (jiff::civil::date(2026, 4, 1), Uuid::from_u128(8));
     let confirmed = Some(Confirmed { date, device_start });
     let steps = [
@@ -88,9 +90,10 @@ fn every_change_is_there_after_a_restart() {
         ],
         vec![Op::Time(KeptTime { sure: None, time: at(8), device: at(9), confirmed: None })],
         vec![Op::Time(KeptTime { sure: None, time: at(8), device: at(9), confirmed })],
-        vec![Op::Document { name: name.clone(), held: held(3, &body, Some(list.into())), body: Some(body) }],
-        vec![Op::Document { name: lapsed.clone(), held: held(2, "null", None), body: None }],
+        vec![Op::Document { name: name.clone(), held: held(3, &body, list), body: Some(body) }],
+        vec![Op::Document { name: lapsed.clone(), held: held(2, "null", Contents::Lapsed), body: None }],
         vec![Op::DropDocument(lapsed)],
+        vec![Op::PinsWrong(3)],
         vec![Op::Fork { log: LogKind::Fact, epoch: epoch(3) }],
         vec![Op::Acked { log: LogKind::Fact, seq: 1, at: at(9_000) }],
     ];
@@ -140,7 +143,8 @@ fn a_damaged_entry_is_neither_sent_nor_forked() {
 
 #[test]
 fn a_damaged_note_holds_no_entry_back() {
-    for damage in ["text = '立入自由'", "text = CAST(x'E7AB' AS TEXT)", "digest = x'00'"] {
+    let changed = "sealed = CAST(substr(sealed, 1, 40) || x'00' || substr(sealed, 42) AS BLOB)";
+    for damage in [changed, "sealed = NULL", "sealed = x'00'", "digest = x'00'"] {
         let folder = tempfile::tempdir().unwrap();
         let (store, _) = filled(&folder, 4);
         store.connection.execute(&format!("UPDATE note SET {damage}"), []).unwrap();
@@ -163,7 +167,7 @@ fn a_full_disk_writes_nothing_and_recovers() {
     store.connection.pragma_update(None, "max_page_count", pages).unwrap();
     let document = |n: u64| Op::Document {
         name: format!("list/naka-2026/2026-04-{n:02}").parse().unwrap(),
-        held: Held { version: 1, digest: Digest::of(b"x"), list: None },
+        held: Held { version: 1, digest: Digest::of(b"x"), contents: Contents::Lapsed },
         body: Some("x".repeat(20_000)),
     };
     let error = store.commit(&[document(1), document(2)]).unwrap_err();
@@ -179,7 +183,7 @@ fn what_keeps_it_from_writing_is_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = filled(&folder, 1);
     let big = || {
-        let held = Held { version: 1, digest: Digest::of(b"x"), list: None };
+        let held = Held { version: 1, digest: Digest::of(b"x"), contents: Contents::Lapsed };
         let name = "list/naka-2026/2026-04-01".parse().unwrap();
         [Op::Document { name, held, body: Some("x".repeat(20_000)) }]
     };
@@ -227,7 +231,7 @@ fn refuses_what_is_not_its_own_and_leaves_it_alone() {
     std::fs::write(&path, "").unwrap();
     drop(open(&folder).expect("a process killed at its first start leaves an empty file"));
 
-    let other = Store::open(folder.path(), &"hiroshima".parse().unwrap(), &"t-0002".parse().unwrap());
+    let other = Store::open(folder.path(), &"hiroshima".parse().unwrap(), &"t-0002".parse().unwrap(), None);
     assert!(matches!(other, Err(StoreError::OtherTerminal { .. })));
 
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
@@ -257,4 +261,106 @@ fn a_sixty_days_backlog_opens_and_packs() {
     assert_eq!(pack(&store, epoch(1), 29_745, 30_000).unwrap().entries.len(), 256);
     commit(&mut store, &mut kept, vec![Op::Fork { log: LogKind::Fact, epoch: epoch(2) }]);
     assert_eq!(pack(&store, epoch(2), 29_745, 30_000).unwrap().entries.len(), 256);
+}
+
+/// Every byte of the store's files.
+fn on_disk(folder: &TempDir) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for name in [FILE, "terminal.db-wal"] {
+        bytes.extend(std::fs::read(folder.path().join(name)).unwrap_or_default());
+    }
+    bytes
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+fn list_op(version: u64) -> (DocumentName, Op) {
+    let name: DocumentName = "list/naka-2026/2026-04-01".parse().unwrap();
+    let body = LIST.trim().to_owned();
+    let contents = meguri_core::read_document(&name, &body).unwrap();
+    let held = Held { version, digest: Digest::of(body.as_bytes()), contents };
+    (name.clone(), Op::Document { name, held, body: Some(body) })
+}
+
+#[test]
+fn residents_data_stands_in_no_file_in_plain() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, mut kept) = filled(&folder, 3);
+    commit(&mut store, &mut kept, vec![list_op(3).1]);
+    for text in ["江波東一丁目", "立入禁止"] {
+        assert!(!holds(&on_disk(&folder), text), "{text}");
+    }
+    drop(store);
+    assert!(!holds(&on_disk(&folder), "江波東一丁目"));
+    let (store, read) = open(&folder).unwrap();
+    assert!(read.documents.values().any(|held| held.list().is_some()));
+    assert_eq!(pack(&store, epoch(1), 1, 3).unwrap().notes.len(), 1);
+}
+
+#[test]
+fn what_an_erasure_says_is_destroyed_before_it_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, mut kept) = filled(&folder, 3);
+    let (list, op) = list_op(3);
+    commit(&mut store, &mut kept, vec![op]);
+    let keys = folder.path().join("keys");
+    let before: Vec<_> =
+        std::fs::read_dir(&keys).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+    let erase = |version| {
+        let body = r#"{"v":1}"#.to_owned();
+        let held = Held { version, digest: Digest::of(body.as_bytes()), contents: Contents::Erasure };
+        Op::Erase { held, body }
+    };
+    let set_aside = folder.path().join(SET_ASIDE);
+    std::fs::create_dir_all(set_aside.join("20260331T000000Z")).unwrap();
+    commit(&mut store, &mut kept, vec![erase(1)]);
+    assert!(!set_aside.exists());
+    assert!(kept.erased() && !kept.documents.contains_key(&list));
+    drop(store);
+    let (store, read) = open(&folder).unwrap();
+    assert_eq!(read.documents.keys().collect::<Vec<_>>(), [&DocumentName::Erasure]);
+    assert!(read.erased());
+    assert_eq!(read.fact.unwrap().head(), 3, "what was recorded names nobody and stays");
+    assert!(pack(&store, epoch(1), 1, 3).unwrap().notes.is_empty());
+    for file in std::fs::read_dir(&keys).unwrap() {
+        assert!(!before.contains(&std::fs::read(file.unwrap().path()).unwrap()));
+    }
+}
+
+#[test]
+fn a_store_of_before_is_sealed_when_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE);
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("migrations/0001.sql")).unwrap();
+    old.execute_batch(include_str!("migrations/0002.sql")).unwrap();
+    old.pragma_update(None, "user_version", 2).unwrap();
+    old.execute("INSERT INTO terminal (id, city, terminal) VALUES (1, 'hiroshima', 't-0001')", []).unwrap();
+    let zero = Digest::ZERO.0;
+    old.execute("INSERT INTO log VALUES ('fact', ?1, 1, ?2, 0, 0)", params![Uuid::nil().as_bytes(), zero])
+        .unwrap();
+    let (body, note) = (FACT.trim(), "立入禁止");
+    let digest = Digest::ZERO.then(body.as_bytes()).0;
+    old.execute(
+        "INSERT INTO entry VALUES ('fact', 1, ?1, ?2, ?3, NULL)",
+        params![Uuid::nil().as_bytes(), digest, body],
+    )
+    .unwrap();
+    old.execute("INSERT INTO note VALUES ('fact', 1, ?1, ?2)", params![Digest::of(note.as_bytes()).0, note])
+        .unwrap();
+    let list = LIST.trim();
+    old.execute(
+        "INSERT INTO document VALUES ('list/naka-2026/2026-04-01', 4, ?1, ?2)",
+        params![Digest::of(list.as_bytes()).0, list],
+    )
+    .unwrap();
+    drop(old);
+    let (store, kept) = open(&folder).unwrap();
+    assert_eq!(kept.documents.values().filter_map(Held::list).count(), 1);
+    assert_eq!(pack(&store, Epoch(Uuid::nil()), 1, 1).unwrap().notes.len(), 1);
+    for text in ["江波東一丁目", note] {
+        assert!(!holds(&on_disk(&folder), text), "{text}");
+    }
 }

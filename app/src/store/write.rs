@@ -2,17 +2,23 @@
 
 use jiff::Timestamp;
 use meguri_core::kept::{Held, KeptTime, NewEntry, Op, Rechained};
-use meguri_proto::{Digest, DocumentName, Epoch, LogKind};
+use meguri_proto::{Digest, DocumentName, Epoch, FactBody, LogKind, Message as _};
 use rusqlite::{Transaction, params};
 
 use super::sql::{Id, Number, digest, number};
 use super::{StoreError, failed};
+use crate::vault::{Use, Vault};
 
 /// Writes one change. A fork reports its new digests.
-pub(super) fn apply(tx: &Transaction, op: &Op, rechained: &mut Rechained) -> Result<(), StoreError> {
+pub(super) fn apply(
+    tx: &Transaction,
+    vault: &mut Vault,
+    op: &Op,
+    rechained: &mut Rechained,
+) -> Result<(), StoreError> {
     match op {
         Op::Open { log, epoch } => open(tx, *log, *epoch).map_err(failed("open a log")),
-        Op::Append { log, entry } => append(tx, *log, entry).map_err(failed("write an entry")),
+        Op::Append { log, entry } => append(tx, vault, *log, entry),
         Op::Acked { log, seq, at } => {
             acked(tx, *log, *seq, *at).map_err(failed("write what the office holds"))
         }
@@ -26,13 +32,20 @@ pub(super) fn apply(tx: &Transaction, op: &Op, rechained: &mut Rechained) -> Res
             .map(drop)
             .map_err(failed("write which office answers")),
         Op::Time(time) => keep_time(tx, time).map_err(failed("write the time")),
-        Op::Document { name, held, body } => {
-            document(tx, name, held, body.as_deref()).map_err(failed("write a document"))
-        }
+        Op::Document { name, held, body } => document(tx, vault, name, held, body.as_deref()),
         Op::DropDocument(name) => tx
             .execute("DELETE FROM document WHERE name = ?1", params![name.to_string()])
             .map(drop)
             .map_err(failed("delete a document")),
+        Op::Erase { held, body } => {
+            tx.execute_batch("DELETE FROM document; DELETE FROM note;")
+                .map_err(failed("delete what is erased"))?;
+            document(tx, vault, &DocumentName::Erasure, held, Some(body))
+        }
+        Op::PinsWrong(count) => tx
+            .execute("UPDATE terminal SET pins_wrong = ?1", [count])
+            .map(drop)
+            .map_err(failed("write how many PINs were wrong")),
     }
 }
 
@@ -44,14 +57,50 @@ fn open(tx: &Transaction, log: LogKind, epoch: Epoch) -> rusqlite::Result<()> {
     Ok(())
 }
 
-pub(super) fn append(tx: &Transaction, log: LogKind, entry: &NewEntry) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT INTO entry (log, seq, id, digest, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![log.as_str(), Number(entry.seq), Id(entry.id.0), entry.digest.0, entry.body])?;
+pub(super) fn append(
+    tx: &Transaction,
+    vault: &mut Vault,
+    log: LogKind,
+    entry: &NewEntry,
+) -> Result<(), StoreError> {
+    let doing = failed("write an entry");
+    tx.prepare_cached("INSERT INTO entry (log, seq, id, digest, body) VALUES (?1, ?2, ?3, ?4, ?5)")
+        .and_then(|mut insert| {
+            insert.execute(params![
+                log.as_str(),
+                Number(entry.seq),
+                Id(entry.id.0),
+                entry.digest.0,
+                entry.body
+            ])
+        })
+        .map_err(&doing)?;
     if let Some((digest, text)) = &entry.note {
-        tx.prepare_cached("INSERT INTO note (log, seq, digest, text) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![log.as_str(), Number(entry.seq), digest.0, text])?;
+        // Every fact names its contract; the crew's words are that contract's.
+        let contract = FactBody::decode(entry.body.as_bytes()).map(|body| body.contract.to_string());
+        let sealed = vault.seal(
+            Use::Notes,
+            contract.as_deref().unwrap_or_default(),
+            &note_aad(digest),
+            text.as_bytes(),
+        )?;
+        tx.prepare_cached("INSERT INTO note (log, seq, digest, sealed) VALUES (?1, ?2, ?3, ?4)")
+            .and_then(|mut insert| {
+                insert.execute(params![log.as_str(), Number(entry.seq), digest.0, sealed])
+            })
+            .map_err(&doing)?;
     }
     Ok(())
+}
+
+/// What a note is sealed for. A fork moves it to another number, so that is no part of it.
+pub(super) fn note_aad(digest: &Digest) -> Vec<u8> {
+    [b"note\0", &digest.0[..]].concat()
+}
+
+/// What a document is sealed for.
+pub(super) fn document_aad(name: &DocumentName, digest: &Digest) -> Vec<u8> {
+    [b"document\0", name.to_string().as_bytes(), b"\0", &digest.0[..]].concat()
 }
 
 fn acked(tx: &Transaction, log: LogKind, seq: u64, at: Timestamp) -> rusqlite::Result<()> {
@@ -141,11 +190,67 @@ fn keep_time(tx: &Transaction, time: &KeptTime) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn document(tx: &Transaction, name: &DocumentName, held: &Held, body: Option<&str>) -> rusqlite::Result<()> {
+fn document(
+    tx: &Transaction,
+    vault: &mut Vault,
+    name: &DocumentName,
+    held: &Held,
+    body: Option<&str>,
+) -> Result<(), StoreError> {
+    let (plain, sealed) = match (name, body) {
+        (DocumentName::List { contract, .. }, Some(body)) => {
+            let aad = document_aad(name, &held.digest);
+            (None, Some(vault.seal(Use::Lists, contract.as_str(), &aad, body.as_bytes())?))
+        }
+        // Who may sign in must be known before anybody has, and an erasure says nothing.
+        (_, body) => (body, None),
+    };
     tx.execute(
-        "INSERT INTO document (name, version, digest, body) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (name) DO UPDATE SET version = ?2, digest = ?3, body = ?4",
-        params![name.to_string(), Number(held.version), held.digest.0, body],
-    )?;
-    Ok(())
+        "INSERT INTO document (name, version, digest, body, sealed) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (name) DO UPDATE SET version = ?2, digest = ?3, body = ?4, sealed = ?5",
+        params![name.to_string(), Number(held.version), held.digest.0, plain, sealed],
+    )
+    .map(drop)
+    .map_err(failed("write a document"))
+}
+
+/// Seals every list and note that stands in plain; says whether there were any.
+pub(super) fn seal_plain(tx: &Transaction, vault: &mut Vault) -> Result<bool, StoreError> {
+    let doing = failed("seal what stands in plain");
+    let mut any = false;
+    let lists = "SELECT name, digest, body FROM document WHERE body IS NOT NULL AND name LIKE 'list/%'";
+    let mut statement = tx.prepare(lists).map_err(&doing)?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, digest(row, 1)?, row.get::<_, String>(2)?))
+    });
+    // One that can't be read comes anew from the office.
+    let rows: Vec<_> = rows.map_err(&doing)?.flatten().collect();
+    for (text, digest, body) in rows {
+        let Ok(name) = text.parse::<DocumentName>() else { continue };
+        let DocumentName::List { contract, .. } = &name else { continue };
+        let sealed = vault.seal(Use::Lists, contract.as_str(), &document_aad(&name, &digest), body.as_bytes())?;
+        tx.execute("UPDATE document SET body = NULL, sealed = ?2 WHERE name = ?1", params![text, sealed])
+            .map_err(&doing)?;
+        any = true;
+    }
+    let notes = "SELECT note.log, note.seq, note.digest, text, body FROM note
+        JOIN entry ON entry.log = note.log AND entry.seq = note.seq WHERE text IS NOT NULL";
+    let mut statement = tx.prepare(notes).map_err(&doing)?;
+    let rows = statement.query_map([], |row| {
+        let (text, body): (String, String) = (row.get(3)?, row.get(4)?);
+        Ok((row.get::<_, String>(0)?, number(row, 1)?, digest(row, 2)?, text, body))
+    });
+    let rows: Vec<_> = rows.map_err(&doing)?.flatten().collect();
+    for (log, seq, digest, text, body) in rows {
+        let contract = FactBody::decode(body.as_bytes()).map(|body| body.contract.to_string());
+        let contract = contract.unwrap_or_default();
+        let sealed = vault.seal(Use::Notes, &contract, &note_aad(&digest), text.as_bytes())?;
+        tx.execute(
+            "UPDATE note SET text = NULL, sealed = ?3 WHERE log = ?1 AND seq = ?2",
+            params![log, Number(seq), sealed],
+        )
+        .map_err(&doing)?;
+        any = true;
+    }
+    Ok(any)
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, bail};
 use meguri_app::store::Store;
 use meguri_config::Terminal;
-use meguri_core::kept::{Held, Op};
+use meguri_core::kept::{Contents, Held, Op};
 use meguri_proto::clock::business_date;
 use meguri_proto::pickup::OfficeWord;
 use meguri_proto::{
@@ -392,11 +392,11 @@ fn prepare(dir: &Path, list: &DayList) -> anyhow::Result<PathBuf> {
     );
     fs::write(&path, text)?;
     let settings = Terminal::read(&path)?;
-    let (mut store, _) = Store::open(&dir.join("data"), &settings.city, &settings.terminal)?;
+    let (mut store, _) = Store::open(&dir.join("data"), &settings.city, &settings.terminal, None)?;
     let body = String::from_utf8(list.encode()?)?;
     let name = DocumentName::List { contract: settings.contract, date: list.date };
     let held =
-        Held { version: 1, digest: Digest::of(body.as_bytes()), list: Some(Arc::new(list.clone().into())) };
+        Held { version: 1, digest: Digest::of(body.as_bytes()), contents: Contents::List(Arc::new(list.clone().into())) };
     store.commit(&[Op::Document { name, held, body: Some(body) }])?;
     Ok(path)
 }

@@ -161,7 +161,7 @@ impl Tablet {
     ) -> anyhow::Result<Self> {
         let Self { handle, stops, settings, data, clock } = self;
         handle.stop();
-        let (mut store, kept) = Store::open(&data, &settings.city, &settings.terminal)?;
+        let (mut store, kept) = Store::open(&data, &settings.city, &settings.terminal, None)?;
         change(&mut store, &kept)?;
         drop(store);
         let handle = body::start(settings.clone(), &data, clock.clone())?;

@@ -10,16 +10,18 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::super::sql::{digest, id, number};
+use super::super::write::note_aad;
 use super::super::{APPLICATION, StoreError, VERSION};
 use super::LogRepaired;
+use crate::vault::Vault;
 
 /// Beyond this many rows no terminal's table goes, however wrong its size is.
 const ROWS: i64 = 5_000_000;
 
 /// Epoch, first number, digest before it, acknowledged number, moved number.
 pub(super) type LogRow = (Epoch, u64, Digest, u64, u64);
-/// Name, version, digest and body.
-pub(super) type DocumentRow = (DocumentName, u64, Digest, Option<String>);
+/// Name, version, digest, and the body, in plain or sealed.
+pub(super) type DocumentRow = (DocumentName, u64, Digest, Option<String>, Option<Vec<u8>>);
 
 /// An entry that can be read and has nothing against it.
 pub(super) struct Sound {
@@ -61,6 +63,7 @@ pub(super) struct Found {
     pub(super) logs: [FoundLog; 2],
     pub(super) documents: Vec<DocumentRow>,
     pub(super) notes_lost: u64,
+    pub(super) pins_wrong: u32,
     /// Whether nothing at all is wrong.
     pub(super) sound: bool,
 }
@@ -70,8 +73,8 @@ impl Found {
         &self.logs[usize::from(log == LogKind::Track)]
     }
 
-    /// Reads what can be read; changes nothing in the file.
-    pub(super) fn read(path: &Path, expected: &str) -> Result<Self, StoreError> {
+    /// Reads what can be read, sealed notes by the keys of `vault`; changes nothing in the file.
+    pub(super) fn read(path: &Path, expected: &str, vault: &Vault) -> Result<Self, StoreError> {
         let unreadable = || {
             let log = || FoundLog { unknown: true, amiss: true, ..FoundLog::default() };
             Self { logs: [log(), log()], ..Self::default() }
@@ -113,17 +116,21 @@ impl Found {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
                 })
                 .ok(),
+            pins_wrong: old.query_row("SELECT pins_wrong FROM terminal", [], |row| row.get(0)).unwrap_or(0),
             ..Self::default()
         };
-        let (documents, documents_whole) = read_documents(&old);
+        // Before, nothing was sealed.
+        let seals = pragma("user_version").is_none_or(|version| version >= 3);
+        let sealed = if seals { "sealed" } else { "NULL" };
+        let (documents, documents_whole) = read_documents(&old, sealed);
         found.documents = documents;
-        found.read_logs(&old, whole);
+        found.read_logs(&old, whole, sealed, vault);
         let amiss = found.logs.iter().any(|log| log.amiss) || found.notes_lost > 0;
         found.sound = whole && !amiss && documents_whole && owner.is_some();
         Ok(found)
     }
 
-    fn read_logs(&mut self, old: &Connection, whole: bool) {
+    fn read_logs(&mut self, old: &Connection, whole: bool, sealed: &str, vault: &Vault) {
         let mut rows: [BTreeMap<u64, Raw>; 2] = Default::default();
         let columns = "log, seq, id, digest, body, acked_at";
         let all = each_row(old, "entry", columns, |row| {
@@ -138,9 +145,14 @@ impl Found {
             Some(())
         });
         let mut notes: [BTreeMap<u64, (Digest, String)>; 2] = Default::default();
-        let notes_lost = each_row(old, "note", "log, seq, digest, text", |row| {
+        let notes_lost = each_row(old, "note", &format!("log, seq, digest, text, {sealed}"), |row| {
             let (log, seq) = named(row)?;
-            let note: (Digest, String) = (digest(row, 2).ok()?, row.get(3).ok()?);
+            let digest = digest(row, 2).ok()?;
+            let text = match row.get::<_, Option<Vec<u8>>>(4).ok()? {
+                Some(sealed) => String::from_utf8(vault.read(&note_aad(&digest), &sealed).ok()?).ok()?,
+                None => row.get(3).ok()?,
+            };
+            let note: (Digest, String) = (digest, text);
             LogPublish::check_note(&note.0, &note.1).ok()?;
             notes[usize::from(log == LogKind::Track)].insert(seq, note);
             Some(())
@@ -299,14 +311,15 @@ fn each_row(
 }
 
 /// The documents that are as they came, and whether that is all of them.
-fn read_documents(old: &Connection) -> (Vec<DocumentRow>, bool) {
+fn read_documents(old: &Connection, sealed: &str) -> (Vec<DocumentRow>, bool) {
     let mut documents = Vec::new();
-    let read = each_row(old, "document", "name, version, digest, body", |row| {
+    let read = each_row(old, "document", &format!("name, version, digest, body, {sealed}"), |row| {
         let name: DocumentName = row.get::<_, String>(0).ok()?.parse().ok()?;
         let (version, digest) = (number(row, 1).ok()?, digest(row, 2).ok()?);
         let body: Option<String> = row.get(3).ok()?;
         body.as_ref().is_none_or(|body| Digest::of(body.as_bytes()) == digest).then_some(())?;
-        documents.push((name, version, digest, body));
+        // Whether what is sealed is as it was shows when it is opened.
+        documents.push((name, version, digest, body, row.get(4).ok()?));
         Some(())
     });
     (documents, read.whole && read.unread == 0)

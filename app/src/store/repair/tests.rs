@@ -26,11 +26,11 @@ fn terminal() -> TerminalId {
 }
 
 fn open(folder: &TempDir) -> Result<(Store, Kept), StoreError> {
-    Store::open(folder.path(), &city(), &terminal())
+    Store::open(folder.path(), &city(), &terminal(), None)
 }
 
 fn mend(folder: &TempDir) -> Result<Option<Repaired>, StoreError> {
-    repair(folder.path(), &city(), &terminal())
+    repair(folder.path(), &city(), &terminal(), None)
 }
 
 /// Bodies that differ in length, as real ones do.
@@ -54,8 +54,8 @@ fn filled(folder: &TempDir, count: u64, acked: u64) {
     ops.push(Op::Acked { log, seq: acked, at: jiff::Timestamp::from_millisecond(1_000).unwrap() });
     let name: DocumentName = "list/naka-2026/2026-04-01".parse().unwrap();
     let text = LIST.trim().to_owned();
-    let list = meguri_core::read_list(&name, &text).unwrap();
-    let held = Held { version: 3, digest: Digest::of(text.as_bytes()), list: Some(list.into()) };
+    let list = meguri_core::read_document(&name, &text).unwrap();
+    let held = Held { version: 3, digest: Digest::of(text.as_bytes()), contents: list };
     ops.push(Op::Document { name, held, body: Some(text) });
     store.commit(&ops).unwrap();
 }
@@ -154,7 +154,7 @@ fn a_damaged_digest_costs_no_entry_and_no_epoch() {
 fn a_damaged_note_is_counted_and_its_entry_kept() {
     let folder = tempfile::tempdir().unwrap();
     filled(&folder, 3, 0);
-    damage(&folder, "UPDATE note SET text = '立入自由'");
+    damage(&folder, "UPDATE note SET sealed = CAST(substr(sealed, 1, 40) || x'00' || substr(sealed, 42) AS BLOB)");
     let repaired = mend(&folder).unwrap().unwrap();
     assert_eq!((repaired.notes_lost, repaired.logs[0].carried, repaired.logs[0].new_epoch), (1, 3, false));
     assert_eq!(ids(&fact_log(&folder)), [1, 2, 3]);
@@ -201,7 +201,7 @@ fn a_store_cut_short_gives_up_what_it_still_holds() {
 fn what_is_not_this_terminals_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     filled(&folder, 3, 0);
-    let other = repair(folder.path(), &city(), &"t-0002".parse().unwrap());
+    let other = repair(folder.path(), &city(), &"t-0002".parse().unwrap(), None);
     assert!(matches!(other, Err(StoreError::OtherTerminal { .. })), "{other:?}");
     let (store, _) = open(&folder).unwrap();
     assert!(matches!(mend(&folder), Err(StoreError::Open { .. })));
@@ -232,6 +232,11 @@ fn a_repair_that_is_cut_off_is_finished_at_the_next_start() {
         let folder = tempfile::tempdir().unwrap();
         let kept = folder.path().join(SET_ASIDE).join(&stamp);
         fs::create_dir_all(&kept).unwrap();
+        let keys = fs::read_dir(prepared.path().join("keys")).unwrap().map(|file| file.unwrap().path());
+        fs::create_dir(folder.path().join("keys")).unwrap();
+        for key in keys {
+            fs::copy(&key, folder.path().join("keys").join(key.file_name().unwrap())).unwrap();
+        }
         fs::write(folder.path().join(format!("{REPAIRED}{stamp}.db")), &new).unwrap();
         // Cut off before, or after, the old file was moved away.
         fs::write(if moved { kept.join(FILE) } else { folder.path().join(FILE) }, &old).unwrap();

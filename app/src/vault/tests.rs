@@ -1,0 +1,177 @@
+//! Tests of the keys, with files as they lie on a device.
+#![allow(clippy::unwrap_used)]
+
+use meguri_proto::crew::PinLock;
+use tempfile::TempDir;
+
+use super::*;
+
+const AAD: &[u8] = b"document";
+
+fn member(id: &str, pin: &str) -> Member {
+    let lock = PinLock::new(pin, rand::random()).unwrap();
+    Member { id: id.parse().unwrap(), name: "甲".to_owned(), lock }
+}
+
+fn open(dir: &TempDir, members: &[Member]) -> Vault {
+    let mut vault = Vault::open(dir.path(), None).unwrap();
+    vault.begin(members).unwrap();
+    vault
+}
+
+fn unseal(vault: &mut Vault, member: &Member, pin: &str) {
+    let key = member.lock.open(pin).unwrap();
+    vault.unseal(&member.id, &key).unwrap();
+}
+
+#[test]
+fn what_is_sealed_opens_for_what_it_is_for_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut vault = open(&dir, &[]);
+    let sealed = vault.seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    assert_eq!(vault.read(AAD, &sealed).unwrap(), b"address");
+    assert_eq!(open(&dir, &[]).read(AAD, &sealed).unwrap(), b"address", "after a restart");
+    assert_eq!(vault.read(b"another", &sealed), Err(Unreadable::Lost));
+    for at in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[at] ^= 1;
+        assert_eq!(vault.read(AAD, &changed), Err(Unreadable::Lost), "{at}");
+        assert_eq!(vault.read(AAD, &sealed[..at]), Err(Unreadable::Lost), "{at}");
+    }
+    let again = vault.seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    assert_ne!(again, sealed);
+    assert_eq!(again[..16], sealed[..16], "one key for a contract's lists");
+    for (other, contract) in [(Use::Lists, "minami"), (Use::Notes, "naka")] {
+        assert_ne!(vault.seal(other, contract, AAD, b"x").unwrap()[..16], sealed[..16]);
+    }
+}
+
+#[test]
+fn after_a_start_lists_open_by_a_pin_alone_and_notes_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let crew = [member("c-1", "273941"), member("c-2", "604182")];
+    let mut vault = open(&dir, &[]);
+    let list = vault.seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    let note = vault.seal(Use::Notes, "naka", AAD, b"words").unwrap();
+    // The crew's PINs come while it runs.
+    vault.set_members(&crew).unwrap();
+    assert_eq!(vault.read(AAD, &list).unwrap(), b"address");
+    for (who, pin) in [(0, "273941"), (1, "604182")] {
+        let mut vault = open(&dir, &crew);
+        assert!(vault.is_sealed());
+        assert_eq!(vault.read(AAD, &list), Err(Unreadable::Sealed));
+        assert!(matches!(vault.seal(Use::Lists, "naka", AAD, b"x"), Err(VaultError::Sealed)));
+        assert_eq!(vault.read(AAD, &note).unwrap(), b"words");
+        unseal(&mut vault, &crew[who], pin);
+        assert_eq!(vault.read(AAD, &list).unwrap(), b"address");
+    }
+    // With all files in hand, and the program without its rules, nothing opens the lists.
+    let bare = Vault::open(dir.path(), None).unwrap();
+    assert_eq!(bare.read(AAD, &list), Err(Unreadable::Lost));
+    // Another device's secret beside the same files, and the right PIN.
+    fs::write(dir.path().join(FOLDER).join(DEVICE), "11".repeat(32)).unwrap();
+    let mut other = open(&dir, &crew);
+    unseal(&mut other, &crew[0], "273941");
+    assert_eq!(other.read(AAD, &list), Err(Unreadable::Lost));
+}
+
+#[test]
+fn a_cut_between_the_new_crew_and_its_keys_is_made_good_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let crew = [member("c-1", "273941")];
+    let list = open(&dir, &[]).seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    // The list of crews is on the disk, the keys are not sealed to it.
+    assert!(open(&dir, &crew).is_sealed());
+    assert_eq!(Vault::open(dir.path(), None).unwrap().read(AAD, &list), Err(Unreadable::Lost), "sealed now");
+    let mut vault = open(&dir, &crew);
+    unseal(&mut vault, &crew[0], "273941");
+    assert_eq!(vault.read(AAD, &list).unwrap(), b"address");
+}
+
+#[test]
+fn who_joins_and_who_leaves() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (member("c-1", "273941"), member("c-2", "604182"));
+    let mut vault = open(&dir, std::slice::from_ref(&old));
+    unseal(&mut vault, &old, "273941");
+    let list = vault.seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    // It is changed while nobody has signed in: who is new finds nothing that is sealed to them, and works on.
+    let both = [old.clone(), new.clone()];
+    let mut vault = open(&dir, &both);
+    unseal(&mut vault, &new, "604182");
+    assert_eq!(vault.read(AAD, &list), Err(Unreadable::Lost), "comes anew");
+    let fresh = vault.seal(Use::Lists, "naka", AAD, b"anew").unwrap();
+    // Who was there opens all, for all.
+    let mut vault = open(&dir, &both);
+    unseal(&mut vault, &old, "273941");
+    assert_eq!(vault.read(AAD, &list).unwrap(), b"address");
+    let mut vault = open(&dir, &both);
+    unseal(&mut vault, &new, "604182");
+    assert_eq!(vault.read(AAD, &list).unwrap(), b"address");
+    // Who has left opens nothing, not even with the files of today.
+    vault.set_members(std::slice::from_ref(&new)).unwrap();
+    let mut vault = open(&dir, &both);
+    unseal(&mut vault, &old, "273941");
+    assert_eq!((vault.read(AAD, &list), vault.read(AAD, &fresh)), (Err(Unreadable::Lost), Err(Unreadable::Lost)));
+    // With nobody left, nobody needs to sign in.
+    let mut vault = open(&dir, std::slice::from_ref(&new));
+    unseal(&mut vault, &new, "604182");
+    vault.set_members(&[]).unwrap();
+    assert_eq!(open(&dir, &[]).read(AAD, &fresh).unwrap(), b"anew");
+}
+
+#[test]
+fn what_is_destroyed_stays_so_also_for_who_kept_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut vault = open(&dir, &[]);
+    let list = vault.seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    let note = vault.seal(Use::Notes, "naka", AAD, b"words").unwrap();
+    // A thief has a copy of the key files, as a worn disk may.
+    let kept: Vec<_> = fs::read_dir(dir.path().join(FOLDER))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    assert_eq!(kept.len(), 2);
+    fs::write(dir.path().join(FOLDER).join("damaged.key"), "{").unwrap();
+    vault.destroy_all().unwrap();
+    assert_eq!(fs::read_dir(dir.path().join(FOLDER)).unwrap().count(), 1, "a new secret alone");
+    for vault in [&vault, &open(&dir, &[])] {
+        assert_eq!(vault.read(AAD, &list), Err(Unreadable::Lost));
+        assert_eq!(vault.read(AAD, &note), Err(Unreadable::Lost));
+    }
+    for (path, bytes) in kept {
+        fs::write(path, bytes).unwrap();
+    }
+    assert_eq!(open(&dir, &[]).read(AAD, &list), Err(Unreadable::Lost));
+}
+
+#[test]
+fn bad_files_keep_nobody_from_working() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut vault = open(&dir, &[]);
+    let list = vault.seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    let path = vault.path(Vault::key_of(&list).unwrap());
+    for bad in [&b"{"[..], b"", &[0xff, 0xfe], br#"{"v":2,"use":"lists","contract":"naka"}"#] {
+        fs::write(&path, bad).unwrap();
+        let mut vault = open(&dir, &[]);
+        assert_eq!(vault.read(AAD, &list), Err(Unreadable::Lost));
+        vault.seal(Use::Lists, "naka", AAD, b"anew").unwrap();
+    }
+    fs::write(dir.path().join(FOLDER).join(DEVICE), "no secret").unwrap();
+    assert!(matches!(Vault::open(dir.path(), None), Err(VaultError::Secret { .. })));
+    assert!(Vault::open(dir.path(), Some(&dir.path().join("absent"))).is_err(), "is not made where it was to be");
+}
+
+#[test]
+fn keys_are_for_this_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    open(&dir, &[]).seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    let folder = dir.path().join(FOLDER);
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    for file in fs::read_dir(folder).unwrap() {
+        assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
