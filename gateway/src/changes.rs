@@ -19,6 +19,8 @@ pub enum Change {
     Notice,
     /// A terminal came, went, moved or was bound anew.
     Terminal,
+    /// Who may come in has changed.
+    Admission,
 }
 
 /// The stream of changes. Cheap to clone; clones are the same stream.

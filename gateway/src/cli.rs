@@ -20,9 +20,11 @@ use crate::audit::{self, Audit, Event, What, Who};
 use crate::catalogue;
 use crate::config::Settings;
 use crate::control::{self, ControlError};
+use crate::crew;
 use crate::direction::printable;
 use crate::door::Reached;
 use crate::export;
+use crate::exposure;
 use crate::import;
 use crate::ingest::{Context, Effects, Memory};
 use crate::ops::{Reply, Request};
@@ -64,6 +66,9 @@ enum Command {
     /// Terminals and their credentials.
     #[command(subcommand)]
     Terminal(TerminalCommand),
+    /// Crews who sign in on terminals.
+    #[command(subcommand)]
+    Crew(crew::cli::Command),
     /// What could not be taken and was set aside.
     #[command(subcommand)]
     Aside(AsideCommand),
@@ -176,11 +181,38 @@ enum TerminalCommand {
         /// The terminal.
         terminal: TerminalId,
     },
-    /// Lets a blocked terminal in again.
+    /// Lets a blocked terminal in again, also one that was lost and is found.
     Unblock {
         /// The terminal.
         terminal: TerminalId,
     },
+    /// Notes that a terminal is lost or stolen: it is let in for nothing but its erasure, and kept out once it has said that it
+    /// is erased.
+    Lost {
+        /// The terminal.
+        terminal: TerminalId,
+    },
+    /// Lists whose data a terminal held on these days, for the report of a leak.
+    Exposure(Exposure),
+}
+
+#[derive(Debug, Args)]
+struct Exposure {
+    /// The terminal.
+    terminal: TerminalId,
+    /// The first day on which it was out of hand.
+    from: jiff::civil::Date,
+    /// The last one.
+    to: jiff::civil::Date,
+    /// For how many days after its date the terminal keeps a list (retention.list_days of its settings).
+    #[arg(long, default_value_t = meguri_config::terminal::Retention::default().list_days)]
+    kept_days: u32,
+    /// Writes them as CSV into this file, which must not be there yet.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    csv: Option<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -300,6 +332,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Config(ConfigCommand::Print) => write!(out, "{}", settings.print())?,
         Command::Terminal(command) => terminal(&settings, command, &mut out)?,
+        Command::Crew(command) => {
+            crew::cli::run(command, |request| request_done(&settings, request), &mut out)?
+        }
         Command::Aside(command) => aside(&settings, command, &mut out)?,
         Command::Notice(command) => notice(&settings, command, &mut out)?,
         Command::Backup(args) => backup::cli::backup(args, &settings, &mut out)?,
@@ -609,10 +644,12 @@ fn terminal(settings: &Settings, command: TerminalCommand, out: &mut impl Write)
                 return Ok(());
             }
             for t in terminals {
-                let state = match (t.blocked_at, t.online) {
-                    (Some(at), _) => format!("blocked since {at:.0}"),
-                    (None, true) => "online".to_owned(),
-                    (None, false) => "offline".to_owned(),
+                let state = match (t.erased_at, t.lost_at, t.blocked_at, t.online) {
+                    (Some(at), ..) => format!("lost, erased {at:.0}"),
+                    (None, Some(at), None, _) => format!("lost since {at:.0}, not erased yet"),
+                    (None, _, Some(at), _) => format!("blocked since {at:.0}"),
+                    (None, None, None, true) => "online".to_owned(),
+                    (None, None, None, false) => "offline".to_owned(),
                 };
                 let heard =
                     t.last_heard_at.map_or("never heard".to_owned(), |at| format!("last heard {at:.0}"));
@@ -630,6 +667,48 @@ fn terminal(settings: &Settings, command: TerminalCommand, out: &mut impl Write)
         }
         TerminalCommand::Block { terminal } => block(settings, out, terminal, true)?,
         TerminalCommand::Unblock { terminal } => block(settings, out, terminal, false)?,
+        TerminalCommand::Lost { terminal } => {
+            let reply = request_done(settings, &Request::TerminalLost { terminal: terminal.clone() })?;
+            let Reply::TerminalBlocked { changed } = reply else { return Err(unexpected(&reply)) };
+            let already = if changed { "" } else { " already" };
+            writeln!(
+                out,
+                "terminal {terminal} is{already} lost: it gets its erasure when it comes in, and nothing else"
+            )?;
+        }
+        TerminalCommand::Exposure(asked) => exposure(settings, &asked, out)?,
+    }
+    Ok(())
+}
+
+/// Lists whose data a terminal held. That it is looked up is written down first.
+fn exposure(settings: &Settings, asked: &Exposure, out: &mut impl Write) -> anyhow::Result<()> {
+    let Exposure { terminal, from, to, kept_days, csv, json } = asked;
+    ensure!(from <= to, "the first day {from} lies after the last one {to}");
+    let conn = crate::store::look(&settings.data)?;
+    let (terminal, from, to) = (terminal.clone(), *from, *to);
+    request_done(settings, &Request::Exposure { terminal: terminal.clone(), from, to })?;
+    let days = exposure::Days { from, to, kept: *kept_days };
+    let found = exposure::look_up(&conn, &terminal, days)?
+        .with_context(|| format!("there is no terminal {terminal}; `meguri-gateway terminal list` shows them"))?;
+    if *json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
+        return Ok(());
+    }
+    if let Some(path) = csv {
+        ensure!(!path.exists(), "{} is there already", path.display());
+        let path = std::path::absolute(path)?;
+        write_durably(&path, &found.csv()?, 0o600)
+            .with_context(|| format!("can't write {}", path.display()))?;
+    }
+    let at = |at: Option<jiff::Timestamp>| at.map_or("-".to_owned(), |at| format!("{at:.0}"));
+    writeln!(out, "terminal {terminal}: {from} to {to}, lost {}, erased {}", at(found.lost_at), at(found.erased_at))?;
+    writeln!(out, "requests whose data it held: {}", found.requests.len())?;
+    if csv.is_none() {
+        for row in &found.requests {
+            let address = row.address.as_deref().unwrap_or("(erased here)");
+            writeln!(out, "{}\t{}\t{}\t{address}", row.date, row.reception, row.district)?;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Day lists: made from the store, issued anew where what they are made for has changed, and
-//! compared with what a terminal says it holds.
+//! Documents: day lists, made from the store, issued anew where what they are made for has changed, and
+//! compared with what a terminal says it holds; and beside them who its crew is, and whether it is to be erased.
 //!
 //! A list's *basis* is everything in it but what its own terminal said: own facts alone make no new
 //! version, since the tablet lays them over by itself.
@@ -8,13 +8,17 @@ mod make;
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use meguri_proto::{DayList, Digest, Document, DocumentHeld, DocumentName, Hello, Message as _, TerminalId};
+use meguri_proto::{
+    ContractorId, DayList, Digest, Document, DocumentHeld, DocumentName, Hello, Message as _, TerminalId,
+};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::value::RawValue;
 
 use crate::store::sql;
 use crate::touched::Round;
+use crate::{crew, lost};
 use make::{LAPSED, Wanted, make, seen};
 
 /// A document on its way to a terminal.
@@ -65,24 +69,30 @@ impl Window {
 #[derive(Debug, Clone)]
 struct Binding {
     round: Round,
+    contractor: ContractorId,
     blocked: bool,
+    /// It gets nothing but its erasure.
+    lost: bool,
 }
 
 fn binding(conn: &Connection, terminal: &TerminalId, date: Date) -> rusqlite::Result<Option<Binding>> {
-    conn.prepare_cached("SELECT contract, vehicle, blocked_at IS NOT NULL FROM terminal WHERE id = ?1")?
+    let select = "SELECT terminal.contract, vehicle, contractor, blocked_at IS NOT NULL, lost_at IS NOT NULL
+        FROM terminal JOIN contract ON contract.id = terminal.contract WHERE terminal.id = ?1";
+    conn.prepare_cached(select)?
         .query_row([terminal.as_str()], |row| {
             let round = Round { date, contract: sql::parsed(row, 0)?, vehicle: sql::parsed(row, 1)? };
-            Ok(Binding { round, blocked: row.get(2)? })
+            Ok(Binding { round, contractor: sql::parsed(row, 2)?, blocked: row.get(3)?, lost: row.get(4)? })
         })
         .optional()
 }
 
-/// The terminals that carry a round and are not blocked.
+/// The terminals that carry a round and are neither blocked nor lost.
 ///
 /// # Errors
 /// When the store can't be read.
 pub fn carriers(conn: &Connection, round: &Round) -> rusqlite::Result<Vec<TerminalId>> {
-    let select = "SELECT id FROM terminal WHERE contract = ?1 AND vehicle = ?2 AND blocked_at IS NULL";
+    let select = "SELECT id FROM terminal WHERE contract = ?1 AND vehicle = ?2 AND blocked_at IS NULL
+        AND lost_at IS NULL";
     let mut statement = conn.prepare_cached(select)?;
     let rows =
         statement.query_map([round.contract.as_str(), round.vehicle.as_str()], |row| sql::parsed(row, 0))?;
@@ -134,38 +144,96 @@ pub enum ListError {
 ///
 /// # Errors
 /// When the store can't be read or written, or the list passes a limit.
-pub fn refresh(conn: &Connection, terminal: &TerminalId, date: Date) -> Result<Option<Issued>, ListError> {
+pub fn refresh(
+    conn: &Connection,
+    now: Timestamp,
+    terminal: &TerminalId,
+    date: Date,
+) -> Result<Option<Issued>, ListError> {
     let Some(binding) = binding(conn, terminal, date)? else { return Ok(None) };
-    if binding.blocked {
+    if binding.blocked || binding.lost {
         return Ok(None);
     }
     let name = DocumentName::List { contract: binding.round.contract.clone(), date };
     let kept = kept(conn, terminal, &name)?;
     let wanted = make(conn, terminal, &binding.round, kept.is_some())?;
+    renew(conn, now, terminal, &name, kept, wanted)
+}
+
+/// Issues a document where what is wanted is another one than what was issued last.
+fn renew(
+    conn: &Connection,
+    now: Timestamp,
+    terminal: &TerminalId,
+    name: &DocumentName,
+    kept: Option<Kept>,
+    wanted: Option<Wanted>,
+) -> Result<Option<Issued>, ListError> {
     match (kept, wanted) {
         (None, None) => Ok(None),
         (Some(kept), Some(wanted)) if kept.basis == wanted.basis => Ok(None),
         (kept, wanted) => {
             let version = kept.map_or(0, |kept| kept.version) + 1;
-            issue(conn, terminal, &name, version, &wanted.unwrap_or_else(Wanted::lapsed)).map(Some)
+            issue(conn, now, terminal, name, version, &wanted.unwrap_or_else(Wanted::lapsed)).map(Some)
         }
     }
 }
 
-/// Lets lapse whatever a terminal was given of a contract that is not its any more, or all of it where it is blocked.
+/// The documents of no day.
+const STANDING: [DocumentName; 2] = [DocumentName::Erasure, DocumentName::Crew];
+
+/// A document of no day as it should be now; none where the terminal never had one and needs none.
+fn standing(
+    conn: &Connection,
+    binding: &Binding,
+    name: &DocumentName,
+    issued: bool,
+) -> Result<Option<Wanted>, ListError> {
+    let body = match name {
+        DocumentName::Erasure if binding.lost => Some(lost::ERASURE.to_owned()),
+        DocumentName::Crew if !binding.lost => crew::of(conn, &binding.contractor)?
+            .map(|list| serde_json::to_string(&list))
+            .transpose()
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?,
+        // What a lost terminal was given stays known as it is.
+        DocumentName::Crew | DocumentName::List { .. } if binding.lost => return Ok(None),
+        _ => None,
+    };
+    Ok(match body {
+        Some(body) => Some(Wanted { basis: Digest::of(body.as_bytes()), body, pickups: Vec::new() }),
+        None => issued.then(Wanted::lapsed),
+    })
+}
+
+/// Lets lapse whatever a terminal was given of a contract that is not its any more, or all of it where it is blocked; and
+/// issues anew who its crew is, and whether it is to be erased.
 ///
 /// # Errors
 /// When the store can't be read or written.
-pub fn lapse(conn: &Connection, terminal: &TerminalId, window: Window) -> Result<Vec<Issued>, ListError> {
+pub fn lapse(
+    conn: &Connection,
+    now: Timestamp,
+    terminal: &TerminalId,
+    window: Window,
+) -> Result<Vec<Issued>, ListError> {
     let Some(binding) = binding(conn, terminal, window.from)? else { return Ok(Vec::new()) };
     let mut issued = Vec::new();
+    if !binding.blocked {
+        for name in STANDING {
+            let kept = kept(conn, terminal, &name)?;
+            let wanted = standing(conn, &binding, &name, kept.is_some())?;
+            if wanted.is_some() {
+                issued.extend(renew(conn, now, terminal, &name, kept, wanted)?);
+            }
+        }
+    }
     for name in live_names(conn, terminal, window)? {
-        let DocumentName::List { contract, .. } = &name;
-        if !binding.blocked && *contract == binding.round.contract {
+        let DocumentName::List { contract, .. } = &name else { continue };
+        if binding.lost || !binding.blocked && *contract == binding.round.contract {
             continue;
         }
         if let Some(kept) = kept(conn, terminal, &name)? {
-            issued.push(issue(conn, terminal, &name, kept.version + 1, &Wanted::lapsed())?);
+            issued.push(issue(conn, now, terminal, &name, kept.version + 1, &Wanted::lapsed())?);
         }
     }
     Ok(issued)
@@ -179,6 +247,7 @@ pub fn lapse(conn: &Connection, terminal: &TerminalId, window: Window) -> Result
 /// When the store can't be read or written.
 pub fn answer(
     conn: &Connection,
+    now: Timestamp,
     terminal: &TerminalId,
     hello: &Hello,
     window: Window,
@@ -187,7 +256,8 @@ pub fn answer(
     if binding.blocked {
         return Ok(Vec::new());
     }
-    let mut names: BTreeSet<DocumentName> = hello.documents.iter().map(|held| held.name.clone()).collect();
+    let mut names: BTreeSet<DocumentName> = STANDING.into();
+    names.extend(hello.documents.iter().map(|held| held.name.clone()));
     names.extend(live_names(conn, terminal, window)?);
     names.extend(
         window.days().map(|date| DocumentName::List { contract: binding.round.contract.clone(), date }),
@@ -195,18 +265,22 @@ pub fn answer(
     let mut issued = Vec::new();
     for name in names {
         let theirs = hello.documents.iter().find(|held| held.name == name);
-        let DocumentName::List { contract, date } = &name;
         let kept = kept(conn, terminal, &name)?;
-        let round = Round { date: *date, ..binding.round.clone() };
-        let wanted = if *contract != round.contract {
-            Ok(Some(Wanted::lapsed()))
-        } else if window.holds(*date) {
-            make(conn, terminal, &round, kept.is_some() || theirs.is_some())
-        } else {
+        let known = kept.is_some() || theirs.is_some();
+        let wanted = match &name {
+            DocumentName::Erasure | DocumentName::Crew => standing(conn, &binding, &name, known),
+            DocumentName::List { .. } if binding.lost => Ok(None),
+            DocumentName::List { contract, .. } if *contract != binding.round.contract => {
+                Ok(Some(Wanted::lapsed()))
+            }
+            DocumentName::List { date, .. } if window.holds(*date) => {
+                let round = Round { date: *date, ..binding.round.clone() };
+                make(conn, terminal, &round, known)
+            }
             // Past days and far ones are left as they were issued.
-            Ok(None)
+            DocumentName::List { .. } => Ok(None),
         };
-        match wanted.and_then(|wanted| compare(conn, terminal, hello, &name, theirs, kept, wanted)) {
+        match wanted.and_then(|wanted| compare(conn, now, terminal, hello, &name, theirs, kept, wanted)) {
             Err(ListError::Sql(error)) => return Err(error),
             Err(error) => issued.push(Err(error)),
             Ok(made) => issued.extend(made.map(Ok)),
@@ -215,8 +289,10 @@ pub fn answer(
     Ok(issued)
 }
 
+#[allow(clippy::too_many_arguments, reason = "what is there, what the terminal has and what is wanted")]
 fn compare(
     conn: &Connection,
+    now: Timestamp,
     terminal: &TerminalId,
     hello: &Hello,
     name: &DocumentName,
@@ -233,7 +309,7 @@ fn compare(
         (_, Some(wanted)) if wanted.body == LAPSED && theirs.is_none() => Ok(None),
         (Some(kept), Some(wanted)) => {
             let fresh = kept.basis == wanted.basis;
-            if fresh && holds(&kept) && knows_itself(conn, terminal, hello, &kept)? {
+            if fresh && holds(&kept) && knows_itself(conn, terminal, hello, name, &kept)? {
                 return Ok(None);
             }
             // Lost on the way and still as it was: sent again as it is.
@@ -241,7 +317,7 @@ fn compare(
                 return envelope(terminal, name, kept.version, &kept.body).map(Some);
             }
             let version = kept.version.max(theirs.map_or(0, |t| t.version)) + 1;
-            issue(conn, terminal, name, version, &wanted).map(Some)
+            issue(conn, now, terminal, name, version, &wanted).map(Some)
         }
         (None, Some(wanted)) => {
             let version = theirs.map_or(0, |t| t.version) + 1;
@@ -249,7 +325,7 @@ fn compare(
             if wanted.body == LAPSED {
                 return envelope(terminal, name, version, LAPSED).map(Some);
             }
-            issue(conn, terminal, name, version, &wanted).map(Some)
+            issue(conn, now, terminal, name, version, &wanted).map(Some)
         }
         (_, None) => Ok(None),
     }
@@ -261,9 +337,10 @@ fn knows_itself(
     conn: &Connection,
     terminal: &TerminalId,
     hello: &Hello,
+    name: &DocumentName,
     kept: &Kept,
 ) -> Result<bool, ListError> {
-    if kept.body == LAPSED {
+    if kept.body == LAPSED || !matches!(name, DocumentName::List { .. }) {
         return Ok(true);
     }
     // The office wrote it, so it reads; were it not so, a new list is the remedy.
@@ -289,9 +366,9 @@ fn live_names(
         conn.prepare_cached("SELECT name FROM document WHERE terminal = ?1 AND body <> 'null'")?;
     let rows = statement.query_map([terminal.as_str()], |row| sql::parsed::<DocumentName>(row, 0))?;
     let names: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
-    let inside = |name: &DocumentName| {
-        let DocumentName::List { date, .. } = name;
-        window.holds(*date)
+    let inside = |name: &DocumentName| match name {
+        DocumentName::List { date, .. } => window.holds(*date),
+        DocumentName::Crew | DocumentName::Erasure => false,
     };
     Ok(names.into_iter().filter(inside).collect())
 }
@@ -299,6 +376,7 @@ fn live_names(
 /// Writes a new version down and wraps it.
 fn issue(
     conn: &Connection,
+    now: Timestamp,
     terminal: &TerminalId,
     name: &DocumentName,
     version: u64,
@@ -316,6 +394,13 @@ fn issue(
         wanted.basis.0.as_slice(),
         wanted.body,
     ])?;
+    // Whose data was where must be known when a terminal is lost.
+    let note = "INSERT INTO issued (pickup, terminal, first_at, last_at) VALUES (?1, ?2, ?3, ?3)
+        ON CONFLICT (pickup, terminal) DO UPDATE SET last_at = ?3";
+    let mut note = conn.prepare_cached(note)?;
+    for pickup in &wanted.pickups {
+        note.execute(params![pickup, terminal.as_str(), sql::ms(now)])?;
+    }
     Ok(issued)
 }
 

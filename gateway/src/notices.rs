@@ -15,7 +15,7 @@ pub struct Row {
     /// When.
     pub at: Timestamp,
     /// What: `fork`, `hole`, `two_devices`, `list_too_large`, `restored`, `import_held`,
-    /// `contract_moved`, `clock_doubted`, `stays_erased`, `watch_trouble`.
+    /// `contract_moved`, `clock_doubted`, `stays_erased`, `watch_trouble`, `erased`.
     pub kind: String,
     /// Of which terminal.
     pub terminal: Option<String>,

@@ -1,16 +1,19 @@
 //! What people ask of the office on the command line, done the same whether a gateway runs or not.
 
+use meguri_proto::crew::PinLock;
 use meguri_proto::enrol::Code;
-use meguri_proto::{ContractorId, Digest, TerminalId, VehicleId};
+use meguri_proto::{ContractorId, CrewId, Digest, TerminalId, VehicleId};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Audit, Event, What, Who};
 use crate::catalogue;
+use crate::crew::{self, CrewError};
 use crate::enrol;
 use crate::import;
 use crate::ingest::aside::{self, Settled};
 use crate::ingest::{Context, Effects};
+use crate::lost;
 use crate::notices;
 use crate::people::accounts::{self, AccountError};
 use crate::people::password::Hashed;
@@ -69,6 +72,42 @@ pub enum Request {
         terminal: TerminalId,
         /// Whether it is kept out.
         blocked: bool,
+    },
+    /// Notes that a terminal is lost: it is to be erased.
+    TerminalLost {
+        /// Which.
+        terminal: TerminalId,
+    },
+    /// Writes down that it is looked up whose data a terminal held.
+    Exposure {
+        /// Which.
+        terminal: TerminalId,
+        /// The first day.
+        from: jiff::civil::Date,
+        /// The last one.
+        to: jiff::civil::Date,
+    },
+    /// Makes a member of a crew.
+    CrewAdd {
+        /// Whom.
+        new: crew::New,
+    },
+    /// Gives a member of a crew another PIN.
+    CrewPin {
+        /// Whom.
+        id: CrewId,
+        /// What the PIN opens.
+        lock: PinLock,
+    },
+    /// Takes a member out of a crew.
+    CrewRemove {
+        /// Whom.
+        id: CrewId,
+    },
+    /// Lists members of crews.
+    CrewList {
+        /// Of this contractor alone.
+        contractor: Option<ContractorId>,
     },
     /// Lists what was set aside and is not settled.
     AsideList,
@@ -182,6 +221,10 @@ pub enum Reply {
         /// Whether it was otherwise before.
         changed: bool,
     },
+    /// A member of a crew, as they are now.
+    Crew(crew::Listed),
+    /// Members of crews.
+    Crews(Vec<crew::Listed>),
     /// What is set aside.
     Asides(Vec<aside::Row>),
     /// Notices.
@@ -212,6 +255,9 @@ pub enum OpError {
     /// Of terminals.
     #[error(transparent)]
     Terminal(#[from] TerminalError),
+    /// Of crews.
+    #[error(transparent)]
+    Crew(#[from] CrewError),
     /// Of an import.
     #[error(transparent)]
     Import(#[from] import::ImportError),
@@ -245,6 +291,7 @@ impl OpError {
         let error = match self {
             Self::Sql(error)
             | Self::Terminal(TerminalError::Sql(error))
+            | Self::Crew(CrewError::Sql(error))
             | Self::Account(AccountError::Sql(error))
             | Self::Token(TokenError::Sql(error)) => error,
             _ => return None,
@@ -283,6 +330,16 @@ impl Request {
                 let changed = terminals::block(tx, &mut fx.touched, now, &terminal, blocked)?;
                 Ok(Reply::TerminalBlocked { changed })
             }
+            Self::TerminalLost { terminal } => {
+                let changed = lost::report(tx, &mut fx.touched, now, &terminal)?;
+                Ok(Reply::TerminalBlocked { changed })
+            }
+            Self::CrewAdd { new } => Ok(Reply::Crew(crew::add(tx, &mut fx.touched, now, &new)?)),
+            Self::CrewPin { id, lock } => {
+                Ok(Reply::Crew(crew::set_pin(tx, &mut fx.touched, now, &id, &lock)?))
+            }
+            Self::CrewRemove { id } => Ok(Reply::Crew(crew::remove(tx, &mut fx.touched, now, &id)?)),
+            Self::CrewList { contractor } => Ok(Reply::Crews(crew::list(tx, contractor.as_ref())?)),
             Self::AsideList => Ok(Reply::Asides(aside::open_rows(tx)?)),
             Self::AsideRetry { id } => settled(id, aside::retry(tx, ctx, fx, id)?),
             Self::AsideSettle { id } => settled(id, aside::settle(tx, ctx, fx, id, "put away")?),
@@ -315,7 +372,7 @@ impl Request {
             }
             Self::TokenAdd { new } => Ok(Reply::Token(tokens::add(tx, now, &new)?)),
             Self::TokenList => Ok(Reply::Tokens(tokens::list(tx)?)),
-            Self::Exporting { .. } => Ok(Reply::Done),
+            Self::Exporting { .. } | Self::Exposure { .. } => Ok(Reply::Done),
             Self::TokenRevoke { name } => Ok(Reply::Token(tokens::revoke(tx, now, &name)?)),
         }
     }
@@ -362,6 +419,15 @@ impl Request {
             Self::TerminalBlock { terminal, .. } => {
                 (What::TerminalUnblocked, json!({ "terminal": terminal }))
             }
+            Self::TerminalLost { terminal } => (What::TerminalLost, json!({ "terminal": terminal })),
+            Self::Exposure { terminal, from, to } => {
+                (What::ReadExposure, json!({ "terminal": terminal, "from": from, "to": to }))
+            }
+            Self::CrewAdd { new } => {
+                (What::CrewAdded, json!({ "crew": new.id, "contractor": new.contractor }))
+            }
+            Self::CrewPin { id, .. } => (What::CrewPin, json!({ "crew": id })),
+            Self::CrewRemove { id } => (What::CrewRemoved, json!({ "crew": id })),
             Self::AsideRetry { id } => (What::AsideRetried, json!({ "aside": id })),
             Self::AsideSettle { id } => (What::AsideSettled, json!({ "aside": id })),
             Self::NoticeSettle { id } => (What::NoticeSettled, json!({ "notice": id })),
@@ -378,6 +444,7 @@ impl Request {
             // Told by what came of it.
             Self::Import { .. } => (What::Import, json!({})),
             Self::TerminalList
+            | Self::CrewList { .. }
             | Self::AsideList
             | Self::NoticeList
             | Self::Health

@@ -216,6 +216,7 @@ impl Erasing {
                     .collect::<rusqlite::Result<_>>()?;
                 for id in &ids {
                     run("DELETE FROM resident WHERE pickup = ?1", &[id])?;
+                    run("DELETE FROM issued WHERE pickup = ?1", &[id])?;
                     run("UPDATE pickup SET erased_at = ?2 WHERE id = ?1", &[id, &sql::ms(now)])?;
                 }
                 counts.pickups += ids.len() as u64;
@@ -233,7 +234,7 @@ impl Erasing {
                 // A list's name ends with its date. That it was issued stays known.
                 let gone = run(
                     "UPDATE document SET body = 'null' WHERE (terminal, name) IN (SELECT terminal, name FROM document
-                        WHERE substr(name, -10) < ?1 AND body <> 'null' LIMIT ?2)",
+                        WHERE name LIKE 'list/%' AND substr(name, -10) < ?1 AND body <> 'null' LIMIT ?2)",
                     &[&lists.to_string(), &ROWS],
                 )?;
                 counts.lists += gone;

@@ -12,13 +12,14 @@ use meguri_config::{City, Clock};
 use meguri_proto::{Digest, Incarnation};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
 use uuid::Uuid;
 
 use crate::audit::{self, Audit, Event, What, Who};
 use crate::broker::{Broker, Embedded, Guarding, Login, Seen};
 use crate::ca::{self, Authority, Files};
-use crate::changes::Changes;
+use crate::changes::{Change, Changes};
 use crate::config::{External, Settings};
 use crate::control::{self, Desk};
 use crate::door::{self, Door, Reached};
@@ -138,6 +139,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         changes.clone(),
     ));
     let noting = tokio::spawn(note_certificates(seen_by, writer.clone(), readers.clone(), broker.clone()));
+    let admitting = tokio::spawn(admit(changes.subscribe(), readers.clone(), broker.clone()));
     let days = tokio::spawn(days(writer.clone(), seconds(settings.timers.day)));
     let silence_minutes = settings.web.silence_minutes;
     // Whoever copies a command may stand in another folder.
@@ -224,6 +226,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     heads.abort();
     reading.abort();
     noting.abort();
+    admitting.abort();
     changes.stop();
     // Commands that had come are done and answered while the writer still works.
     let answered = control.await;
@@ -483,6 +486,21 @@ async fn note_certificates(
             Err(error) => {
                 tracing::error!(%error, terminal = %name, "a certificate's coming in could not be noted")
             }
+        }
+    }
+}
+
+/// Tells the broker who may come in, where a terminal's own word has changed that: a lost one is erased.
+async fn admit(mut changes: broadcast::Receiver<Change>, readers: Readers, broker: Arc<Broker>) {
+    loop {
+        match changes.recv().await {
+            Ok(Change::Admission) | Err(RecvError::Lagged(_)) => {
+                if let Err(error) = broker.admit_by(readers.with(terminals::credentials)).await {
+                    tracing::error!(%error, "who may come in could not be read");
+                }
+            }
+            Ok(_) => {}
+            Err(RecvError::Closed) => return,
         }
     }
 }

@@ -84,6 +84,10 @@ pub struct Listed {
     pub app: Option<String>,
     /// Until when its certificate holds; none where it has not enrolled.
     pub certificate_until: Option<Timestamp>,
+    /// Since when it is lost.
+    pub lost_at: Option<Timestamp>,
+    /// When it said that it is erased.
+    pub erased_at: Option<Timestamp>,
 }
 
 fn contract_of(conn: &Connection, vehicle: &VehicleId) -> Result<(ContractId, ContractorId), TerminalError> {
@@ -220,7 +224,7 @@ pub fn bind(
     Ok(Bound { terminal: terminal.clone(), vehicle: vehicle.clone(), contract, contractor })
 }
 
-/// Keeps a terminal out, or lets it in again. Says whether that changed anything.
+/// Keeps a terminal out, or lets it in again: then it is not lost any more, either. Says whether that changed anything.
 ///
 /// # Errors
 /// When the terminal is unknown or the store can't be written.
@@ -232,14 +236,19 @@ pub fn block(
     blocked: bool,
 ) -> Result<bool, TerminalError> {
     let was: Option<bool> = tx
-        .query_row("SELECT blocked_at IS NOT NULL FROM terminal WHERE id = ?1", [terminal.as_str()], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT blocked_at IS NOT NULL OR (lost_at IS NOT NULL AND NOT ?2) FROM terminal WHERE id = ?1",
+            params![terminal.as_str(), blocked],
+            |row| row.get(0),
+        )
         .optional()?;
     if was.ok_or_else(|| TerminalError::Unknown(terminal.clone()))? == blocked {
         return Ok(false);
     }
-    let update = "UPDATE terminal SET blocked_at = ?2, online = CASE WHEN ?2 IS NULL THEN online ELSE 0 END WHERE id = ?1";
+    let update = "UPDATE terminal SET blocked_at = ?2, online = CASE WHEN ?2 IS NULL THEN online ELSE 0 END,
+            lost_at = CASE WHEN ?2 IS NULL THEN NULL ELSE lost_at END,
+            erased_at = CASE WHEN ?2 IS NULL THEN NULL ELSE erased_at END
+        WHERE id = ?1";
     tx.execute(update, params![terminal.as_str(), blocked.then(|| sql::ms(now))])?;
     if blocked {
         enrol::void_code(tx, terminal)?;
@@ -255,7 +264,8 @@ pub fn block(
 /// When the store can't be read.
 pub fn list(conn: &Connection) -> rusqlite::Result<Vec<Listed>> {
     let select = "SELECT id, vehicle, contract, blocked_at, online, last_heard_at, app,
-            (SELECT max(not_after) FROM certificate WHERE terminal = terminal.id AND ended_at IS NULL)
+            (SELECT max(not_after) FROM certificate WHERE terminal = terminal.id AND ended_at IS NULL),
+            lost_at, erased_at
         FROM terminal ORDER BY id";
     let mut statement = conn.prepare(select)?;
     let rows = statement.query_map([], |row| {
@@ -268,6 +278,8 @@ pub fn list(conn: &Connection) -> rusqlite::Result<Vec<Listed>> {
             last_heard_at: row.get::<_, Option<i64>>(5)?.map(sql::instant),
             app: row.get(6)?,
             certificate_until: row.get::<_, Option<i64>>(7)?.map(sql::instant),
+            lost_at: row.get::<_, Option<i64>>(8)?.map(sql::instant),
+            erased_at: row.get::<_, Option<i64>>(9)?.map(sql::instant),
         })
     })?;
     rows.collect()

@@ -25,6 +25,8 @@ pub struct Touched {
     pub spoken: BTreeSet<(Round, TerminalId)>,
     /// Terminals that were made, bound anew, blocked or let in again.
     pub terminals: BTreeSet<TerminalId>,
+    /// Whether who may come in has changed while messages were taken: the broker is to be told.
+    pub admission: bool,
     /// Whether a terminal came, went, moved or said how it is.
     pub presence: bool,
     /// Whether rows were added to `history`.
@@ -47,6 +49,7 @@ impl Touched {
         self.rounds.append(&mut other.rounds);
         self.spoken.append(&mut other.spoken);
         self.terminals.append(&mut other.terminals);
+        self.admission |= other.admission;
         self.presence |= other.presence;
         self.history |= other.history;
         self.aside |= other.aside;

@@ -513,6 +513,174 @@ fn holds(date: Date, version: u64, digest: Digest) -> Vec<DocumentHeld> {
     vec![DocumentHeld { name, version, digest }]
 }
 
+impl Bench {
+    /// The next document to a terminal, which is no list: its version, its digest and its body.
+    async fn document(&mut self, terminal: &str, name: &DocumentName) -> (u64, Digest, String) {
+        match self.next().await {
+            (to, Sent::Document(found, document)) => {
+                assert_eq!((to.as_str(), &found), (terminal, name));
+                (document.version, document.digest, document.body.get().to_owned())
+            }
+            (to, Sent::Ack(ack)) => panic!("expected {name}, found {ack:?} to {to}"),
+        }
+    }
+
+    async fn report_lost(&self, terminal: &str) -> bool {
+        let terminal = id(terminal);
+        let job = move |tx: &mut rusqlite::Transaction<'_>, touched: &mut _| {
+            meguri_gateway::lost::report(tx, touched, Timestamp::now(), &terminal)
+        };
+        self.writer.run_job(job).await.unwrap().unwrap()
+    }
+}
+
+fn names(name: DocumentName, version: u64, digest: Digest) -> DocumentHeld {
+    DocumentHeld { name, version, digest }
+}
+
+#[tokio::test]
+async fn a_lost_terminal_gets_its_erasure_alone_and_is_kept_out_once_it_says_it_is_done() {
+    let mut bench = Bench::new().await;
+    bench.writer.day().await;
+    bench.list("t-1").await;
+    bench.list("t-2").await;
+    let mut log = Log::new();
+    log.write(&collected(1));
+    assert!(bench.report_lost("t-1").await);
+    assert!(!bench.report_lost("t-1").await, "known already");
+    let (version, digest, body) = bench.document("t-1", &DocumentName::Erasure).await;
+    assert_eq!((version, body.as_str()), (1, meguri_gateway::lost::ERASURE));
+    // What it says meanwhile is neither taken nor acknowledged: it may come once it is found.
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM entry").await, 0);
+    assert_eq!(bench.count("SELECT count(*) FROM aside").await, 0);
+    // A hello brings it again, and never a list.
+    for held in [Vec::new(), holds(bench.today, 1, Digest::ZERO), vec![names(DocumentName::Erasure, 7, digest)]] {
+        bench.up("t-1", UpTopic::Hello, hello(&[log.held()], held, None, 1).encode().unwrap());
+        bench.document("t-1", &DocumentName::Erasure).await;
+        bench.quiet().await;
+    }
+    let (version, ..) = (8, digest);
+    // A change of its round is nothing to it.
+    let round = Round { date: bench.today, contract: "c-1".parse().unwrap(), vehicle: "v1".parse().unwrap() };
+    let cancelled = bench.writer.run_job(move |tx, touched| {
+        touched.pickup(round);
+        cancel(tx, 2)
+    });
+    cancelled.await.unwrap().unwrap();
+    bench.list("t-2").await;
+    bench.quiet().await;
+
+    let mut changes = bench.changes.subscribe();
+    let done = hello(&[log.held()], vec![names(DocumentName::Erasure, version, digest)], None, 1);
+    bench.up("t-1", UpTopic::Hello, done.encode().unwrap());
+    bench.quiet().await;
+    let told: Vec<Change> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
+    assert!(told.contains(&Change::Admission), "the broker is told: {told:?}");
+    let kept_out = "SELECT count(*) FROM terminal WHERE id = 't-1' AND erased_at IS NOT NULL AND blocked_at IS NOT NULL";
+    assert_eq!(bench.count(kept_out).await, 1);
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'erased'").await, 1);
+
+    // Found: it gets its lists, and what it had recorded is taken.
+    let found = bench.writer.run_job(|tx, touched| {
+        terminals::block(tx, touched, Timestamp::now(), &id("t-1"), false)
+    });
+    assert!(found.await.unwrap().unwrap());
+    let (lapsed, _, body) = bench.document("t-1", &DocumentName::Erasure).await;
+    assert_eq!((lapsed, body.as_str()), (version + 1, "null"));
+    bench.settled().await;
+    bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
+    assert_eq!(bench.ack("t-1").await.held[0].seq, 1);
+}
+
+#[tokio::test]
+async fn a_contractors_crew_goes_to_its_terminals() {
+    use meguri_gateway::crew;
+    use meguri_proto::crew::PinLock;
+    let mut bench = Bench::new().await;
+    let add = |member: &str, contractor: &str| {
+        let new = crew::New {
+            id: member.parse().unwrap(),
+            contractor: contractor.parse().unwrap(),
+            name: "乗務員甲".into(),
+            lock: PinLock::new("273941", [1; 32]).unwrap(),
+        };
+        bench.writer.run_job(move |tx, touched| crew::add(tx, touched, Timestamp::now(), &new))
+    };
+    let contractor: String = bench
+        .readers
+        .with(|conn| {
+            conn.query_row("SELECT contractor FROM contract WHERE id = 'c-1'", [], |row| row.get(0))
+        })
+        .await
+        .unwrap();
+    assert!(matches!(add("m-1", "nobody").await.unwrap(), Err(crew::CrewError::UnknownContractor(_))));
+    add("m-1", &contractor).await.unwrap().unwrap();
+    assert!(matches!(add("m-1", &contractor).await.unwrap(), Err(crew::CrewError::Exists(_))));
+    let mut told = std::collections::BTreeMap::new();
+    for _ in 0..2 {
+        let (to, Sent::Document(name, document)) = bench.next().await else { panic!("an ack") };
+        if name == DocumentName::Crew {
+            told.insert(to.to_string(), (document.version, document.digest, document.body.get().to_owned()));
+        }
+    }
+    bench.settled().await;
+    let (version, digest, body) = told["t-1"].clone();
+    assert!(told.contains_key("t-2") && body.contains("m-1") && !body.contains("273941"), "{told:?}");
+    // Who holds it gets nothing more; who does not gets it by a hello.
+    let say = |held: Vec<DocumentHeld>| hello(&[], held, None, 1).encode().unwrap();
+    let mut all = holds(bench.today, 1, Digest::ZERO);
+    all.push(names(DocumentName::Crew, version, digest));
+    bench.up("t-1", UpTopic::Hello, say(all));
+    bench.ack("t-1").await;
+    bench.list("t-1").await;
+    bench.quiet().await;
+    let removed = bench.writer.run_job(|tx, touched| {
+        crew::remove(tx, touched, Timestamp::now(), &"m-1".parse().unwrap())
+    });
+    removed.await.unwrap().unwrap();
+    let (lapsed, _, body) = bench.document("t-1", &DocumentName::Crew).await;
+    assert_eq!((lapsed, body.as_str()), (version + 1, "null"), "nobody needs to sign in");
+    let again = bench.writer.run_job(|tx, touched| {
+        crew::set_pin(tx, touched, Timestamp::now(), &"m-1".parse().unwrap(), &PinLock::new("604182", [2; 32]).unwrap())
+    });
+    assert!(matches!(again.await.unwrap(), Err(crew::CrewError::Unknown(_))));
+}
+
+#[tokio::test]
+async fn whose_data_a_terminal_held_is_known_also_of_lists_that_were_replaced() {
+    use meguri_gateway::exposure::{Days, look_up};
+    let mut bench = Bench::new().await;
+    bench.writer.day().await;
+    bench.list("t-1").await;
+    bench.list("t-2").await;
+    // One pickup goes to another vehicle: it was on the terminal all the same.
+    let round = Round { date: bench.today, contract: "c-1".parse().unwrap(), vehicle: "v1".parse().unwrap() };
+    let moved = bench.writer.run_job(move |tx, touched| {
+        touched.pickup(round);
+        tx.execute("UPDATE pickup SET vehicle = 'v2' WHERE id = 2", [])
+    });
+    moved.await.unwrap().unwrap();
+    assert_eq!(bench.list("t-1").await.2.unwrap().pickups.len(), 2);
+    bench.settled().await;
+    let today = bench.today;
+    let held = |terminal: &'static str, from: Date, to: Date| {
+        let days = Days { from, to, kept: 7 };
+        bench.readers.with(move |conn| look_up(conn, &id(terminal), days))
+    };
+    let after = |days: i64| today.checked_add(jiff::Span::new().days(days)).unwrap();
+    let found = held("t-1", today, today).await.unwrap().unwrap();
+    assert_eq!(found.requests.len(), 3);
+    assert_eq!(found.requests[0].address.as_deref(), Some("中区本川町"));
+    assert!(String::from_utf8(found.csv().unwrap()).unwrap().contains("中区本川町"));
+    assert_eq!(held("t-1", after(7), after(8)).await.unwrap().unwrap().requests.len(), 3, "kept for a week");
+    assert_eq!(held("t-1", after(8), after(9)).await.unwrap().unwrap().requests.len(), 0);
+    assert_eq!(held("t-1", after(-9), after(-1)).await.unwrap().unwrap().requests.len(), 0, "not issued yet");
+    assert_eq!(held("t-3", today, today).await.unwrap().unwrap().requests.len(), 0, "another vehicle's");
+    assert!(held("t-9", today, today).await.unwrap().is_none());
+}
+
 fn cancel(tx: &Connection, pickup: i64) -> rusqlite::Result<()> {
     tx.execute("UPDATE pickup SET office = '\"cancelled\"', changed_on = date WHERE id = ?1", [pickup])?;
     pickups::refresh(tx, pickup)

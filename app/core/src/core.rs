@@ -253,6 +253,10 @@ impl Core {
                 self.trouble = None;
                 for op in ops {
                     self.tell_of(&op, out);
+                    if let (Op::Erase { .. }, Line::Open(session)) = (&op, &mut self.line) {
+                        // The office waits to hear that it is done.
+                        session.asked = true;
+                    }
                     self.kept.apply(op, &mut rechained);
                 }
                 if let Purpose::ConfirmDate(date) = purpose {

@@ -98,6 +98,14 @@ pub enum What {
     TerminalBlocked,
     /// A terminal is let in again.
     TerminalUnblocked,
+    /// A terminal is lost and to be erased.
+    TerminalLost,
+    /// A member of a crew was made.
+    CrewAdded,
+    /// A member of a crew has another PIN.
+    CrewPin,
+    /// A member of a crew was taken out.
+    CrewRemoved,
     /// Something that was set aside was processed again.
     AsideRetried,
     /// Something that was set aside was put away.
@@ -118,6 +126,8 @@ pub enum What {
     ReadPickup,
     /// Pickups were searched.
     ReadSearch,
+    /// It was looked up whose data a terminal held.
+    ReadExposure,
     /// What was set aside was looked at.
     ReadAside,
     /// A page that updates by itself was opened.

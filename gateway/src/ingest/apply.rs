@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::aside::{Place, problem, set_aside};
 use super::decide::{self, Held, Verdict};
 use super::{Answer, Context, Effects, Incoming};
+use crate::lost;
 use crate::pickups;
 use crate::store::sql;
 use crate::touched::Round;
@@ -72,17 +73,28 @@ pub fn message(
     };
     let Some(terminal) = whose.as_ref() else { return aside(ctx, fx, "unknown topic") };
     if !ctx.memory.lets_speak(terminal) {
-        let known: Option<Option<i64>> = conn
-            .prepare_cached("SELECT blocked_at FROM terminal WHERE id = ?1")?
-            .query_row([terminal.as_str()], |row| row.get(0))
+        let known: Option<(bool, bool)> = conn
+            .prepare_cached("SELECT blocked_at IS NOT NULL, lost_at IS NOT NULL FROM terminal WHERE id = ?1")?
+            .query_row([terminal.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        match known {
+        let lost = match known {
             None => return aside(ctx, fx, UNKNOWN_TERMINAL),
             // What a broker retained of a blocked terminal says nothing.
-            Some(Some(_)) if up == UpTopic::Presence => return Ok(()),
-            Some(Some(_)) => return aside(ctx, fx, BLOCKED),
-            Some(None) => ctx.memory.let_speak(terminal),
+            Some((true, _)) if up == UpTopic::Presence => return Ok(()),
+            Some((true, _)) => return aside(ctx, fx, BLOCKED),
+            Some((false, lost)) => lost,
+        };
+        if lost && up != UpTopic::Hello {
+            // Whoever has it may say anything. What its crew had recorded before stays on it, since nothing is acknowledged.
+            return Ok(());
         }
+        if lost {
+            return match Hello::decode(payload) {
+                Ok(says) => lost::hello(conn, ctx, fx, terminal, says),
+                Err(error) => aside(ctx, fx, &problem(&error)),
+            };
+        }
+        ctx.memory.let_speak(terminal);
     }
     let read: Result<(), WireError> = match up {
         UpTopic::Hello => match Hello::decode(payload) {

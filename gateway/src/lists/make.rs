@@ -16,13 +16,15 @@ use crate::touched::Round;
 pub(super) struct Wanted {
     pub(super) basis: Digest,
     pub(super) body: String,
+    /// Whose data it holds: rows of pickups.
+    pub(super) pickups: Vec<i64>,
 }
 
 pub(super) const LAPSED: &str = "null";
 
 impl Wanted {
     pub(super) fn lapsed() -> Self {
-        Self { basis: Digest::of(LAPSED.as_bytes()), body: LAPSED.to_owned() }
+        Self { basis: Digest::of(LAPSED.as_bytes()), body: LAPSED.to_owned(), pickups: Vec::new() }
     }
 }
 
@@ -33,7 +35,7 @@ pub(super) fn make(
     round: &Round,
     issued: bool,
 ) -> Result<Option<Wanted>, ListError> {
-    let (pickups, own) = stops(conn, terminal, round)?;
+    let (pickups, own, rows) = stops(conn, terminal, round)?;
     if pickups.is_empty() && !issued {
         return Ok(None);
     }
@@ -63,16 +65,16 @@ pub(super) fn make(
     }
     let body = list.encode().map_err(wire)?;
     // JSON is UTF-8.
-    Ok(Some(Wanted { basis, body: String::from_utf8_lossy(&body).into_owned() }))
+    Ok(Some(Wanted { basis, body: String::from_utf8_lossy(&body).into_owned(), pickups: rows }))
 }
 
-/// A round's stops without what the terminal itself said, and that beside it, by index.
-#[allow(clippy::type_complexity, reason = "the pair is taken apart where it is called")]
+/// A round's stops without what the terminal itself said, and that beside it, by index; and the pickups' rows.
+#[allow(clippy::type_complexity, reason = "it is taken apart where it is called")]
 fn stops(
     conn: &Connection,
     terminal: &TerminalId,
     round: &Round,
-) -> rusqlite::Result<(Vec<Listed>, Vec<(usize, Statement)>)> {
+) -> rusqlite::Result<(Vec<Listed>, Vec<(usize, Statement)>, Vec<i64>)> {
     let select = "SELECT pickup.id, uid, reception, ward, items, payment, office, changed_on,
             town, lot, building, spot, notice, lat, lng,
             EXISTS (SELECT 1 FROM history WHERE history.pickup = pickup.id AND fact IS NOT NULL)
@@ -81,7 +83,7 @@ fn stops(
     let mut statement = conn.prepare_cached(select)?;
     let date = round.date.to_string();
     let mut rows = statement.query([&date, round.contract.as_str(), round.vehicle.as_str()])?;
-    let (mut pickups, mut own) = (Vec::new(), Vec::new());
+    let (mut pickups, mut own, mut ids) = (Vec::new(), Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let text = |column: usize| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
         let (mine, others) = if row.get(15)? {
@@ -95,6 +97,7 @@ fn stops(
         let others: Vec<Statement> =
             others.into_iter().filter(|s| Some(s.fact) != mine.as_ref().map(|mine| mine.fact)).collect();
         own.extend(mine.map(|mine| (pickups.len(), mine)));
+        ids.push(row.get(0)?);
         pickups.push(Listed {
             id: PickupId(sql::uuid(row, 1)?),
             order: u32::try_from(pickups.len() + 1).unwrap_or(u32::MAX),
@@ -116,7 +119,7 @@ fn stops(
             own: None,
         });
     }
-    Ok((pickups, own))
+    Ok((pickups, own, ids))
 }
 
 /// Up to where the office holds each epoch of a terminal's facts; the newest epochs, as many as a list may name.

@@ -417,7 +417,7 @@ fn terminals(
     let day_begun = begun.is_some_and(|first| first <= limit);
     let select = format!(
         "SELECT id, vehicle, online, last_heard_at, waiting, contract FROM terminal
-        WHERE blocked_at IS NULL AND {} ORDER BY vehicle, id",
+        WHERE blocked_at IS NULL AND lost_at IS NULL AND {} ORDER BY vehicle, id",
         Scope::sees("contract", 1)
     );
     let mut statement = conn.prepare_cached(&select)?;

@@ -299,7 +299,7 @@ impl Engine {
     }
 
     fn touched(&mut self, touched: Touched, history: Option<i64>) {
-        let Touched { rounds, spoken, terminals, presence, history: in_history, aside, notice } = touched;
+        let Touched { rounds, spoken, terminals, admission, presence, history: in_history, aside, notice } = touched;
         let window = self.window_now();
         let mut damage = None;
         let rounds = rounds.iter().map(|round| (round, None));
@@ -332,6 +332,9 @@ impl Engine {
         }
         if notice {
             changes.tell(Change::Notice);
+        }
+        if admission {
+            changes.tell(Change::Admission);
         }
         if presence || !terminals.is_empty() {
             changes.tell(Change::Terminal);
@@ -544,13 +547,13 @@ impl Engine {
             while started.elapsed() < STEP {
                 let made = if let Some(terminal) = self.hello_order.pop_front() {
                     match self.hellos.remove(&terminal) {
-                        Some(hello) => lists::answer(&tx, &terminal, &hello, window)?,
+                        Some(hello) => lists::answer(&tx, now, &terminal, &hello, window)?,
                         None => continue,
                     }
                 } else if let Some(terminal) = self.lapses.pop_first() {
-                    collected(lists::lapse(&tx, &terminal, window))?
+                    collected(lists::lapse(&tx, now, &terminal, window))?
                 } else if let Some((terminal, date)) = self.lists.pop_first() {
-                    collected(lists::refresh(&tx, &terminal, date))?
+                    collected(lists::refresh(&tx, now, &terminal, date))?
                 } else {
                     break;
                 };

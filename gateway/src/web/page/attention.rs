@@ -183,6 +183,7 @@ fn notice(kind: &str) -> (Text, Option<Text>) {
         "hole" => (Text::NoticeHole, Some(Text::NoticeHoleHint)),
         "two_devices" => (Text::NoticeTwoDevices, Some(Text::NoticeTwoDevicesHint)),
         "list_too_large" => (Text::NoticeListTooLarge, Some(Text::NoticeListTooLargeHint)),
+        "erased" => (Text::NoticeErased, Some(Text::NoticeErasedHint)),
         "restored" => (Text::NoticeRestored, Some(Text::NoticeRestoredHint)),
         "import_held" => (Text::NoticeImportHeld, Some(Text::NoticeImportHeldHint)),
         "clock_doubted" => (Text::NoticeClockDoubted, Some(Text::NoticeClockDoubtedHint)),
