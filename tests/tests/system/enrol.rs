@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{await_sent, collect};
 
 /// An office with TLS and terminals that are made and have not enrolled.
-fn office(vehicles: &[&str]) -> Scene {
+pub(super) fn office(vehicles: &[&str]) -> Scene {
     let mut scene = Scene::set(Broker::Embedded, vehicles, 12).unwrap();
     scene.terminals.clear();
     scene.office.stop().unwrap();
@@ -29,25 +29,25 @@ fn office(vehicles: &[&str]) -> Scene {
 }
 
 /// A code for a terminal, as the office shows it.
-fn code(office: &Office, terminal: &str) -> Value {
+pub(super) fn code(office: &Office, terminal: &str) -> Value {
     let said = office.must(&["terminal", "enrol", terminal, "--json"]).unwrap();
     serde_json::from_str(&said).unwrap()
 }
 
 /// Has a device enrol by what is scanned; its folder is made where there is none.
-fn enrol(folder: &Path, scanned: &str, more: &[&str]) -> Output {
+pub(super) fn enrol(folder: &Path, scanned: &str, more: &[&str]) -> Output {
     fs::create_dir_all(folder).unwrap();
     let mut command = Command::new(program("terminal").unwrap());
     command.arg("--settings").arg(folder.join("terminal.toml")).args(["enrol", scanned]).args(more);
     command.env_remove("RUST_BACKTRACE").output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// A device that has enrolled, behind a line of its own.
-fn enrolled(scene: &Scene, terminal: &str) -> Console {
+pub(super) fn enrolled(scene: &Scene, terminal: &str) -> Console {
     let folder = scene.dir().join(format!("device-{terminal}"));
     let shown = code(&scene.office, terminal);
     let done = enrol(&folder, shown["scan"].as_str().unwrap(), &[]);
@@ -55,7 +55,7 @@ fn enrolled(scene: &Scene, terminal: &str) -> Console {
     device(scene, &folder)
 }
 
-fn device(scene: &Scene, folder: &Path) -> Console {
+pub(super) fn device(scene: &Scene, folder: &Path) -> Console {
     let clock = scene.dir().join("clock.toml");
     Console::set_up(folder, scene.broker(), Some(&clock), |_| {}).unwrap()
 }
@@ -65,7 +65,7 @@ fn identity(scene: &Scene, terminal: &str) -> PathBuf {
 }
 
 /// Waits until the line stands as `link` says.
-fn await_link(terminal: &mut Console, link: &str) {
+pub(super) fn await_link(terminal: &mut Console, link: &str) {
     eventually(&format!("the line is {link}"), || (terminal.status().unwrap()["link"] == link).then_some(()));
 }
 

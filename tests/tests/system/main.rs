@@ -9,6 +9,7 @@ mod books;
 mod bound;
 mod clocks;
 mod cluster;
+mod crew;
 mod damaged;
 mod disk;
 mod doctor;
