@@ -318,6 +318,35 @@ fn rare_screens(queue: &Queue, folder: &Path) {
     let differs = new(WIDE, fixture::view(stops, Link::Up, 0));
     differs.tap("済 1").tap("1 江波東一丁目 12-7-304 収集済").draw(&file("differs"));
 
+    for (size, name) in [(WIDE, "wide"), (SMALL, "small"), (LOW, "low"), (PORTRAIT, "portrait")] {
+        for (language, theme, look) in
+            [(Language::Ja, Theme::Day, "day"), (Language::Ja, Theme::Night, "night"), (Language::En, Theme::Day, "english")]
+        {
+            let sitting = Sitting::new(queue, language, theme, size, fixture::locked());
+            sitting.draw(&file(&format!("sign-in-{name}-{look}")));
+            sitting.tap("乗務員 乙");
+            for digit in ["2", "7", "3", "9", "4", "1"] {
+                sitting.tap(digit);
+            }
+            sitting.draw(&file(&format!("sign-in-{name}-{look}-typed")));
+            sitting.screen.window().global::<meguri_screens::SignIn>().set_problem(meguri_screens::SignInProblem::Wait);
+            sitting.screen.window().global::<meguri_screens::SignIn>().set_wait(30);
+            sitting.draw(&file(&format!("sign-in-{name}-{look}-wait")));
+            let erased = View { list: None, erased: true, ..fixture::day() };
+            Sitting::new(queue, language, theme, size, erased).draw(&file(&format!("erased-{name}-{look}")));
+        }
+    }
+    let crewed = View {
+        crew: meguri_core::view::Crew {
+            locked: false,
+            signed_in: Some("c-012".parse().unwrap()),
+            ..fixture::locked().crew
+        },
+        link: Link::Refused("the broker does not let it in".into()),
+        ..fixture::day()
+    };
+    new(WIDE, crewed).tap("端末").draw(&file("about-crew"));
+
     let about = new(WIDE, fixture::day());
     about.tap("端末").draw(&file("about"));
     let about = Sitting::new(queue, Language::Ja, Theme::Night, LOW, fixture::day());

@@ -20,7 +20,8 @@ use meguri_app::screen::fault::FaultScreen;
 use meguri_app::screen::{Reply, Screen};
 use meguri_app::store::StoreError;
 use meguri_config::terminal::{Language, ReasonSetting, Theme};
-use meguri_core::view::{Intent, Link, NotRecorded, Shown, Stop, View};
+use meguri_core::sign_in::NotSignedIn;
+use meguri_core::view::{Crew, Intent, Link, NotRecorded, Shown, Stop, View};
 use meguri_core::{Trouble, TroubleKind};
 use meguri_proto::pickup::{Contradiction, OfficeWord, Result as Outcome, State};
 use meguri_proto::{ItemResult, Reason};
@@ -189,6 +190,9 @@ fn flows() {
         a_pickup_opens_over_the_list_where_there_is_no_room,
         keeps_its_place_when_the_list_changes,
         tells_about_the_terminal_and_changes_its_colours,
+        the_crew_signs_in,
+        the_screen_locks,
+        a_lost_terminal_says_so,
         speaks_english,
     ];
     let ran = Rc::new(Cell::new(0));
@@ -762,6 +766,93 @@ async fn tells_about_the_terminal_and_changes_its_colours() {
     sitting.must_see("夜の画面にする");
     sitting.tap("閉じる").await;
     sitting.must_see("4点とも収集完了");
+}
+
+/// Sign-ins that were asked for, each with the answer that is still to be given.
+type SignIns = Rc<RefCell<Vec<(String, String, meguri_app::screen::SignInReply)>>>;
+
+fn signing(sitting: &Sitting) -> SignIns {
+    let asked = SignIns::default();
+    let to = Rc::clone(&asked);
+    sitting.screen.on_sign_in(move |member, pin, reply| {
+        to.borrow_mut().push((member.to_string(), pin, reply));
+    });
+    asked
+}
+
+async fn the_crew_signs_in() {
+    for size in [WIDE, LOW, PORTRAIT] {
+        let sitting = Sitting::new(size, fixture::locked());
+        let asked = signing(&sitting);
+        sitting.must_see("乗務員のサインイン");
+        let takes = |label: &str| sitting.find(label).unwrap().accessible_enabled() != Some(false);
+        assert!(!takes("7") && !takes("サインイン"), "nobody is chosen");
+        sitting.tap("乗務員 乙").await;
+        for digit in ["2", "7", "3", "9", "4", "0"] {
+            assert!(!takes("サインイン"));
+            sitting.tap(digit).await;
+        }
+        sitting.tap("1文字消す").await;
+        assert!(!takes("サインイン"));
+        sitting.tap("1").await;
+        sitting.must_see("暗証番号 6桁");
+        sitting.tap("サインイン").await;
+        let (member, pin, reply) = asked.borrow_mut().pop().unwrap();
+        assert_eq!((member.as_str(), pin.as_str()), ("c-012", "273941"));
+        sitting.must_see("確かめています…");
+        reply(Err(NotSignedIn::Wrong));
+        until("it is told", || sitting.sees("暗証番号が違います。")).await;
+        sitting.must_see("暗証番号 0桁");
+        for _ in 0..6 {
+            sitting.tap("5").await;
+        }
+        sitting.tap("サインイン").await;
+        let (.., reply) = asked.borrow_mut().pop().unwrap();
+        reply(Err(NotSignedIn::Wait(Duration::from_millis(300))));
+        until("it has to wait", || !takes("5")).await;
+        until("the wait is over", || takes("5")).await;
+        // The view says that somebody has signed in.
+        sitting.screen.show(Arc::new(fixture::day()));
+        turn().await;
+        assert!(!sitting.sees("乗務員のサインイン"));
+    }
+}
+
+async fn the_screen_locks() {
+    let signed_in = || View {
+        crew: Crew { locked: false, signed_in: Some("c-012".parse().unwrap()), ..fixture::locked().crew },
+        ..fixture::day()
+    };
+    let locks = Rc::new(Cell::new(0));
+    let lock_after = Duration::from_millis(400);
+    let look = meguri_app::screen::Look { lock_after, ..fixture::look(Language::Ja, Theme::Day, WIDE) };
+    let sitting = Sitting::with(&look, signed_in());
+    let count = Rc::clone(&locks);
+    sitting.screen.on_lock(move || count.set(count.get() + 1));
+    sitting.tap("端末").await;
+    sitting.must_see("乗務員 乙");
+    sitting.tap("画面をロックする").await;
+    assert_eq!(locks.get(), 1);
+    sitting.screen.show(Arc::new(View { list: None, crew: Crew { locked: true, ..signed_in().crew }, ..fixture::day() }));
+    turn().await;
+    // Most often the same one goes on: only the PIN is asked for.
+    sitting.must_see("乗務員のサインイン");
+    assert!(sitting.find("7").unwrap().accessible_enabled() != Some(false));
+    sitting.screen.show(Arc::new(signed_in()));
+    until("it locks by itself", || locks.get() == 2).await;
+}
+
+async fn a_lost_terminal_says_so() {
+    for size in [WIDE, LOW, PORTRAIT] {
+        let sitting = Sitting::new(size, View { list: None, erased: true, ..fixture::day() });
+        let enrols = Rc::new(Cell::new(false));
+        let asked = Rc::clone(&enrols);
+        sitting.screen.on_enrol(move || asked.set(true));
+        sitting.must_see("この端末の中身は消去されました");
+        sitting.must_see("端末名 t-0003");
+        sitting.tap("登録し直す").await;
+        assert!(enrols.get());
+    }
 }
 
 async fn speaks_english() {

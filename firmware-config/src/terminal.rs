@@ -86,6 +86,8 @@ pub struct Screen {
     pub theme: Theme,
     /// Whether the window fills the display.
     pub fullscreen: bool,
+    /// Minutes without a tap after which the screen locks, where crews sign in; 0 for never, at most 720.
+    pub lock_minutes: u16,
 }
 
 /// A screen's language.
@@ -123,6 +125,8 @@ pub struct ReasonSetting {
 
 /// A hello names at most 64 documents: so long kept, there is room for today's and the coming days' lists.
 const LIST_DAYS_MOST: u32 = 60;
+/// No shift is longer.
+const LOCK_MINUTES_MOST: u16 = 720;
 /// Longer than a year no copy of an office's store is put back.
 const ACKED_DAYS_MOST: u32 = 365;
 
@@ -162,7 +166,7 @@ impl Eq for Timers {}
 
 impl Default for Screen {
     fn default() -> Self {
-        Self { language: Language::Ja, theme: Theme::Day, fullscreen: false }
+        Self { language: Language::Ja, theme: Theme::Day, fullscreen: false, lock_minutes: 15 }
     }
 }
 
@@ -287,6 +291,11 @@ impl Terminal {
         }
         if office.as_ref().is_some_and(|office| !office.starts_with("https://")) {
             return Err(Wrong::new("broker.office", "expected https://host:port"));
+        }
+        if self.screen.lock_minutes > LOCK_MINUTES_MOST {
+            let minutes = self.screen.lock_minutes;
+            let problem = format!("is {minutes}, expected at most {LOCK_MINUTES_MOST}, or 0 for never");
+            return Err(Wrong::new("screen.lock_minutes", problem));
         }
         if self.reason.is_empty() {
             return Err(Wrong::new("reason", "is empty, expected at least one"));

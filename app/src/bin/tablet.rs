@@ -130,6 +130,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         // A loop that has ended already is what was wanted.
         drop(slint::quit_event_loop());
     });
+    let (signer, locker) = (terminal.clone(), terminal.clone());
+    screen.on_sign_in(move |member, pin, reply| signer.sign_in_then(member, pin, reply));
+    screen.on_lock(move || locker.lock());
+    let enrol_anew = Rc::new(Cell::new(false));
+    let asked = Rc::clone(&enrol_anew);
+    screen.on_enrol(move || {
+        asked.set(true);
+        drop(slint::quit_event_loop());
+    });
     #[cfg(feature = "frames")]
     let _trace = match &arguments.trace_frames {
         Some(file) => Some(meguri_app::screen::frames::trace(screen.window(), file)?),
@@ -142,6 +151,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     screen.window().hide()?;
     drop(screen);
     terminal.stop();
+    if enrol_anew.get() {
+        return Ok(fonts::restart_with_argument("--enrol")?);
+    }
     if repair.get() {
         // Where nothing came of it, as on a full disk, the store is as it was: the crew goes on as before, and is still told.
         if let Err(error) = mend(&arguments.data, &settings) {

@@ -94,6 +94,16 @@ pub fn restart_without(argument: &str) -> Result<std::process::ExitCode, FontErr
     replace(again).map(Option::unwrap_or_default)
 }
 
+/// As [`restart`], with one argument more.
+///
+/// # Errors
+/// As [`restart`].
+pub fn restart_with_argument(argument: &str) -> Result<std::process::ExitCode, FontError> {
+    let mut again = Command::new(std::env::current_exe().map_err(FontError::Restart)?);
+    again.args(std::env::args_os().skip(1)).arg(argument);
+    replace(again).map(Option::unwrap_or_default)
+}
+
 /// Takes the place of this process: whoever started it sees one process, and ends it as one.
 #[cfg(unix)]
 fn replace(mut again: Command) -> Result<Option<std::process::ExitCode>, FontError> {

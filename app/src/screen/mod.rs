@@ -11,6 +11,7 @@ pub mod fonts;
 pub mod frames;
 mod pickup;
 mod rows;
+mod sign_in;
 mod state;
 mod words;
 
@@ -23,9 +24,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use meguri_config::terminal::{Language, ReasonSetting, Terminal, Theme};
 use meguri_core::TroubleKind;
-use meguri_core::view::{Intent, NotRecorded, Shown, View};
+use meguri_core::view::{Intent, Link, NotRecorded, Shown, View};
 use meguri_proto::clock::japan;
-use meguri_proto::{FactId, PickupId};
+use meguri_proto::{CrewId, FactId, PickupId};
 use meguri_screens as ui;
 use slint::{ComponentHandle, PlatformError, SharedString};
 use tokio::sync::{oneshot, watch};
@@ -34,6 +35,8 @@ pub use meguri_screens::Tablet;
 
 use day::DayAdapter;
 use pickup::PickupAdapter;
+pub use sign_in::SignInReply;
+use sign_in::SignInAdapter;
 use state::State;
 
 /// After something was recorded the page changes under the finger: for so long no button and no row takes a tap,
@@ -67,6 +70,8 @@ pub struct Look {
     pub fullscreen: bool,
     /// The reasons offered, in order.
     pub reasons: Vec<ReasonSetting>,
+    /// How long without a tap until the screen locks; zero for never.
+    pub lock_after: Duration,
     /// The window's first size, in logical pixels.
     pub size: (u32, u32),
 }
@@ -81,6 +86,7 @@ impl Look {
             theme: Theme::default(),
             fullscreen: false,
             reasons: Vec::new(),
+            lock_after: Duration::ZERO,
             size: (1280, 800),
         }
     }
@@ -94,6 +100,7 @@ impl Look {
             theme: settings.screen.theme,
             fullscreen: settings.screen.fullscreen,
             reasons: settings.reason.clone(),
+            lock_after: Duration::from_secs(60 * u64::from(settings.screen.lock_minutes)),
             size: (1280, 800),
         }
     }
@@ -109,6 +116,7 @@ struct Inside {
     state: RefCell<State>,
     day: DayAdapter,
     pickup: PickupAdapter,
+    sign_in: Rc<SignInAdapter>,
     record: Box<dyn Fn(Intent, Shown, Reply)>,
     confirm_date: Box<dyn Fn(Date)>,
     zone: TimeZone,
@@ -145,6 +153,7 @@ impl Screen {
         let inside = Rc::new(Inside {
             day: DayAdapter::new(&window),
             pickup: PickupAdapter::new(&window, zone.clone()),
+            sign_in: SignInAdapter::new(&window, &look.terminal, look.lock_after),
             state: RefCell::new(State::new(look.reasons.clone())),
             record: Box::new(record),
             confirm_date: Box::new(confirm_date),
@@ -183,6 +192,23 @@ impl Screen {
         self.inside.window.global::<ui::About>().on_repair(repair);
     }
 
+    /// Who is asked when a member of the crew signs in.
+    pub fn on_sign_in(&self, ask: impl Fn(CrewId, String, SignInReply) + 'static) {
+        self.inside.sign_in.on_sign_in(ask);
+    }
+
+    /// Who is told when the screen is to be locked.
+    pub fn on_lock(&self, lock: impl Fn() + 'static) {
+        self.inside.sign_in.on_lock(lock);
+    }
+
+    /// What is to be done when the crew asks to enrol the tablet anew.
+    pub fn on_enrol(&self, enrol: impl Fn() + Clone + 'static) {
+        let window = &self.inside.window;
+        window.global::<ui::About>().on_enrol(enrol.clone());
+        window.global::<ui::SignIn>().on_enrol(enrol);
+    }
+
     /// The window, to show it, size it or look into it.
     #[must_use]
     pub fn window(&self) -> &Tablet {
@@ -211,6 +237,8 @@ impl Inside {
             about.set_waiting(number(view.waiting));
             let kind = view.trouble.as_ref().map(|trouble| trouble.kind);
             about.set_repairable(kind == Some(TroubleKind::Unsendable));
+            about.set_refused(matches!(view.link, Link::Refused(_)));
+            self.sign_in.show(view);
             let heard = view.heard_at.map(|at| at.to_zoned(self.zone.clone()));
             let heard = heard.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string());
             about.set_heard(heard.unwrap_or_default().into());
@@ -219,6 +247,7 @@ impl Inside {
 
     /// Runs a tap and shows what came of it.
     fn tap(self: &Rc<Self>, tap: impl FnOnce(&mut State) -> Option<Intent>) {
+        self.sign_in.touched();
         let (intent, shown) = {
             let mut state = self.state.borrow_mut();
             (tap(&mut state), state.shown())

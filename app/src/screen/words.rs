@@ -121,7 +121,7 @@ pub(crate) fn failure(failure: Option<&Failure>) -> (ui::Failure, String) {
         Some(Failure::Gone) => ui::Failure::Gone,
         Some(Failure::NotRecorded(why)) => match why {
             NotRecorded::Changed => ui::Failure::Gone,
-            NotRecorded::NotListed => ui::Failure::NotListed,
+            NotRecorded::NotListed | NotRecorded::Locked => ui::Failure::NotListed,
             NotRecorded::NothingToUndo => ui::Failure::NothingToUndo,
             NotRecorded::Already => ui::Failure::Already,
             NotRecorded::NoteMissing => ui::Failure::NoteMissing,

@@ -18,7 +18,7 @@ fn add_member(scene: &Scene, id: &str) -> String {
         WHERE terminal.id = 't-1'";
     let contractor: String =
         scene.office.store().unwrap().query_row(contractor, [], |row| row.get(0)).unwrap();
-    let told = scene.office.must(&["crew", "add", id, "--contractor", &contractor, "--name", "山田", "--json"]);
+    let told = scene.office.must(&["crew", "add", id, "--contractor", &contractor, "--name", "乗務員 甲", "--json"]);
     let told: Value = serde_json::from_str(&told.unwrap()).unwrap();
     told["pin"].as_str().unwrap().to_owned()
 }

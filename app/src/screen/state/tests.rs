@@ -65,6 +65,8 @@ fn view(day: i8, stops: Vec<Stop>) -> Arc<View> {
         heard_at: None,
         clock_in_doubt: false,
         trouble: None,
+        crew: meguri_core::view::Crew::default(),
+        erased: false,
     })
 }
 
