@@ -3,6 +3,7 @@
 //! One module a group of figures; a group is a function from [`Setting`] to rows. The program `bench` runs them,
 //! prints one table and writes it as JSON.
 
+pub mod confirm;
 pub mod drain;
 pub mod import;
 pub mod ingest;
@@ -38,6 +39,7 @@ pub type Group = (&'static str, &'static str, fn(&Setting) -> anyhow::Result<Vec
 pub const GROUPS: &[Group] = &[
     ("ingest", "durable acknowledged facts a second", ingest::measure),
     ("tap", "from the tap to the disk and to the browser", tap::measure),
+    ("confirm", "a sealed confirmation on the terminal's disk, beside one in plain", confirm::measure),
     ("offline", "60 days offline", drain::measure),
     ("terminals", "2,000 terminals connected", terminals::measure),
     ("tablet", "the tablet in a real window, beside Chromium", tablet::measure),
