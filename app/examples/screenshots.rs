@@ -319,9 +319,11 @@ fn rare_screens(queue: &Queue, folder: &Path) {
     differs.tap("済 1").tap("1 江波東一丁目 12-7-304 収集済").draw(&file("differs"));
 
     for (size, name) in [(WIDE, "wide"), (SMALL, "small"), (LOW, "low"), (PORTRAIT, "portrait")] {
-        for (language, theme, look) in
-            [(Language::Ja, Theme::Day, "day"), (Language::Ja, Theme::Night, "night"), (Language::En, Theme::Day, "english")]
-        {
+        for (language, theme, look) in [
+            (Language::Ja, Theme::Day, "day"),
+            (Language::Ja, Theme::Night, "night"),
+            (Language::En, Theme::Day, "english"),
+        ] {
             let sitting = Sitting::new(queue, language, theme, size, fixture::locked());
             sitting.draw(&file(&format!("sign-in-{name}-{look}")));
             sitting.tap("乗務員 乙");
@@ -329,7 +331,11 @@ fn rare_screens(queue: &Queue, folder: &Path) {
                 sitting.tap(digit);
             }
             sitting.draw(&file(&format!("sign-in-{name}-{look}-typed")));
-            sitting.screen.window().global::<meguri_screens::SignIn>().set_problem(meguri_screens::SignInProblem::Wait);
+            sitting
+                .screen
+                .window()
+                .global::<meguri_screens::SignIn>()
+                .set_problem(meguri_screens::SignInProblem::Wait);
             sitting.screen.window().global::<meguri_screens::SignIn>().set_wait(30);
             sitting.draw(&file(&format!("sign-in-{name}-{look}-wait")));
             let erased = View { list: None, erased: true, ..fixture::day() };

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use meguri_config::{Clock, Terminal};
-use meguri_core::status::Status;
 use meguri_core::sign_in::{NotSignedIn, Opened};
+use meguri_core::status::Status;
 use meguri_core::view::{Intent, NotRecorded, Shown, View};
 use meguri_core::{Core, Effect, Event, Settings, Trouble, TroubleKind};
 use meguri_proto::{CrewId, FactId, UpTopic};
@@ -150,7 +150,8 @@ fn assemble(settings: Terminal, data: &Path, clock: Clock) -> Result<(Parts, Fro
         Some(folder) => Credentials::Identity(Arc::new(Mutex::new(Identity::open(folder)?))),
         None => Credentials::Secret(settings.secret().map_err(StartError::Secret)?),
     };
-    let (store, kept) = Store::open(data, &settings.city, &settings.terminal, settings.store.device_secret_file.as_deref())?;
+    let (store, kept) =
+        Store::open(data, &settings.city, &settings.terminal, settings.store.device_secret_file.as_deref())?;
     let mut clock = BootClock::start(clock);
     let core_settings =
         Settings { terminal: settings.clone(), app: VERSION.to_owned(), device_start: device_start() };

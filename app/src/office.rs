@@ -81,7 +81,7 @@ pub(crate) fn believing(
 ///
 /// # Errors
 /// When TLS can't be set up.
-pub(crate) fn with_anybody() -> Result<Arc<ClientConfig>, Error> {
+pub fn with_anybody() -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(ring::default_provider());
     config(Arc::new(Anybody(Arc::clone(&provider))), provider, None)
 }

@@ -129,7 +129,10 @@ pub struct Vault {
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vault").field("folder", &self.folder).field("sealed", &self.sealed).finish_non_exhaustive()
+        f.debug_struct("Vault")
+            .field("folder", &self.folder)
+            .field("sealed", &self.sealed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,7 +181,9 @@ impl Vault {
                     let plain = self.unwrap_by_device(id, &wrapped);
                     self.keys.insert(id, Key { wrapped, plain });
                 }
-                _ => tracing::error!(path = %path.display(), "a key file can't be read; what it sealed is lost"),
+                _ => {
+                    tracing::error!(path = %path.display(), "a key file can't be read; what it sealed is lost")
+                }
             }
         }
         Ok(())
@@ -268,7 +273,13 @@ impl Vault {
     ///
     /// # Errors
     /// When nobody has signed in, or a new key can't be written.
-    pub fn seal(&mut self, r#use: Use, contract: &str, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+    pub fn seal(
+        &mut self,
+        r#use: Use,
+        contract: &str,
+        aad: &[u8],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
         if r#use == Use::Lists && self.sealed {
             return Err(VaultError::Sealed);
         }
@@ -345,15 +356,12 @@ impl Vault {
             // A public key that is none: that member can't sign in, all others can.
             let Ok(to) = to else { continue };
             let psk = PskBundle::new(&self.secret, PSK_ID).map_err(refused)?;
-            let (encapsulated, sealed) =
-                hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-                    &OpModeS::Psk(psk),
-                    &to,
-                    INFO,
-                    plain,
-                    &aad,
-                )
-                .map_err(refused)?;
+            let (encapsulated, sealed) = hpke::single_shot_seal::<
+                ChaCha20Poly1305,
+                HkdfSha256,
+                X25519HkdfSha256,
+            >(&OpModeS::Psk(psk), &to, INFO, plain, &aad)
+            .map_err(refused)?;
             let slot = Slot {
                 to: member.lock.key,
                 encapsulated: meguri_proto::enrol::hex(&encapsulated.to_bytes()),
@@ -402,7 +410,8 @@ impl Vault {
 
     fn write(&self, id: Uuid, wrapped: &Wrapped) -> Result<(), VaultError> {
         let path = self.path(id);
-        let text = serde_json::to_vec(wrapped).map_err(|error| file("write", &path)(io::Error::other(error)))?;
+        let text =
+            serde_json::to_vec(wrapped).map_err(|error| file("write", &path)(io::Error::other(error)))?;
         write(&path, &text)
     }
 }
@@ -459,7 +468,9 @@ fn read_secret(path: &Path) -> Result<Option<[u8; KEY]>, VaultError> {
 /// Bytes of hexadecimal digits.
 fn bytes(text: &str) -> Option<Vec<u8>> {
     let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok().filter(|_| pair.len() == 2)).collect()
+    pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok().filter(|_| pair.len() == 2))
+        .collect()
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {
@@ -472,8 +483,7 @@ fn write(path: &Path, text: &[u8]) -> Result<(), VaultError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let temporary = path.with_extension("new");
     let written = (|| {
-        let mut new =
-            File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut new = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         new.write_all(text)?;
         new.sync_all()?;
         fs::rename(&temporary, path)?;

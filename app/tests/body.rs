@@ -55,7 +55,11 @@ fn with_list(settings: &Terminal, data: &Path) {
     list.pickups[0].own = None;
     let body = String::from_utf8(list.encode().unwrap()).unwrap();
     let name = DocumentName::List { contract: settings.contract.clone(), date: list.date };
-    let held = Held { version: 1, digest: Digest::of(body.as_bytes()), contents: Contents::List(Arc::new(list.into())) };
+    let held = Held {
+        version: 1,
+        digest: Digest::of(body.as_bytes()),
+        contents: Contents::List(Arc::new(list.into())),
+    };
     store.commit(&[Op::Document { name, held, body: Some(body) }]).unwrap();
 }
 

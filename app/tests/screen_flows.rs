@@ -833,7 +833,11 @@ async fn the_screen_locks() {
     sitting.must_see("乗務員 乙");
     sitting.tap("画面をロックする").await;
     assert_eq!(locks.get(), 1);
-    sitting.screen.show(Arc::new(View { list: None, crew: Crew { locked: true, ..signed_in().crew }, ..fixture::day() }));
+    sitting.screen.show(Arc::new(View {
+        list: None,
+        crew: Crew { locked: true, ..signed_in().crew },
+        ..fixture::day()
+    }));
     turn().await;
     // Most often the same one goes on: only the PIN is asked for.
     sitting.must_see("乗務員のサインイン");

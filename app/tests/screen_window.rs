@@ -318,6 +318,10 @@ fn keep_list(data: &Path) {
     };
     let body = serde_json::to_string(&list).unwrap();
     let name = DocumentName::List { contract, date: list.date };
-    let held = Held { version: 7, digest: Digest::of(body.as_bytes()), contents: Contents::List(Arc::new(list.into())) };
+    let held = Held {
+        version: 7,
+        digest: Digest::of(body.as_bytes()),
+        contents: Contents::List(Arc::new(list.into())),
+    };
     store.commit(&[Op::Document { name, held, body: Some(body) }]).unwrap();
 }

@@ -689,8 +689,9 @@ fn exposure(settings: &Settings, asked: &Exposure, out: &mut impl Write) -> anyh
     let (terminal, from, to) = (terminal.clone(), *from, *to);
     request_done(settings, &Request::Exposure { terminal: terminal.clone(), from, to })?;
     let days = exposure::Days { from, to, kept: *kept_days };
-    let found = exposure::look_up(&conn, &terminal, days)?
-        .with_context(|| format!("there is no terminal {terminal}; `meguri-gateway terminal list` shows them"))?;
+    let found = exposure::look_up(&conn, &terminal, days)?.with_context(|| {
+        format!("there is no terminal {terminal}; `meguri-gateway terminal list` shows them")
+    })?;
     if *json {
         writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
         return Ok(());
@@ -702,7 +703,12 @@ fn exposure(settings: &Settings, asked: &Exposure, out: &mut impl Write) -> anyh
             .with_context(|| format!("can't write {}", path.display()))?;
     }
     let at = |at: Option<jiff::Timestamp>| at.map_or("-".to_owned(), |at| format!("{at:.0}"));
-    writeln!(out, "terminal {terminal}: {from} to {to}, lost {}, erased {}", at(found.lost_at), at(found.erased_at))?;
+    writeln!(
+        out,
+        "terminal {terminal}: {from} to {to}, lost {}, erased {}",
+        at(found.lost_at),
+        at(found.erased_at)
+    )?;
     writeln!(out, "requests whose data it held: {}", found.requests.len())?;
     if csv.is_none() {
         for row in &found.requests {

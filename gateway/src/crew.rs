@@ -66,19 +66,22 @@ pub struct Listed {
 /// # Errors
 /// When there is or was one of this id, the contractor is unknown or has too many, or the store can't be written.
 pub fn add(tx: &Connection, touched: &mut Touched, now: Timestamp, new: &New) -> Result<Listed, CrewError> {
-    if new.name.trim().is_empty() || new.name.chars().count() > SHORT_TEXT || new.name.contains(char::is_control) {
+    if new.name.trim().is_empty()
+        || new.name.chars().count() > SHORT_TEXT
+        || new.name.contains(char::is_control)
+    {
         return Err(CrewError::Name);
     }
-    let known = tx
-        .prepare_cached("SELECT 1 FROM contractor WHERE id = ?1")?
-        .exists([new.contractor.as_str()])?;
+    let known =
+        tx.prepare_cached("SELECT 1 FROM contractor WHERE id = ?1")?.exists([new.contractor.as_str()])?;
     if !known {
         return Err(CrewError::UnknownContractor(new.contractor.clone()));
     }
     if list(tx, Some(&new.contractor))?.len() >= CREW_MEMBERS {
         return Err(CrewError::Full);
     }
-    let insert = "INSERT OR IGNORE INTO crew (id, contractor, name, lock, set_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let insert =
+        "INSERT OR IGNORE INTO crew (id, contractor, name, lock, set_at) VALUES (?1, ?2, ?3, ?4, ?5)";
     let rows = tx.execute(
         insert,
         params![new.id.as_str(), new.contractor.as_str(), new.name.trim(), json(&new.lock)?, sql::ms(now)],
@@ -121,7 +124,10 @@ pub fn remove(
     id: &CrewId,
 ) -> Result<Listed, CrewError> {
     let member = one(tx, id)?;
-    tx.execute("UPDATE crew SET removed_at = ?2, lock = '' WHERE id = ?1", params![id.as_str(), sql::ms(now)])?;
+    tx.execute(
+        "UPDATE crew SET removed_at = ?2, lock = '' WHERE id = ?1",
+        params![id.as_str(), sql::ms(now)],
+    )?;
     touch(tx, touched, &member.contractor)?;
     Ok(member)
 }
@@ -143,8 +149,7 @@ pub fn list(conn: &Connection, contractor: Option<&ContractorId>) -> rusqlite::R
 /// # Errors
 /// When the store can't be read.
 pub fn of(conn: &Connection, contractor: &ContractorId) -> rusqlite::Result<Option<CrewList>> {
-    let select =
-        "SELECT id, name, lock FROM crew WHERE contractor = ?1 AND removed_at IS NULL ORDER BY id";
+    let select = "SELECT id, name, lock FROM crew WHERE contractor = ?1 AND removed_at IS NULL ORDER BY id";
     let mut statement = conn.prepare_cached(select)?;
     let rows = statement.query_map([contractor.as_str()], |row| {
         Ok(Member { id: sql::parsed(row, 0)?, name: row.get(1)?, lock: sql::json(row, 2)? })

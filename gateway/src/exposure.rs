@@ -67,11 +67,10 @@ pub struct Exposure {
 /// # Errors
 /// When the store can't be read.
 pub fn look_up(conn: &Connection, terminal: &TerminalId, days: Days) -> rusqlite::Result<Option<Exposure>> {
-    let marks = conn.query_row(
-        "SELECT lost_at, erased_at FROM terminal WHERE id = ?1",
-        [terminal.as_str()],
-        |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)),
-    );
+    let marks =
+        conn.query_row("SELECT lost_at, erased_at FROM terminal WHERE id = ?1", [terminal.as_str()], |row| {
+            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
+        });
     let (lost_at, erased_at) = match marks {
         Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(None),
         marks => marks?,
@@ -128,7 +127,15 @@ impl Exposure {
         let mut csv = csv::WriterBuilder::new()
             .terminator(csv::Terminator::CRLF)
             .from_writer("\u{feff}".as_bytes().to_vec());
-        csv.write_record(["収集日", "受付番号", "地区", "住所", "排出場所", "端末に初めて送った日時", "最後に送った日時"])?;
+        csv.write_record([
+            "収集日",
+            "受付番号",
+            "地区",
+            "住所",
+            "排出場所",
+            "端末に初めて送った日時",
+            "最後に送った日時",
+        ])?;
         let at = |at: Option<Timestamp>| {
             at.map(|at| at.to_zoned(japan()).strftime("%Y/%m/%d %H:%M").to_string()).unwrap_or_default()
         };

@@ -1,8 +1,8 @@
 //! Terminals that are lost or stolen (紛失・盗難): let in for nothing but their erasure, and kept out once they say that it is
 //! done. What a terminal may have shown of whom is [`exposure`](crate::exposure)'s.
 
-use meguri_proto::{Digest, DocumentName, Hello, TerminalId};
 use jiff::Timestamp;
+use meguri_proto::{Digest, DocumentName, Hello, TerminalId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
 
@@ -31,7 +31,8 @@ pub fn report(
     if was.ok_or_else(|| TerminalError::Unknown(terminal.clone()))? {
         return Ok(false);
     }
-    let update = "UPDATE terminal SET lost_at = coalesce(lost_at, ?2), erased_at = NULL, blocked_at = NULL, online = 0
+    let update =
+        "UPDATE terminal SET lost_at = coalesce(lost_at, ?2), erased_at = NULL, blocked_at = NULL, online = 0
         WHERE id = ?1";
     tx.execute(update, params![terminal.as_str(), sql::ms(now)])?;
     enrol::void_code(tx, terminal)?;

@@ -556,7 +556,9 @@ async fn a_lost_terminal_gets_its_erasure_alone_and_is_kept_out_once_it_says_it_
     assert_eq!(bench.count("SELECT count(*) FROM entry").await, 0);
     assert_eq!(bench.count("SELECT count(*) FROM aside").await, 0);
     // A hello brings it again, and never a list.
-    for held in [Vec::new(), holds(bench.today, 1, Digest::ZERO), vec![names(DocumentName::Erasure, 7, digest)]] {
+    for held in
+        [Vec::new(), holds(bench.today, 1, Digest::ZERO), vec![names(DocumentName::Erasure, 7, digest)]]
+    {
         bench.up("t-1", UpTopic::Hello, hello(&[log.held()], held, None, 1).encode().unwrap());
         bench.document("t-1", &DocumentName::Erasure).await;
         bench.quiet().await;
@@ -578,14 +580,15 @@ async fn a_lost_terminal_gets_its_erasure_alone_and_is_kept_out_once_it_says_it_
     bench.quiet().await;
     let told: Vec<Change> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
     assert!(told.contains(&Change::Admission), "the broker is told: {told:?}");
-    let kept_out = "SELECT count(*) FROM terminal WHERE id = 't-1' AND erased_at IS NOT NULL AND blocked_at IS NOT NULL";
+    let kept_out =
+        "SELECT count(*) FROM terminal WHERE id = 't-1' AND erased_at IS NOT NULL AND blocked_at IS NOT NULL";
     assert_eq!(bench.count(kept_out).await, 1);
     assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'erased'").await, 1);
 
     // Found: it gets its lists, and what it had recorded is taken.
-    let found = bench.writer.run_job(|tx, touched| {
-        terminals::block(tx, touched, Timestamp::now(), &id("t-1"), false)
-    });
+    let found = bench
+        .writer
+        .run_job(|tx, touched| terminals::block(tx, touched, Timestamp::now(), &id("t-1"), false));
     assert!(found.await.unwrap().unwrap());
     let (lapsed, _, body) = bench.document("t-1", &DocumentName::Erasure).await;
     assert_eq!((lapsed, body.as_str()), (version + 1, "null"));
@@ -610,9 +613,7 @@ async fn a_contractors_crew_goes_to_its_terminals() {
     };
     let contractor: String = bench
         .readers
-        .with(|conn| {
-            conn.query_row("SELECT contractor FROM contract WHERE id = 'c-1'", [], |row| row.get(0))
-        })
+        .with(|conn| conn.query_row("SELECT contractor FROM contract WHERE id = 'c-1'", [], |row| row.get(0)))
         .await
         .unwrap();
     assert!(matches!(add("m-1", "nobody").await.unwrap(), Err(crew::CrewError::UnknownContractor(_))));
@@ -636,14 +637,20 @@ async fn a_contractors_crew_goes_to_its_terminals() {
     bench.ack("t-1").await;
     bench.list("t-1").await;
     bench.quiet().await;
-    let removed = bench.writer.run_job(|tx, touched| {
-        crew::remove(tx, touched, Timestamp::now(), &"m-1".parse().unwrap())
-    });
+    let removed = bench
+        .writer
+        .run_job(|tx, touched| crew::remove(tx, touched, Timestamp::now(), &"m-1".parse().unwrap()));
     removed.await.unwrap().unwrap();
     let (lapsed, _, body) = bench.document("t-1", &DocumentName::Crew).await;
     assert_eq!((lapsed, body.as_str()), (version + 1, "null"), "nobody needs to sign in");
     let again = bench.writer.run_job(|tx, touched| {
-        crew::set_pin(tx, touched, Timestamp::now(), &"m-1".parse().unwrap(), &PinLock::new("604182", [2; 32]).unwrap())
+        crew::set_pin(
+            tx,
+            touched,
+            Timestamp::now(),
+            &"m-1".parse().unwrap(),
+            &PinLock::new("604182", [2; 32]).unwrap(),
+        )
     });
     assert!(matches!(again.await.unwrap(), Err(crew::CrewError::Unknown(_))));
 }

@@ -178,8 +178,7 @@ mod tests {
     fn no_list_makes_a_terminal_spend_more_than_it_has() {
         let lock = PinLock { salt: Digest([7; 32]), memory_kib: 19 * 1024, passes: 2, key: Digest([9; 32]) };
         let list = |lock: &PinLock| {
-            let member =
-                Member { id: "c-1".parse().unwrap(), name: "甲".into(), lock: lock.clone() };
+            let member = Member { id: "c-1".parse().unwrap(), name: "甲".into(), lock: lock.clone() };
             CrewList { v: 1, members: vec![member] }
         };
         assert!(list(&lock).encode().is_ok());

@@ -28,8 +28,8 @@ pub use erasure::Erasure;
 pub use fact::{Fact, FactBody, Health, ItemResult, ListRef, Outcome, Stamps, TrackBody, TrackFact, Undo};
 pub use hello::{Ack, DocumentHeld, EpochHeld, Hello, LogsHeld, SeqHeld};
 pub use id::{
-    BootId, CityId, ContractId, ContractorId, CrewId, Epoch, FactId, IdError, Incarnation, Nonce,
-    PickupId, TerminalId, VehicleId,
+    BootId, CityId, ContractId, ContractorId, CrewId, Epoch, FactId, IdError, Incarnation, Nonce, PickupId,
+    TerminalId, VehicleId,
 };
 pub use list::{DayList, Document, Item, Listed, OwnSeen, Payment, Place, Ticket};
 pub use log::{Digest, Entry, LogKind, LogPublish};

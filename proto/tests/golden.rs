@@ -207,7 +207,8 @@ fn crew_list_and_erasure() {
         lock: meguri_proto::crew::PinLock::new(pin, [n; 32]).unwrap(),
     };
     // The locks are derived, so that another derivation is noticed here.
-    let members = vec![member(1, "c-012", "乗務員 甲", "273941"), member(2, "c-013", "乗務員 乙", "60418293")];
+    let members =
+        vec![member(1, "c-012", "乗務員 甲", "273941"), member(2, "c-013", "乗務員 乙", "60418293")];
     golden("crew-list.json", &CrewList { v: 1, members });
     golden("erasure.json", &Erasure { v: 1 });
 }

@@ -78,17 +78,24 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     fs::create_dir_all(&options.data).with_context(|| format!("can't make {}", options.data.display()))?;
     let stage = Stage::new(&options)?;
     let mut gateway = stage.open(&options)?;
+    stage.enrol(&gateway).await?;
     let clock = Clock::rehearsal(&stage.path("clock.toml"))?;
     println!("\n市の画面 / The city's page:   {}\n", gateway.page);
-    println!("  この端末からだけ開けます。サインイン： / Reachable from this machine only; sign in as:");
+    println!(
+        "  この機械からだけ開けます。証明書は体験用の認証局のものなので、ブラウザーが注意を出したら先へ進んでください。\n  \
+         Reachable from this machine only. The certificate is of the demo's own authority: go on where the browser warns.\n  \
+         {}\n",
+        stage.path("office/ca/authority.pem").display()
+    );
+    println!("  サインイン： / Sign in as:");
     for (login, whose) in stage.logins()? {
         println!("    {:<12} {}   {whose}", login.name, login.password);
     }
     println!();
-    let mut tablet = stage.tablet(&options, gateway.mqtt)?;
+    let mut tablet = stage.tablet(&options, &gateway)?;
     println!("  終わるには Ctrl-C。/ Ctrl-C ends it.\n");
 
-    let mut crews = stage.crews(&clock, gateway.mqtt)?;
+    let mut crews = stage.crews(&clock, &gateway)?;
     let ended = tokio::select! {
         ended = stage.play(&options, &clock, &mut crews, &mut gateway, &mut tablet) => ended,
         () = interrupts.next() => Ok(()),
@@ -174,8 +181,10 @@ struct Gateway {
     process: Process,
     page: String,
     mqtt: SocketAddr,
+    /// Where terminals enrol.
+    door: String,
     /// Nobody else takes them while the demo is there.
-    _ports: [Port; 2],
+    _ports: [Port; 3],
 }
 
 struct Crews {
@@ -212,9 +221,10 @@ impl Stage {
     fn open(&self, options: &Options) -> anyhow::Result<Gateway> {
         fs::create_dir_all(self.path("office"))?;
         fs::write(self.path("office/city.toml"), toml::to_string(&day::city(self.date)?)?)?;
-        // Who asks for any port at all means both.
-        let ports = [free(options.port)?, free(if options.port == 0 { 0 } else { 18_650 })?];
-        let [page, mqtt] = [ports[0].address(), ports[1].address()];
+        // Who asks for any port at all means all of them.
+        let usual = |port| if options.port == 0 { 0 } else { port };
+        let ports = [free(options.port)?, free(usual(18_650))?, free(usual(8_651))?];
+        let [page, mqtt, door] = [ports[0].address(), ports[1].address(), ports[2].address()];
         if page.port() != options.port && options.port != 0 {
             println!(
                 "{} 番は使用中なので {} 番を使います。/ Port {} is in use, taking {}.",
@@ -229,24 +239,19 @@ impl Stage {
             "rehearsal": self.path("clock.toml").display().to_string(),
             "web": { "listen": page },
             "mqtt": { "listen": mqtt },
+            // The first name is the terminals'; the crews' lines lead through this demo, by its address.
+            "tls": { "names": ["localhost", "127.0.0.1"], "listen": door },
             // Whoever watches has no telephone set up for it.
             "people": { "second_factor": "optional" },
         });
         fs::write(self.path("gateway.toml"), toml::to_string(&settings)?)?;
         write_clock(&self.path("clock.toml"), self.begins, options.speed)?;
 
+        let known = self.gateway(&["terminal", "list", "--json"])?;
         for vehicle in self.vehicles()? {
-            let folder = self.terminal(&vehicle);
-            if !folder.join("terminal.toml").is_file() {
-                self.gateway(&[
-                    "terminal",
-                    "add",
-                    &format!("t-{vehicle}"),
-                    "--vehicle",
-                    &vehicle,
-                    "--out",
-                    &folder.display().to_string(),
-                ])?;
+            let terminal = name_of(&vehicle);
+            if !known.contains(&format!("\"{terminal}\"")) {
+                self.gateway(&["terminal", "add", &terminal, "--vehicle", &vehicle])?;
             }
         }
         // What the office changed in the middle of the day stays changed when the demo is started again.
@@ -270,8 +275,36 @@ impl Stage {
         let line = process.line(PATIENCE)?;
         let ready: serde_json::Value =
             serde_json::from_str(&line).with_context(|| format!("the gateway said {line:?}"))?;
-        let page = ready["web"].as_str().with_context(|| format!("the gateway said {line:?}"))?.to_owned();
-        Ok(Gateway { process, page, mqtt, _ports: ports })
+        let address = |name: &str| {
+            ready[name].as_str().map(str::to_owned).with_context(|| format!("the gateway said {line:?}"))
+        };
+        let (page, door) = (address("web")?, address("enrol")?);
+        Ok(Gateway { process, page, mqtt, door, _ports: ports })
+    }
+
+    /// Has every terminal that has no certificate enrol by a code, as tablets do.
+    async fn enrol(&self, gateway: &Gateway) -> anyhow::Result<()> {
+        for vehicle in self.vehicles()? {
+            let settings = self.terminal(&vehicle).join("terminal.toml");
+            let before = settings.is_file().then(|| Terminal::read(&settings));
+            if matches!(&before, Some(Ok(terminal)) if terminal.broker.identity.is_some()) {
+                continue;
+            }
+            fs::create_dir_all(self.terminal(&vehicle))?;
+            let shown = self.gateway(&["terminal", "enrol", &name_of(&vehicle), "--json"])?;
+            let shown: serde_json::Value = serde_json::from_str(&shown)?;
+            let code = shown["code"].as_str().context("the gateway showed no code")?.parse()?;
+            meguri_app::enrol::enrol(&settings, &gateway.door, &code, before.is_some()).await?;
+        }
+        Ok(())
+    }
+
+    /// A terminal's settings, with the ports that this demo has found free.
+    fn settings(&self, vehicle: &str, gateway: &Gateway) -> anyhow::Result<Terminal> {
+        let mut settings = Terminal::read(&self.terminal(vehicle).join("terminal.toml"))?;
+        settings.broker.port = gateway.mqtt.port();
+        settings.broker.office = Some(gateway.door.clone());
+        Ok(settings)
     }
 
     fn remember(&self, clock: &Clock) -> anyhow::Result<()> {
@@ -419,10 +452,9 @@ impl Stage {
     }
 
     /// The tablet window of the round that is left, where there is a display.
-    fn tablet(&self, options: &Options, mqtt: SocketAddr) -> anyhow::Result<Option<Process>> {
+    fn tablet(&self, options: &Options, gateway: &Gateway) -> anyhow::Result<Option<Process>> {
         let folder = self.terminal(YOURS);
-        let mut settings = Terminal::read(&folder.join("terminal.toml"))?;
-        (settings.broker.host, settings.broker.port) = (mqtt.ip().to_string(), mqtt.port());
+        let settings = self.settings(YOURS, gateway)?;
         fs::write(folder.join("terminal.toml"), toml::to_string(&settings)?)?;
         let city = day::city(self.date)?;
         let round = city.vehicle.iter().find(|vehicle| vehicle.id.as_str() == YOURS);
@@ -447,12 +479,12 @@ impl Stage {
     }
 
     /// Starts every other round's terminal and crew.
-    fn crews(&self, clock: &Clock, mqtt: SocketAddr) -> anyhow::Result<Crews> {
+    fn crews(&self, clock: &Clock, gateway: &Gateway) -> anyhow::Result<Crews> {
         let mut crews = Crews { working: JoinSet::new(), handles: Vec::new(), lines: Vec::new() };
         for (index, vehicle) in self.vehicles()?.iter().enumerate().filter(|(_, vehicle)| *vehicle != YOURS) {
             let folder = self.terminal(vehicle);
-            let mut settings = Terminal::read(&folder.join("terminal.toml"))?;
-            let line = Arc::new(Proxy::start(mqtt)?);
+            let mut settings = self.settings(vehicle, gateway)?;
+            let line = Arc::new(Proxy::start(gateway.mqtt)?);
             (settings.broker.host, settings.broker.port) =
                 (line.address().ip().to_string(), line.address().port());
             let handle = meguri_app::body::start(settings, &folder.join("data"), clock.clone())?;
@@ -577,6 +609,11 @@ fn begin(asked: Date, last: Option<Timestamp>) -> anyhow::Result<(Date, Timestam
     let date = last.map_or(asked, |last| asked.max(business_date(last)));
     let morning = morning(date)?;
     Ok((date, last.map_or(morning, |last| last.max(morning))))
+}
+
+/// The terminal of a vehicle.
+fn name_of(vehicle: &str) -> String {
+    format!("t-{vehicle}")
 }
 
 /// One line that is kept up to date; where the output is no terminal, a line every ten seconds.

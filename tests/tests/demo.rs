@@ -55,7 +55,7 @@ fn plays_the_day_and_starts_again() {
     // Decomposed, as some systems spell names of folders, and with a space.
     let data = dir.path().join("demo か\u{3099} data");
     let said = play(&data);
-    assert!(said.contains("The city's page:   http://127.0.0.1:"), "{said}");
+    assert!(said.contains("The city's page:   https://localhost:"), "{said}");
     assert!(said.contains("件を取り込みます"), "{said}");
     for login in ["kanri ", "haisha-k1 ", "haisha-k2 ", "haisha-k3 "] {
         assert!(said.contains(login), "{said}");
@@ -88,7 +88,7 @@ fn plays_the_day_and_starts_again() {
 fn logins(said: &[String], page: &str) -> Vec<http::Visitor> {
     let lines = said
         .iter()
-        .skip_while(|line| !line.contains("sign in as"))
+        .skip_while(|line| !line.contains("Sign in as"))
         .skip(1)
         .take_while(|line| !line.trim().is_empty());
     let logins: Vec<_> = lines

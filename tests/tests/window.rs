@@ -87,7 +87,8 @@ fn from_its_box_to_its_first_collection() {
     let code = json(&scene.office.must(&["terminal", "enrol", "t-1", "--json"]).unwrap());
     display.xdotool(&["type", "--delay", "4", code["scan"].as_str().unwrap()]);
     display.xdotool(&["key", "Return"]);
-    let online = || (scene.office.number("SELECT online FROM terminal WHERE id = 't-1'").unwrap() == 1).then_some(());
+    let online =
+        || (scene.office.number("SELECT online FROM terminal WHERE id = 't-1'").unwrap() == 1).then_some(());
     eventually("it has come in", online);
     assert!(folder.join("terminal.toml").is_file() && folder.join("identity/current.pem").is_file());
     // The program has started itself anew as that terminal: the first stop is open.
@@ -98,11 +99,22 @@ fn from_its_box_to_its_first_collection() {
         .office
         .store()
         .unwrap()
-        .query_row("SELECT contractor FROM contract JOIN terminal ON contract.id = terminal.contract", [], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT contractor FROM contract JOIN terminal ON contract.id = terminal.contract",
+            [],
+            |row| row.get(0),
+        )
         .unwrap();
-    let told = scene.office.must(&["crew", "add", "m-1", "--contractor", &contractor, "--name", "乗務員 甲", "--json"]);
+    let told = scene.office.must(&[
+        "crew",
+        "add",
+        "m-1",
+        "--contractor",
+        &contractor,
+        "--name",
+        "乗務員 甲",
+        "--json",
+    ]);
     let pin = json(&told.unwrap())["pin"].as_str().unwrap().to_owned();
     let store = folder.join("data/terminal.db");
     eventually("the crew is known", || {

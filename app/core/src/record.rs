@@ -3,8 +3,8 @@
 use meguri_config::terminal::{ReasonSetting, Terminal};
 use meguri_proto::pickup::Result as Outcomes;
 use meguri_proto::{
-    CrewId, Digest, Fact, FactBody, ItemResult, ListRef, Listed, Message, Outcome, PickupId, Reason, Stamps, Undo,
-    limits,
+    CrewId, Digest, Fact, FactBody, ItemResult, ListRef, Listed, Message, Outcome, PickupId, Reason, Stamps,
+    Undo, limits,
 };
 
 use crate::view::{Intent, NotRecorded, Stop};

@@ -10,8 +10,8 @@ use meguri_core::view::{Intent, Link, NotRecorded, Shown, Stop};
 use meguri_core::{Core, Effect, Event, Moment, Recorded, Settings, Telling, Trouble, TroubleKind, Why};
 use meguri_proto::pickup::{OfficeWord, Result as Outcomes, State, Statement};
 use meguri_proto::{
-    Ack, CrewId, DayList, Digest, Document, DocumentName, FactBody, FactId, Hello, Incarnation, Item, ItemResult,
-    ListRef, Listed, LogKind, Message, OwnSeen, PickupId, Reason, SeqHeld, UpTopic,
+    Ack, CrewId, DayList, Digest, Document, DocumentName, FactBody, FactId, Hello, Incarnation, Item,
+    ItemResult, ListRef, Listed, LogKind, Message, OwnSeen, PickupId, Reason, SeqHeld, UpTopic,
 };
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -1145,9 +1145,7 @@ impl Bench {
     /// What is held and sealed, as it can be read with the keys.
     fn unsealed(&self) -> Opened {
         let sealed = self.kept.documents.iter().filter(|(_, held)| matches!(held.contents, Contents::Sealed));
-        sealed
-            .map(|(name, _)| (name.clone(), Contents::List(std::sync::Arc::new(list().into()))))
-            .collect()
+        sealed.map(|(name, _)| (name.clone(), Contents::List(std::sync::Arc::new(list().into())))).collect()
     }
 
     /// As after a restart of a terminal whose lists only a PIN opens.

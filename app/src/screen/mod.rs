@@ -35,8 +35,8 @@ pub use meguri_screens::Tablet;
 
 use day::DayAdapter;
 use pickup::PickupAdapter;
-pub use sign_in::SignInReply;
 use sign_in::SignInAdapter;
+pub use sign_in::SignInReply;
 use state::State;
 
 /// After something was recorded the page changes under the finger: for so long no button and no row takes a tap,

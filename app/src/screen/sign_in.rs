@@ -125,7 +125,8 @@ impl SignInAdapter {
             global.set_erased(view.erased);
             let about = window.global::<ui::About>();
             about.set_crewed(!crew.members.is_empty());
-            let name = crew.signed_in.as_ref().and_then(|id| crew.members.iter().find(|(member, _)| member == id));
+            let name =
+                crew.signed_in.as_ref().and_then(|id| crew.members.iter().find(|(member, _)| member == id));
             about.set_crew(name.map(|(_, name)| name.as_str()).unwrap_or_default().into());
         }
         *self.crew.borrow_mut() = crew;

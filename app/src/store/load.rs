@@ -142,8 +142,10 @@ impl Store {
 
     pub(super) fn load_documents(&self) -> Result<BTreeMap<DocumentName, Held>, StoreError> {
         let reading = failed("read the documents");
-        let mut statement =
-            self.connection.prepare("SELECT name, version, digest, body, sealed FROM document").map_err(&reading)?;
+        let mut statement = self
+            .connection
+            .prepare("SELECT name, version, digest, body, sealed FROM document")
+            .map_err(&reading)?;
         let mut rows = statement.query([]).map_err(&reading)?;
         let mut documents = BTreeMap::new();
         while let Some(row) = rows.next().map_err(&reading)? {

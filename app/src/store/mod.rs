@@ -21,7 +21,8 @@ use meguri_core::sign_in::Opened;
 use meguri_core::{Trouble, TroubleKind};
 use meguri_proto::crew::PinKey;
 use meguri_proto::{
-    CityId, CrewId, Digest, DocumentName, Entry, Epoch, FactId, LogKind, LogPublish, Member, Message, TerminalId,
+    CityId, CrewId, Digest, DocumentName, Entry, Epoch, FactId, LogKind, LogPublish, Member, Message,
+    TerminalId,
 };
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};

@@ -85,9 +85,7 @@ pub(super) fn append(
             text.as_bytes(),
         )?;
         tx.prepare_cached("INSERT INTO note (log, seq, digest, sealed) VALUES (?1, ?2, ?3, ?4)")
-            .and_then(|mut insert| {
-                insert.execute(params![log.as_str(), Number(entry.seq), digest.0, sealed])
-            })
+            .and_then(|mut insert| insert.execute(params![log.as_str(), Number(entry.seq), digest.0, sealed]))
             .map_err(&doing)?;
     }
     Ok(())
@@ -220,15 +218,15 @@ pub(super) fn seal_plain(tx: &Transaction, vault: &mut Vault) -> Result<bool, St
     let mut any = false;
     let lists = "SELECT name, digest, body FROM document WHERE body IS NOT NULL AND name LIKE 'list/%'";
     let mut statement = tx.prepare(lists).map_err(&doing)?;
-    let rows = statement.query_map([], |row| {
-        Ok((row.get::<_, String>(0)?, digest(row, 1)?, row.get::<_, String>(2)?))
-    });
+    let rows = statement
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, digest(row, 1)?, row.get::<_, String>(2)?)));
     // One that can't be read comes anew from the office.
     let rows: Vec<_> = rows.map_err(&doing)?.flatten().collect();
     for (text, digest, body) in rows {
         let Ok(name) = text.parse::<DocumentName>() else { continue };
         let DocumentName::List { contract, .. } = &name else { continue };
-        let sealed = vault.seal(Use::Lists, contract.as_str(), &document_aad(&name, &digest), body.as_bytes())?;
+        let sealed =
+            vault.seal(Use::Lists, contract.as_str(), &document_aad(&name, &digest), body.as_bytes())?;
         tx.execute("UPDATE document SET body = NULL, sealed = ?2 WHERE name = ?1", params![text, sealed])
             .map_err(&doing)?;
         any = true;

@@ -112,7 +112,10 @@ fn who_joins_and_who_leaves() {
     vault.set_members(std::slice::from_ref(&new)).unwrap();
     let mut vault = open(&dir, &both);
     unseal(&mut vault, &old, "273941");
-    assert_eq!((vault.read(AAD, &list), vault.read(AAD, &fresh)), (Err(Unreadable::Lost), Err(Unreadable::Lost)));
+    assert_eq!(
+        (vault.read(AAD, &list), vault.read(AAD, &fresh)),
+        (Err(Unreadable::Lost), Err(Unreadable::Lost))
+    );
     // With nobody left, nobody needs to sign in.
     let mut vault = open(&dir, std::slice::from_ref(&new));
     unseal(&mut vault, &new, "604182");
@@ -161,7 +164,10 @@ fn bad_files_keep_nobody_from_working() {
     }
     fs::write(dir.path().join(FOLDER).join(DEVICE), "no secret").unwrap();
     assert!(matches!(Vault::open(dir.path(), None), Err(VaultError::Secret { .. })));
-    assert!(Vault::open(dir.path(), Some(&dir.path().join("absent"))).is_err(), "is not made where it was to be");
+    assert!(
+        Vault::open(dir.path(), Some(&dir.path().join("absent"))).is_err(),
+        "is not made where it was to be"
+    );
 }
 
 #[test]

@@ -299,7 +299,8 @@ impl Engine {
     }
 
     fn touched(&mut self, touched: Touched, history: Option<i64>) {
-        let Touched { rounds, spoken, terminals, admission, presence, history: in_history, aside, notice } = touched;
+        let Touched { rounds, spoken, terminals, admission, presence, history: in_history, aside, notice } =
+            touched;
         let window = self.window_now();
         let mut damage = None;
         let rounds = rounds.iter().map(|round| (round, None));

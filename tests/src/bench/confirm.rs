@@ -34,13 +34,8 @@ pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
             Uuid::from_u128(u128::from(seq))
         );
         digest = digest.then(body.as_bytes());
-        let entry = NewEntry {
-            seq,
-            id: FactId(Uuid::now_v7()),
-            digest,
-            body,
-            note: Some((note, NOTE.to_owned())),
-        };
+        let entry =
+            NewEntry { seq, id: FactId(Uuid::now_v7()), digest, body, note: Some((note, NOTE.to_owned())) };
         // Who comes first changes: neither always meets the disk that the other has just left.
         if seq.is_multiple_of(2) {
             with.push(timed(|| sealed.confirm(&entry))?);
@@ -53,8 +48,14 @@ pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
     let (with, without) = (Figures::of(with), Figures::of(without));
     let beside = format!("sealed {:.2} ms, in plain {:.2} ms at the median", with.median, without.median);
     Ok(vec![
-        Row::at_most(GROUP, "a confirmation with a sealed note, by one in plain", with.median / without.median, "", 1.1)
-            .beside(beside),
+        Row::at_most(
+            GROUP,
+            "a confirmation with a sealed note, by one in plain",
+            with.median / without.median,
+            "",
+            1.1,
+        )
+        .beside(beside),
         Row::shown(GROUP, "  p99 sealed", with.p99, "ms").beside(format!("in plain {:.2} ms", without.p99)),
     ])
 }
@@ -108,7 +109,8 @@ impl Plain {
         }
         connection.execute_batch(include_str!("../../../app/src/store/migrations/0001.sql"))?;
         connection.execute_batch(include_str!("../../../app/src/store/migrations/0002.sql"))?;
-        connection.execute("INSERT INTO terminal (id, city, terminal) VALUES (1, 'hiroshima', 't-0001')", [])?;
+        connection
+            .execute("INSERT INTO terminal (id, city, terminal) VALUES (1, 'hiroshima', 't-0001')", [])?;
         connection.execute(
             "INSERT INTO log (kind, epoch, first, before, acked) VALUES ('fact', ?1, 1, ?2, 0)",
             params![Uuid::nil().as_bytes(), Digest::ZERO.0],

@@ -395,8 +395,11 @@ fn prepare(dir: &Path, list: &DayList) -> anyhow::Result<PathBuf> {
     let (mut store, _) = Store::open(&dir.join("data"), &settings.city, &settings.terminal, None)?;
     let body = String::from_utf8(list.encode()?)?;
     let name = DocumentName::List { contract: settings.contract, date: list.date };
-    let held =
-        Held { version: 1, digest: Digest::of(body.as_bytes()), contents: Contents::List(Arc::new(list.clone().into())) };
+    let held = Held {
+        version: 1,
+        digest: Digest::of(body.as_bytes()),
+        contents: Contents::List(Arc::new(list.clone().into())),
+    };
     store.commit(&[Op::Document { name, held, body: Some(body) }])?;
     Ok(path)
 }

@@ -18,7 +18,8 @@ fn add_member(scene: &Scene, id: &str) -> String {
         WHERE terminal.id = 't-1'";
     let contractor: String =
         scene.office.store().unwrap().query_row(contractor, [], |row| row.get(0)).unwrap();
-    let told = scene.office.must(&["crew", "add", id, "--contractor", &contractor, "--name", "乗務員 甲", "--json"]);
+    let told =
+        scene.office.must(&["crew", "add", id, "--contractor", &contractor, "--name", "乗務員 甲", "--json"]);
     let told: Value = serde_json::from_str(&told.unwrap()).unwrap();
     told["pin"].as_str().unwrap().to_owned()
 }
@@ -41,7 +42,12 @@ fn holds(folder: &Path, text: &str) -> bool {
 
 /// A town that stands on today's list of the office.
 fn a_town(scene: &Scene) -> String {
-    scene.office.store().unwrap().query_row("SELECT town FROM resident LIMIT 1", [], |row| row.get(0)).unwrap()
+    scene
+        .office
+        .store()
+        .unwrap()
+        .query_row("SELECT town FROM resident LIMIT 1", [], |row| row.get(0))
+        .unwrap()
 }
 
 #[test]
@@ -129,7 +135,10 @@ fn a_lost_terminal_erases_itself_and_is_kept_out_and_works_again_once_it_is_foun
     assert_eq!(told["requests"].as_array().unwrap().len(), list.len());
     assert!(told["erased_at"].is_string() && told["requests"][0]["address"].is_string());
     let csv = scene.dir().join("exposure.csv");
-    scene.office.must(&["terminal", "exposure", "t-1", &today, &today, "--csv", csv.to_str().unwrap()]).unwrap();
+    scene
+        .office
+        .must(&["terminal", "exposure", "t-1", &today, &today, "--csv", csv.to_str().unwrap()])
+        .unwrap();
     assert_eq!(fs::read_to_string(csv).unwrap().lines().count(), list.len() + 1);
     assert!(scene.office.must(&["audit", "show"]).unwrap().contains("read_exposure"));
 

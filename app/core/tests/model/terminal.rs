@@ -266,7 +266,9 @@ impl Terminal {
                     self.wake = at;
                     continue;
                 }
-                Effect::Disconnect | Effect::Tell(_) | Effect::CheckPin(..) | Effect::SignedIn(..) => continue,
+                Effect::Disconnect | Effect::Tell(_) | Effect::CheckPin(..) | Effect::SignedIn(..) => {
+                    continue;
+                }
             };
             queue.extend(self.core.step(event, world.moment()));
         }

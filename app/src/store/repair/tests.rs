@@ -154,7 +154,10 @@ fn a_damaged_digest_costs_no_entry_and_no_epoch() {
 fn a_damaged_note_is_counted_and_its_entry_kept() {
     let folder = tempfile::tempdir().unwrap();
     filled(&folder, 3, 0);
-    damage(&folder, "UPDATE note SET sealed = CAST(substr(sealed, 1, 40) || x'00' || substr(sealed, 42) AS BLOB)");
+    damage(
+        &folder,
+        "UPDATE note SET sealed = CAST(substr(sealed, 1, 40) || x'00' || substr(sealed, 42) AS BLOB)",
+    );
     let repaired = mend(&folder).unwrap().unwrap();
     assert_eq!((repaired.notes_lost, repaired.logs[0].carried, repaired.logs[0].new_epoch), (1, 3, false));
     assert_eq!(ids(&fact_log(&folder)), [1, 2, 3]);
