@@ -16,6 +16,7 @@ use crate::people::accounts::{self, AccountError};
 use crate::people::password::Hashed;
 use crate::people::tokens::{self, TokenError};
 use crate::people::{Person, Role};
+use crate::register::{self, Handing, Kind, Record, RegisterError};
 use crate::retention;
 use crate::store::is_damage;
 use crate::terminals::{self, Bound, Line, TerminalError};
@@ -69,6 +70,23 @@ pub enum Request {
         terminal: TerminalId,
         /// Whether it is kept out.
         blocked: bool,
+    },
+    /// Voids a terminal's open code.
+    TerminalVoid {
+        /// Which.
+        terminal: TerminalId,
+    },
+    /// Keeps what is known of a terminal as a thing.
+    TerminalRecord {
+        /// Which.
+        terminal: TerminalId,
+        /// What is known.
+        record: Record,
+    },
+    /// Writes down that terminals change hands.
+    TerminalHanding {
+        /// Which, and to or from whom.
+        handing: Handing,
     },
     /// Lists what was set aside and is not settled.
     AsideList,
@@ -182,6 +200,11 @@ pub enum Reply {
         /// Whether it was otherwise before.
         changed: bool,
     },
+    /// What is known of a terminal as a thing is kept.
+    TerminalRecord {
+        /// Which fields that changed.
+        changed: Vec<String>,
+    },
     /// What is set aside.
     Asides(Vec<aside::Row>),
     /// Notices.
@@ -212,6 +235,9 @@ pub enum OpError {
     /// Of terminals.
     #[error(transparent)]
     Terminal(#[from] TerminalError),
+    /// Of the register of terminals.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
     /// Of an import.
     #[error(transparent)]
     Import(#[from] import::ImportError),
@@ -245,6 +271,7 @@ impl OpError {
         let error = match self {
             Self::Sql(error)
             | Self::Terminal(TerminalError::Sql(error))
+            | Self::Register(RegisterError::Sql(error))
             | Self::Account(AccountError::Sql(error))
             | Self::Token(TokenError::Sql(error)) => error,
             _ => return None,
@@ -282,6 +309,24 @@ impl Request {
             Self::TerminalBlock { terminal, blocked } => {
                 let changed = terminals::block(tx, &mut fx.touched, now, &terminal, blocked)?;
                 Ok(Reply::TerminalBlocked { changed })
+            }
+            Self::TerminalVoid { terminal } => {
+                terminals::bound(tx, &terminal).map_err(|error| match error {
+                    rusqlite::Error::QueryReturnedNoRows => TerminalError::Unknown(terminal.clone()),
+                    error => error.into(),
+                })?;
+                enrol::void_code(tx, &terminal)?;
+                Ok(Reply::Done)
+            }
+            Self::TerminalRecord { terminal, record } => {
+                let changed = register::keep(tx, now, &terminal, &record)?;
+                Ok(Reply::TerminalRecord {
+                    changed: changed.into_iter().map(|field| field.word().to_owned()).collect(),
+                })
+            }
+            Self::TerminalHanding { handing } => {
+                register::hand(tx, now, &handing)?;
+                Ok(Reply::Done)
             }
             Self::AsideList => Ok(Reply::Asides(aside::open_rows(tx)?)),
             Self::AsideRetry { id } => settled(id, aside::retry(tx, ctx, fx, id)?),
@@ -362,6 +407,19 @@ impl Request {
             Self::TerminalBlock { terminal, .. } => {
                 (What::TerminalUnblocked, json!({ "terminal": terminal }))
             }
+            Self::TerminalVoid { terminal } => (What::TerminalCodeVoided, json!({ "terminal": terminal })),
+            Self::TerminalRecord { terminal, .. } => {
+                (What::TerminalRecorded, json!({ "terminal": terminal }))
+            }
+            // Who signed for it stands in the store; the log names nobody.
+            Self::TerminalHanding { handing } => {
+                let Handing { kind, terminals, day, contractor, .. } = handing;
+                let what = match kind {
+                    Kind::Handover => What::TerminalHandedOver,
+                    Kind::Return => What::TerminalReturned,
+                };
+                (what, json!({ "terminals": terminals, "contractor": contractor, "day": day }))
+            }
             Self::AsideRetry { id } => (What::AsideRetried, json!({ "aside": id })),
             Self::AsideSettle { id } => (What::AsideSettled, json!({ "aside": id })),
             Self::NoticeSettle { id } => (What::NoticeSettled, json!({ "notice": id })),
@@ -403,6 +461,7 @@ impl Reply {
                 about["token"] = token.id.into();
                 about["scopes"] = serde_json::json!(token.scopes);
             }
+            Self::TerminalRecord { changed } => about["changed"] = serde_json::json!(changed),
             Self::Catalogue(report) => about["version"] = report.version.into(),
             Self::Imported(report) => {
                 about["import"] = report.import.into();

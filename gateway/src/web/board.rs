@@ -1,6 +1,6 @@
 //! One day as the store has it: what the front page shows, read in one snapshot so that its numbers agree.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
@@ -432,6 +432,24 @@ fn terminals(
         Ok(Terminal { id, vehicle, contract, online: row.get(2)?, heard, waiting: row.get(4)?, silent })
     })?;
     rows.collect()
+}
+
+/// The terminals that should have been heard today and were not, by name.
+pub(super) fn silent(
+    conn: &Connection,
+    now: Timestamp,
+    silence_minutes: u16,
+    scope: &Scope,
+) -> rusqlite::Result<HashSet<String>> {
+    let date = meguri_proto::clock::business_date(now);
+    let mut left: HashMap<String, u32> = HashMap::new();
+    for slice in slices(conn, date, scope)? {
+        *left.entry(slice.vehicle).or_default() += slice.counts.left;
+    }
+    let begun = paces(conn, date, now, scope)?.values().map(|pace| pace.heard).min();
+    let limit = sql::ms(now.checked_sub(i64::from(silence_minutes).minutes()).unwrap_or(Timestamp::MIN));
+    let terminals = terminals(conn, date, limit, begun, &left, scope)?;
+    Ok(terminals.into_iter().filter(|terminal| terminal.silent).map(|terminal| terminal.id).collect())
 }
 
 /// Rounds with pickups left that no terminal carries: it must have both their vehicle and their contract, as the lists
