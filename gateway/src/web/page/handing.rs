@@ -60,7 +60,12 @@ impl Form<'_> {
             @if let Some(said) = self.said { (said.shown(lang)) }
             section .card {
                 h2 { (lang.fill(Text::HandingOf, &[("count", &self.fleet.terminals.len())])) }
-                table .terminals { tbody { @for terminal in &self.fleet.terminals { tr {
+                table .terminals {
+                    thead { tr {
+                        th { (say(Text::AsideTerminal)) } th { (say(Text::Vehicle)) } th { (say(Text::Asset)) }
+                        th { (say(Text::Iccid)) } th { (say(Text::TerminalHolder)) }
+                    } }
+                    tbody { @for terminal in &self.fleet.terminals { tr {
                     th scope="row" { a .number href={ "/terminals/" (terminal.id) } { (terminal.id) } }
                     td { (self.fleet.names.vehicle(&terminal.vehicle))
                         span .sub .line { (self.fleet.names.contractor(terminal.contract.as_str())) } }
@@ -140,14 +145,14 @@ impl Sheet<'_> {
             }
             p .sub .noprint { (self.lang.say(Text::HandingSheetLead)) }
             article .sheet lang="ja" {
-                p .sheet-day { (both(Text::SheetDate)) b { (Self::day(*day)) } }
+                p .sheet-day { (both(Text::SheetDate)) " " b { (Self::day(*day)) } }
                 h1 { (both(title)) }
                 p { (both(says)) }
                 div .parties {
                     (party(Text::SheetFrom, from.0, from.1))
                     (party(Text::SheetTo, to.0, to.1))
                 }
-                h2 { (both(Text::SheetTerminals)) " " span .sheet-count { (count) "台" } }
+                h2 { (both(Text::SheetTerminals)) " " span .sheet-count { (Lang::Ja.fill(Text::TerminalsAll, &[("count", &count)])) } }
                 table {
                     thead { tr {
                         th { "No." }

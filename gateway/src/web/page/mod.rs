@@ -136,7 +136,7 @@ impl Frame<'_> {
                                 @if may(Action::ReadAudit) { (self.tab(Tab::Audit, "/audit", &html! { (say(Text::Audit)) })) }
                             }
                             @if may(Action::ReadPickups) {
-                                form .find role="search" action="/search" {
+                                form .find role="search" aria-label=(say(Text::SearchHint)) action="/search" {
                                     input type="search" name="q" inputmode="numeric" maxlength="40" autocomplete="off"
                                         aria-label=(say(Text::SearchHint)) placeholder=(say(Text::SearchHint));
                                     button { (say(Text::SearchDo)) }

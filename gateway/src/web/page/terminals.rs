@@ -156,7 +156,7 @@ impl List<'_> {
             }
             @if let Some(said) = self.said { (said.shown(lang)) }
             section .card {
-                form .search role="search" action="/terminals" {
+                form .search role="search" aria-label=(say(Text::Terminals)) action="/terminals" {
                     label .wide { span { (say(Text::TerminalSearch)) }
                         input type="search" name="q" value=(self.text) maxlength="100" autocomplete="off"; }
                     button { (say(Text::SearchDo)) }
