@@ -1429,3 +1429,92 @@ async fn tokens_are_made_shown_once_and_revoked_on_their_page() {
     assert!(!serde_json::to_string(&entries).unwrap().contains(&token));
     house.close().await;
 }
+
+/// A contractor whose contracts are over: its own days until then stay to be looked at, by page, stream and export alike;
+/// nothing later, nothing of others, and nothing to change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contractor_that_has_left_keeps_its_own_past_to_look_at() {
+    let house = House::peopled().await;
+    let dispatcher = house.sign_in("dispatcher").await;
+    let contractor = house.contractor();
+    let text_of = tokens::text(rand_bytes("left"));
+    let new = tokens::New {
+        name: "left".to_owned(),
+        scopes: vec![tokens::Opens::Export],
+        contractor: Some(contractor.clone()),
+        sha256: Digest::of(text_of.as_bytes()),
+    };
+    house.writer.run_job(move |tx, _| tokens::add(tx, Timestamp::now(), &new)).await.unwrap().unwrap();
+    let read = async |path: &str| {
+        let response = house.get(path, &dispatcher).await;
+        let status = response.status();
+        let stream = path.starts_with("/events") && status == StatusCode::OK;
+        (status, if stream { first_event(response).await } else { text(response).await })
+    };
+    let export = async |day: &str| {
+        let request = HttpRequest::get(format!("/api/export?day={day}"))
+            .header(header::HOST, HOST)
+            .header(header::AUTHORIZATION, format!("Bearer {text_of}"));
+        text(house.ask(request.body(Body::empty()).unwrap()).await).await
+    };
+    let [own, past, foreign] = [house.own, house.past, house.foreign].map(|uid| uid.to_string());
+    // While a contract is in force there is a day to work on.
+    let (_, today) = read("/").await;
+    assert!(today.contains("4417") && !today.contains("で終わりました"), "{today}");
+    assert!(export("2026-04-01").await.contains("4417"));
+
+    // Yesterday was the last day of all of them. What was planned beyond it is somebody else's from now on.
+    let id = contractor.to_string();
+    let end = move |tx: &mut rusqlite::Transaction<'_>, _: &mut _| {
+        tx.execute(
+            "UPDATE contract SET first_day = '2025-04-01', last_day = '2026-03-31' WHERE contractor = ?1",
+            [id],
+        )
+    };
+    house.writer.run_job(end).await.unwrap().unwrap();
+
+    let mark = |uid: &str| format!("/pickup/{uid}");
+    for (path, words) in [
+        ("/?day=2026-03-02", "予定 1件の".to_owned()),
+        ("/?day=2026-03-02&by=vehicle", "1号車".to_owned()),
+        ("/search?q=4418", mark(&past)),
+        ("/search?q=4418&day=2026-03-02", mark(&past)),
+    ] {
+        let (status, body) = read(path).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(body.contains(&words), "{path}: {body}");
+    }
+    for path in [format!("/pickup/{past}"), format!("/events?pickup={past}")] {
+        let (status, body) = read(&path).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(body.contains("大手町四丁目"), "{path}: {body}");
+    }
+    assert!(read(&format!("/pickup/{past}")).await.1.contains("3月31日(火)で終わりました"));
+    assert!(read("/events?day=2026-03-02").await.1.contains("予定 1件"));
+    assert!(export("2026-03-02").await.contains("4418"));
+    // From the empty day of today the way leads back to the last own one.
+    let (_, today) = read("/").await;
+    assert!(
+        today.contains("3月31日(火)で終わりました") && today.contains("前の収集日 3月2日(月)"),
+        "{today}"
+    );
+
+    for path in [format!("/pickup/{own}"), format!("/pickup/{foreign}"), format!("/events?pickup={own}")] {
+        assert_eq!(read(&path).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    for path in ["/", "/attention", "/events", "/search?q=4417", "/search?q=4417&day=2026-04-01"] {
+        let (status, body) = read(path).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        for uid in [&own, &foreign] {
+            assert!(!body.contains(&mark(uid)), "{path} shows what is not theirs any more: {body}");
+        }
+        assert!(!body.contains("大手町"), "{path}: {body}");
+    }
+    let today = export("2026-04-01").await;
+    assert!(!today.contains("4417") && !today.contains("4419"), "{today}");
+    // The city sees all of it as before.
+    let viewer = house.sign_in("viewer").await;
+    let city = text(house.get("/", &viewer).await).await;
+    assert!(city.contains(&mark(&own)) && !city.contains("で終わりました"), "{city}");
+    house.close().await;
+}

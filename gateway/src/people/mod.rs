@@ -195,6 +195,28 @@ impl Scope {
         format!("(?{number} IS NULL OR {contract} IN (SELECT id FROM contract WHERE contractor = ?{number}))")
     }
 
+    /// As [`Scope::sees`], for a pickup: nothing of a day after its contract is seen, whatever was planned then. `pickup`
+    /// is what its columns stand behind, like `p.`.
+    #[must_use]
+    pub fn sees_pickup(pickup: &str, number: u8) -> String {
+        format!(
+            "(?{number} IS NULL OR EXISTS (SELECT 1 FROM contract AS own WHERE own.id = {pickup}contract
+                AND own.contractor = ?{number} AND {pickup}date <= own.last_day))"
+        )
+    }
+
+    /// The last day of the last of a contractor's contracts; none for all of the city.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn last_day(&self, conn: &rusqlite::Connection) -> rusqlite::Result<Option<jiff::civil::Date>> {
+        let Self::Contractor(contractor) = self else { return Ok(None) };
+        let last: Option<String> = conn
+            .prepare_cached("SELECT max(last_day) FROM contract WHERE contractor = ?1")?
+            .query_row([contractor.as_str()], |row| row.get(0))?;
+        Ok(last.and_then(|day| day.parse().ok()))
+    }
+
     /// Whether all of the city is seen.
     #[must_use]
     pub fn is_city(&self) -> bool {

@@ -217,6 +217,9 @@ texts! {
     AsideWaiting "未処理データ {count}件" "{count} set aside";
     AsideWaitingHint "受け取れなかった通信があります。内容を確認してください。" "Something arrived that could not be taken. Please look at it.";
 
+    ContractsOver "委託契約は{day}で終わりました。その日までの収集を、見ることだけができます。日付を選ぶか、受付番号で検索してください。" "Your contract was over on {day}. What was collected until then can still be looked at: choose a day, or search by number.";
+    ContractOver "この収集の委託契約は{day}で終わりました。見ることだけができます。" "The contract of this pickup was over on {day}. It can only be looked at.";
+
     // Notices.
     NoticeFork "端末記録の食い違い" "Terminal's record differs";
     NoticeForkHint "端末の記録が古い写しに戻ったようです。この端末の確認を見直してください。" "The terminal seems to have gone back to an old copy. Please review its confirmations.";
