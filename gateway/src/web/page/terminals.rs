@@ -131,6 +131,8 @@ pub(in super::super) struct List<'a> {
     pub(in super::super) address: &'a Address,
     pub(in super::super) today: Date,
     pub(in super::super) manages: bool,
+    /// Whether all of the city is seen, so that whoever is not told of has none.
+    pub(in super::super) whole: bool,
     pub(in super::super) tls: bool,
     pub(in super::super) data: Option<&'a Place>,
     pub(in super::super) form: &'a str,
@@ -231,7 +233,7 @@ impl List<'_> {
                     td data-label=(say(Text::TerminalHolder)) {
                         @match &terminal.holder {
                             Some(one) => (holder(names, one)),
-                            None => span .sub { (say(if self.manages { Text::HolderCity } else { Text::None })) },
+                            None => span .sub { (say(if self.whole { Text::HolderCity } else { Text::None })) },
                         }
                     }
                     @if self.tls { td data-label=(say(Text::Certificate)) {
@@ -286,6 +288,8 @@ pub(in super::super) struct OneView<'a> {
     pub(in super::super) typed: Option<&'a Record>,
     pub(in super::super) today: Date,
     pub(in super::super) manages: bool,
+    /// Whether all of the city is seen, so that whoever is not told of has none.
+    pub(in super::super) whole: bool,
     pub(in super::super) tls: bool,
     pub(in super::super) data: Option<&'a Place>,
     pub(in super::super) form: &'a str,
@@ -338,7 +342,7 @@ impl OneView<'_> {
                             (names.company(contractor.as_str())) " " (person)
                             span .sub .line { (lang.fill(Text::HolderSince, &[("day", &format::day(lang, *since, self.today.year()))])) }
                         }
-                        None => (say(if self.manages { Text::HolderCity } else { Text::None })),
+                        None => (say(if self.whole { Text::HolderCity } else { Text::None })),
                     }
                 }
                 dt { (say(Text::TerminalLast)) } dd { (heard(lang, terminal, self.today)) }
