@@ -890,6 +890,7 @@ async fn accounts_are_managed_on_their_page() {
     assert_eq!(status, StatusCode::OK, "{page}");
     let drawn = page.split("class=\"drawn\"><code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
     assert_eq!(drawn.len(), 19);
+    assert!(page.contains("href=\"/people?lang=en\""), "the other language is of a page that can be opened");
     assert!(!text(house.get("/people", &admin).await).await.contains(&drawn), "shown once");
     // It must be changed before anything else.
     let first = house.sign_in_with("haisha", &drawn).await;
@@ -1200,6 +1201,50 @@ async fn terminals_are_made_enrolled_and_blocked_on_their_pages() {
     assert_eq!(house.get("/terminals/t-02/code", &admin).await.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(location(&post("/terminals/t-02/void", &[]).await), "/terminals/t-02?done=voided");
     assert!(!page("/terminals/t-02").await.contains("登録コードが出ています"));
+
+    // Certificates: one that holds and it has not come in by yet, one it came in by, one that is over.
+    let certificate = async |until: Timestamp, connected: bool| {
+        let (now, until) = (Timestamp::now().as_millisecond(), until.as_millisecond());
+        let insert = move |tx: &mut rusqlite::Transaction<'_>, _: &mut _| {
+            tx.execute("DELETE FROM certificate", [])?;
+            tx.execute(
+                "INSERT INTO certificate (serial, terminal, public_key, request, pem, issued_at, not_after, connected_at)
+                VALUES ('01', 't-01', x'', x'', '', ?1, ?2, ?3)",
+                rusqlite::params![now - 1_000, until, connected.then_some(now)],
+            )
+        };
+        house.writer.run_job(insert).await.unwrap().unwrap();
+        page("/terminals/t-01").await
+    };
+    let later = Timestamp::now() + SignedDuration::from_hours(24 * 300);
+    let shown = certificate(later, false).await;
+    assert!(shown.contains("まだ接続していません") && shown.contains("ごろ自動更新"), "{shown}");
+    let third = |at: Timestamp| at.to_zoned(meguri_proto::clock::japan()).date().to_string();
+    assert!(
+        shown.contains(&third(later)) && shown.contains(&third(later - SignedDuration::from_hours(24 * 100)))
+    );
+    assert!(certificate(later, true).await.contains("に接続を確認"));
+    let over = certificate(Timestamp::now() - SignedDuration::from_secs(1), true).await;
+    assert!(over.contains("に切れました") && over.contains("登録し直してください"), "{over}");
+
+    // Forms of nobody's session do nothing.
+    for path in [
+        "/terminals/add",
+        "/terminals/t-01/record",
+        "/terminals/t-01/code",
+        "/terminals/t-01/void",
+        "/terminals/t-01/block",
+        "/terminals/t-01/unblock",
+        "/handover/sheet",
+        "/handover/record",
+        "/tokens/add",
+        "/tokens/revoke",
+    ] {
+        for fields in [&[("t", "t-01")][..], &[("t", "t-01"), ("form", "x")]] {
+            assert_eq!(house.post(path, &admin, fields).await.status(), StatusCode::FORBIDDEN, "{path}");
+        }
+    }
+    assert!(!page("/terminals/t-01").await.contains("停止中"));
 
     // Blocking is asked for first.
     let asked = page("/terminals/t-02/block").await;

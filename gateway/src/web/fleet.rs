@@ -38,6 +38,8 @@ pub(super) struct Certificate {
     pub(super) until: Timestamp,
     /// When the terminal first came in by it.
     pub(super) connected: Option<Timestamp>,
+    /// Whether it is over.
+    pub(super) over: bool,
 }
 
 impl Certificate {
@@ -147,7 +149,9 @@ fn terminal(row: &Row<'_>, asking: &Asking, silent: &HashSet<String>) -> rusqlit
     let id: TerminalId = sql::parsed(row, 0)?;
     let (blocked, online): (_, bool) = (at(4)?, row.get(5)?);
     let certificate = match (at(9)?, at(10)?) {
-        (Some(issued), Some(until)) => Some(Certificate { issued, until, connected: at(11)? }),
+        (Some(issued), Some(until)) => {
+            Some(Certificate { issued, until, connected: at(11)?, over: until <= asking.wall })
+        }
         _ => None,
     };
     let standing = if blocked.is_some() {

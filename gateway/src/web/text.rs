@@ -552,6 +552,8 @@ texts! {
     CertificateRenews "{day}ごろ自動更新" "renews by itself about {day}";
     CertificateConnected "{day}に接続を確認" "came in by it on {day}";
     CertificateWaiting "まだ接続していません" "has not come in by it yet";
+    CertificateOver "{day}に切れました" "over since {day}";
+    CertificateAnew "登録し直してください" "it has to enrol anew";
     CertificateNone "まだありません（登録が必要です）" "none yet: it has to enrol";
     TerminalAdd "端末を作る" "Make a terminal";
     TerminalAddDo "作る" "Make it";

@@ -95,6 +95,12 @@ fn date(at: Timestamp) -> String {
 
 /// A certificate's end, renewal, and whether the terminal came in by it.
 fn certificate(lang: Lang, certificate: &Certificate) -> Markup {
+    if certificate.over {
+        return html! {
+            b .line .warn { (lang.fill(Text::CertificateOver, &[("day", &date(certificate.until))])) }
+            span .sub .line { (lang.say(Text::CertificateAnew)) }
+        };
+    }
     html! {
         (lang.fill(Text::CertificateUntil, &[("day", &date(certificate.until))]))
         span .sub .line { (lang.fill(Text::CertificateRenews, &[("day", &date(certificate.renews()))])) }
