@@ -8,6 +8,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 const told = JSON.parse(process.env.MEGURI_BROWSER);
@@ -214,8 +215,23 @@ await admin.reload();
 await has(admin, "まだ接続していません");
 await lacks(admin, "登録コードが出ています");
 const data = `${told.folder}/data`;
-const terminal = spawn(told.terminal, ["--settings", settings, "--data", data, "--rehearsal", told.rehearsal, "run"], { stdio: "ignore" });
+const terminal = spawn(
+  told.terminal, ["--settings", settings, "--data", data, "--rehearsal", told.rehearsal, "run", "--console"],
+  { stdio: ["pipe", "pipe", "ignore"] },
+);
 const ended = new Promise((resolve) => terminal.once("exit", resolve));
+const said = createInterface({ input: terminal.stdout })[Symbol.asyncIterator]();
+// Waits until the terminal itself says of its line that it is up, or not.
+const line = async (up) => {
+  const began = Date.now();
+  for (;;) {
+    terminal.stdin.write("status\n");
+    const { status } = JSON.parse((await said.next()).value);
+    if ((status.link === "up") === up) return;
+    assert.ok(Date.now() - began < PATIENCE, `the line is never ${up ? "up" : "down"}: ${JSON.stringify(status)}`);
+    await admin.waitForTimeout(50);
+  }
+};
 try {
   const began = Date.now();
   const until = async (...texts) => {
@@ -228,6 +244,7 @@ try {
     }
   };
   await until("接続を確認", "接続中");
+  await line(true);
 
   // ---- Handed over: the sheet, then the record.
   await admin.goto("/terminals");
@@ -261,9 +278,11 @@ try {
   await picture(admin, "city-terminal-block");
   await press(admin, "停止する");
   await has(admin, "端末を停止しました", "停止中");
+  await line(false);
   await admin.getByRole("link", { name: "停止を解除" }).click();
   await look(admin, "/terminals/t-0003/unblock");
   await press(admin, "停止を解除");
+  await line(true);
   await until("接続中");
 } finally {
   terminal.kill("SIGTERM");
