@@ -12,6 +12,7 @@ use super::fleet::{Asking, Fleet, One};
 use super::gate::{Gate, Posted, Signed};
 use super::page::Tab;
 use super::page::problem::Problem;
+use super::page::terminal as one_page;
 use super::page::terminals as page;
 use super::page::terminals::{Named, Said};
 use super::request::Asked;
@@ -299,7 +300,7 @@ async fn one_again(
 ) -> Result<Response, Problem> {
     let one = web.terminal(signed, id).await?;
     web.note(signed, What::ReadTerminals, json!({ "terminals": [id] })).await?;
-    let view = page::OneView {
+    let view = one_page::OneView {
         lang: asked.lang,
         one: &one,
         typed: typed.as_ref(),
@@ -372,7 +373,7 @@ pub(super) async fn code(
             }
         };
         let one = web.terminal(&signed, &id).await?;
-        let view = page::CodeView {
+        let view = one_page::CodeView {
             lang: asked.lang,
             one: &one,
             office: &reached.office(),
@@ -417,7 +418,7 @@ async fn ask(web: Web, id: String, signed: Signed, asked: Asked, block: bool) ->
         if one.terminal.blocked.is_some() == block {
             return Ok(Redirect::to(&format!("/terminals/{}", one.terminal.id)).into_response());
         }
-        let main = page::ask(asked.lang, &one, &signed.form(), block);
+        let main = one_page::ask(asked.lang, &one, &signed.form(), block);
         let title = if block { Text::TerminalBlock } else { Text::TerminalUnblock };
         Ok(framed(&web, &asked, &signed, (asked.lang.say(title).to_owned(), one.aside_open), main))
     };

@@ -9,6 +9,7 @@ pub(super) mod people;
 pub(super) mod pickup;
 pub(super) mod problem;
 pub(super) mod search;
+pub(super) mod terminal;
 pub(super) mod terminals;
 pub(super) mod tokens;
 
