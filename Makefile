@@ -8,7 +8,10 @@ WINDOW := libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon-x11-0
 # brokers is built with.
 TESTS := mosquitto strace libfaketime xvfb xdotool chromium protobuf-compiler
 
-.PHONY: help demo test rmqtt-node soak fleet bench screenshots fmt lint deny sbom
+# For the pages' tests in a browser, where no other Node.js is there, whose npm would not stand beside Debian's.
+NODE := $(if $(shell command -v npm),,nodejs npm)
+
+.PHONY: help demo test browser rmqtt-node soak fleet bench screenshots fmt lint deny sbom
 
 help:
 	@echo "make demo         市の一日を見る / a city's day at 60 times speed"
@@ -29,10 +32,14 @@ demo:
 
 # Whole-system tests run the programs themselves, so those are built first.
 test:
-	@sh tests/prepare.sh $(BUILD) $(WINDOW) $(TESTS)
+	@sh tests/prepare.sh $(BUILD) $(WINDOW) $(TESTS) $(NODE)
 	cargo build --workspace --bins
-	$(MAKE) --no-print-directory rmqtt-node
+	$(MAKE) --no-print-directory browser rmqtt-node
 	cargo test --workspace
+
+# Playwright's core and axe-core, by the lock file; no browser is downloaded.
+browser:
+	npm ci --prefix tests/browser --no-audit --no-fund
 
 # A node of an RMQTT cluster for tests, a workspace of its own; see its Cargo.toml.
 rmqtt-node:
@@ -61,7 +68,8 @@ bench:
 
 # The browser writes dates as its language does, which comes in a package of its own.
 screenshots:
-	@sh tests/prepare.sh $(BUILD) $(WINDOW) chromium chromium-l10n
+	@sh tests/prepare.sh $(BUILD) $(WINDOW) chromium chromium-l10n $(NODE)
+	$(MAKE) --no-print-directory browser
 	sh tests/screenshots.sh
 
 fmt:

@@ -2,6 +2,9 @@
 // whether it is connected. Without it the pages are complete, only not live.
 "use strict";
 
+// A button that prints the page; without this script the browser's own menu does.
+for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());
+
 (() => {
   const address = document.body.dataset.events;
   const words = document.body.dataset;

@@ -112,7 +112,11 @@ impl Desk {
         }
     }
 
-    async fn reply(
+    /// As commands have it done, and pages: written down, and true before it is told.
+    ///
+    /// # Errors
+    /// When the store can't be read or written; within, when it can't be done.
+    pub async fn reply(
         &self,
         request: Request,
         who: Who,

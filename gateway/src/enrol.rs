@@ -15,7 +15,7 @@ use crate::store::sql;
 use crate::terminals::TerminalError;
 
 /// Wrong tries after which a code is void: nobody mistypes it as often.
-const TRIES: i64 = 5;
+pub(crate) const TRIES: i64 = 5;
 /// How many certificates of a terminal that it has not come in by hold at a time: answers get lost, keys too.
 const WAITING: i64 = 3;
 

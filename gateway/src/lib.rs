@@ -33,6 +33,7 @@ pub mod outbox;
 pub mod people;
 pub mod pickups;
 pub mod plan;
+pub mod register;
 pub mod retention;
 mod room;
 pub mod serve;

@@ -19,6 +19,7 @@ use crate::people::accounts::{self, AccountError};
 use crate::people::password::Hashed;
 use crate::people::tokens::{self, TokenError};
 use crate::people::{Person, Role};
+use crate::register::{self, Handing, Kind, Record, RegisterError};
 use crate::retention;
 use crate::store::is_damage;
 use crate::terminals::{self, Bound, Line, TerminalError};
@@ -108,6 +109,23 @@ pub enum Request {
     CrewList {
         /// Of this contractor alone.
         contractor: Option<ContractorId>,
+    },
+    /// Voids a terminal's open code.
+    TerminalVoid {
+        /// Which.
+        terminal: TerminalId,
+    },
+    /// Keeps what is known of a terminal as a thing.
+    TerminalRecord {
+        /// Which.
+        terminal: TerminalId,
+        /// What is known.
+        record: Record,
+    },
+    /// Writes down that terminals change hands.
+    TerminalHanding {
+        /// Which, and to or from whom.
+        handing: Handing,
     },
     /// Lists what was set aside and is not settled.
     AsideList,
@@ -225,6 +243,11 @@ pub enum Reply {
     Crew(crew::Listed),
     /// Members of crews.
     Crews(Vec<crew::Listed>),
+    /// What is known of a terminal as a thing is kept.
+    TerminalRecord {
+        /// Which fields that changed.
+        changed: Vec<String>,
+    },
     /// What is set aside.
     Asides(Vec<aside::Row>),
     /// Notices.
@@ -258,6 +281,9 @@ pub enum OpError {
     /// Of crews.
     #[error(transparent)]
     Crew(#[from] CrewError),
+    /// Of the register of terminals.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
     /// Of an import.
     #[error(transparent)]
     Import(#[from] import::ImportError),
@@ -292,6 +318,7 @@ impl OpError {
             Self::Sql(error)
             | Self::Terminal(TerminalError::Sql(error))
             | Self::Crew(CrewError::Sql(error))
+            | Self::Register(RegisterError::Sql(error))
             | Self::Account(AccountError::Sql(error))
             | Self::Token(TokenError::Sql(error)) => error,
             _ => return None,
@@ -340,6 +367,24 @@ impl Request {
             }
             Self::CrewRemove { id } => Ok(Reply::Crew(crew::remove(tx, &mut fx.touched, now, &id)?)),
             Self::CrewList { contractor } => Ok(Reply::Crews(crew::list(tx, contractor.as_ref())?)),
+            Self::TerminalVoid { terminal } => {
+                terminals::bound(tx, &terminal).map_err(|error| match error {
+                    rusqlite::Error::QueryReturnedNoRows => TerminalError::Unknown(terminal.clone()),
+                    error => error.into(),
+                })?;
+                enrol::void_code(tx, &terminal)?;
+                Ok(Reply::Done)
+            }
+            Self::TerminalRecord { terminal, record } => {
+                let changed = register::keep(tx, now, &terminal, &record)?;
+                Ok(Reply::TerminalRecord {
+                    changed: changed.into_iter().map(|field| field.word().to_owned()).collect(),
+                })
+            }
+            Self::TerminalHanding { handing } => {
+                register::hand(tx, now, &handing)?;
+                Ok(Reply::Done)
+            }
             Self::AsideList => Ok(Reply::Asides(aside::open_rows(tx)?)),
             Self::AsideRetry { id } => settled(id, aside::retry(tx, ctx, fx, id)?),
             Self::AsideSettle { id } => settled(id, aside::settle(tx, ctx, fx, id, "put away")?),
@@ -428,6 +473,19 @@ impl Request {
             }
             Self::CrewPin { id, .. } => (What::CrewPin, json!({ "crew": id })),
             Self::CrewRemove { id } => (What::CrewRemoved, json!({ "crew": id })),
+            Self::TerminalVoid { terminal } => (What::TerminalCodeVoided, json!({ "terminal": terminal })),
+            Self::TerminalRecord { terminal, .. } => {
+                (What::TerminalRecorded, json!({ "terminal": terminal }))
+            }
+            // Who signed for it stands in the store; the log names nobody.
+            Self::TerminalHanding { handing } => {
+                let Handing { kind, terminals, day, contractor, .. } = handing;
+                let what = match kind {
+                    Kind::Handover => What::TerminalHandedOver,
+                    Kind::Return => What::TerminalReturned,
+                };
+                (what, json!({ "terminals": terminals, "contractor": contractor, "day": day }))
+            }
             Self::AsideRetry { id } => (What::AsideRetried, json!({ "aside": id })),
             Self::AsideSettle { id } => (What::AsideSettled, json!({ "aside": id })),
             Self::NoticeSettle { id } => (What::NoticeSettled, json!({ "notice": id })),
@@ -470,6 +528,7 @@ impl Reply {
                 about["token"] = token.id.into();
                 about["scopes"] = serde_json::json!(token.scopes);
             }
+            Self::TerminalRecord { changed } => about["changed"] = serde_json::json!(changed),
             Self::Catalogue(report) => about["version"] = report.version.into(),
             Self::Imported(report) => {
                 about["import"] = report.import.into();

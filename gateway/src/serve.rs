@@ -128,7 +128,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         audit: audit.clone(),
     };
     let stopping = changes.clone();
-    let control = tokio::spawn(control::serve(control, desk, async move { stopping.stopping().await }));
+    let control =
+        tokio::spawn(control::serve(control, desk.clone(), async move { stopping.stopping().await }));
     let door_address = door.as_ref().map(|(_, reached)| reached.office());
     let mut door = tokio::spawn(doors(
         trust.zip(door).map(|(trust, (listener, reached))| {
@@ -155,6 +156,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         names: settings.tls.names.clone().into(),
         wall: Clock::system(),
         set_up,
+        desk,
+        code_minutes: settings.tls.code_minutes,
     };
     let heads = tokio::spawn(heads(settings.clone(), city.clone()));
     let readers_of_pages = readers.clone();

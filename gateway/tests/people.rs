@@ -18,8 +18,12 @@ use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
 use meguri_config::Clock;
 use meguri_gateway::audit::{self, Audit, Entry, What, Who};
+use meguri_gateway::broker::{Broker, Login};
 use meguri_gateway::changes::Changes;
-use meguri_gateway::config::{People, SecondFactor, Settings};
+use meguri_gateway::config::{People, Retention, SecondFactor, Settings};
+use meguri_gateway::control::Desk;
+use meguri_gateway::door::Reached;
+use meguri_gateway::import::Taker;
 use meguri_gateway::office::Office;
 use meguri_gateway::outbox::{Outbox, Waiting};
 use meguri_gateway::people::accounts::{self, New};
@@ -156,7 +160,21 @@ impl House {
             data: dir.path().to_owned(),
         };
         let set_up = Some(SetUp::begin(dir.path(), [3; 16]).unwrap());
+        let login = Login { host: String::new(), port: 0, user: String::new(), password: String::new() };
+        let reached = Reached { host: "office.example".to_owned(), broker: 8883, door: 8651 };
+        let desk = Desk {
+            writer: writer.clone(),
+            readers: readers.clone(),
+            taker: Taker::new(writer.clone(), readers.clone(), city.clone()),
+            broker: Arc::new(Broker::External(login)),
+            health: health.clone(),
+            retention: Retention::default(),
+            reached: Some(reached),
+            audit: audit.clone(),
+        };
         let inside = Inside {
+            desk,
+            code_minutes: 60,
             health,
             writer: writer.clone(),
             names: Arc::from([]),
@@ -334,7 +352,7 @@ async fn every_role_sees_its_own_and_no_more() {
         (pickup(&own), pickup(&past), pickup(&foreign));
     let (ok, no, gone, see) = (200, 403, 404, 303);
     #[rustfmt::skip]
-    let table: [(&str, [u16; 5]); 20] = [
+    let table: [(&str, [u16; 5]); 30] = [
         ("/",                       [ok, ok, ok, ok, see]),
         ("/?day=2026-03-02",        [ok, ok, ok, ok, see]),
         ("/attention",              [ok, ok, ok, ok, no]),
@@ -351,6 +369,16 @@ async fn every_role_sees_its_own_and_no_more() {
         (&past_stream,              [ok, ok, ok, ok, no]),
         (&foreign_stream,           [ok, ok, ok, gone, no]),
         ("/events?aside=1",         [ok, ok, ok, ok, no]),
+        ("/terminals",              [ok, ok, ok, ok, no]),
+        ("/terminals?q=k1",         [ok, ok, ok, ok, no]),
+        ("/terminals/t-01",         [ok, ok, ok, ok, no]),
+        ("/terminals/t-10",         [ok, ok, ok, gone, no]),
+        ("/terminals/t-99",         [gone, gone, gone, gone, no]),
+        ("/terminals/t-01/block",   [ok, no, no, no, no]),
+        ("/terminals/t-10/block",   [ok, no, no, no, no]),
+        ("/handover?t=t-01&t=t-10", [ok, no, no, no, no]),
+        ("/handover",               [400, no, no, no, no]),
+        ("/tokens",                 [ok, no, no, no, no]),
         ("/people",                 [ok, no, no, no, ok]),
         ("/audit",                  [ok, no, no, no, ok]),
         ("/account",                [ok, ok, ok, ok, ok]),
@@ -389,6 +417,36 @@ async fn every_role_sees_its_own_and_no_more() {
             };
             assert_eq!(status, expected, "{role:?} {path}");
         }
+        // So are terminals and tokens; whatever is refused is written down.
+        for (path, done) in [
+            ("/terminals/add", 422),
+            ("/terminals/t-10/record", 303),
+            ("/terminals/t-10/code", 200),
+            ("/terminals/t-10/void", 303),
+            ("/terminals/t-10/block", 303),
+            ("/terminals/t-10/unblock", 303),
+            ("/handover/sheet", 200),
+            ("/handover/record", 303),
+            ("/tokens/add", 422),
+            ("/tokens/revoke", 422),
+        ] {
+            let refused =
+                |house: &House| house.entries().iter().filter(|entry| entry.what == What::Refused).count();
+            let before = refused(&house);
+            let contractor = house.contractor();
+            let fields = [
+                ("form", &*form),
+                ("t", "t-10"),
+                ("kind", "handover"),
+                ("day", "2026-04-01"),
+                ("contractor", contractor.as_str()),
+                ("person", "受取 花子"),
+            ];
+            let status = house.post(path, &cookie, &fields).await.status().as_u16();
+            let may = role == Role::Administrator;
+            assert_eq!(status, if may { done } else { 403 }, "{role:?} {path}");
+            assert_eq!(refused(&house) - before, usize::from(!may), "{role:?} {path}");
+        }
     }
     // Numbers are those of what is seen.
     let city = text(house.get("/search?q=4417", &house.sign_in("viewer").await).await).await;
@@ -421,6 +479,11 @@ async fn nobody_sees_anything_without_signing_in() {
         &format!("/pickup/{uid}"),
         "/aside",
         "/aside/1",
+        "/terminals",
+        "/terminals/t-01",
+        "/terminals/t-01/block",
+        "/handover?t=t-01",
+        "/tokens",
         "/people",
         "/audit",
         "/account",
@@ -827,6 +890,7 @@ async fn accounts_are_managed_on_their_page() {
     assert_eq!(status, StatusCode::OK, "{page}");
     let drawn = page.split("class=\"drawn\"><code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
     assert_eq!(drawn.len(), 19);
+    assert!(page.contains("href=\"/people?lang=en\""), "the other language is of a page that can be opened");
     assert!(!text(house.get("/people", &admin).await).await.contains(&drawn), "shown once");
     // It must be changed before anything else.
     let first = house.sign_in_with("haisha", &drawn).await;
@@ -1086,4 +1150,416 @@ fn a_copy_that_is_put_back_signs_everybody_out() {
     let store = open();
     assert_eq!((count(&store), store.restored), (0, true));
     assert!(accounts::by_id(&store.conn, person.id).unwrap().is_some());
+}
+
+/// What stands in a page between two marks.
+fn between<'a>(page: &'a str, from: &str, until: &str) -> &'a str {
+    page.split_once(from).unwrap_or_else(|| panic!("{from} in {page}")).1.split(until).next().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn terminals_are_made_enrolled_and_blocked_on_their_pages() {
+    let house = House::peopled().await;
+    let admin = house.sign_in("administrator").await;
+    let form = house.form(&admin).await;
+    let post = async |path: &str, fields: &[(&str, &str)]| {
+        let mut all = vec![("form", form.as_str())];
+        all.extend(fields);
+        house.post(path, &admin, &all).await
+    };
+    let page = async |path: &str| text(house.get(path, &admin).await).await;
+    let made = post("/terminals/add", &[("terminal", "t-02"), ("vehicle", "v02")]).await;
+    assert_eq!(location(&made), "/terminals/t-02?done=added");
+    let shown = page("/terminals/t-02?done=added").await;
+    for words in ["端末を作りました", "2号車", "未登録", "登録コードを出す", "まだ連絡なし"]
+    {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    for (terminal, vehicle, why) in [
+        ("t-02", "v02", "すでに使われています"),
+        ("T 3", "v02", "端末名は40文字まで"),
+        ("t-03", "", "号車を選んで"),
+        ("t-03", "v99", "号車を選んで"),
+    ] {
+        let response = post("/terminals/add", &[("terminal", terminal), ("vehicle", vehicle)]).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{terminal} {vehicle}");
+        let page = text(response).await;
+        assert!(page.contains(why) && page.contains(&format!("value=\"{terminal}\"")), "{why}");
+    }
+
+    // A code: shown in the answer, which nobody keeps, and nowhere else.
+    let response = post("/terminals/t-02/code", &[]).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+    let drawn = text(response).await;
+    let code = between(&drawn, "class=\"drawn\"><code>", "<").to_owned();
+    assert!(code.parse::<meguri_proto::enrol::Code>().is_ok(), "{code}");
+    assert!(drawn.contains("<svg class=\"qr\"") && drawn.contains("https://office.example:8651"), "{drawn}");
+    assert!(drawn.contains("60分間"), "{drawn}");
+    let shown = page("/terminals/t-02").await;
+    assert!(shown.contains("登録コードが出ています") && !shown.contains(&code), "{shown}");
+    assert_eq!(house.get("/terminals/t-02/code", &admin).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(location(&post("/terminals/t-02/void", &[]).await), "/terminals/t-02?done=voided");
+    assert!(!page("/terminals/t-02").await.contains("登録コードが出ています"));
+
+    // Certificates: one that holds and it has not come in by yet, one it came in by, one that is over.
+    let certificate = async |until: Timestamp, connected: bool| {
+        let (now, until) = (Timestamp::now().as_millisecond(), until.as_millisecond());
+        let insert = move |tx: &mut rusqlite::Transaction<'_>, _: &mut _| {
+            tx.execute("DELETE FROM certificate", [])?;
+            tx.execute(
+                "INSERT INTO certificate (serial, terminal, public_key, request, pem, issued_at, not_after, connected_at)
+                VALUES ('01', 't-01', x'', x'', '', ?1, ?2, ?3)",
+                rusqlite::params![now - 1_000, until, connected.then_some(now)],
+            )
+        };
+        house.writer.run_job(insert).await.unwrap().unwrap();
+        page("/terminals/t-01").await
+    };
+    let later = Timestamp::now() + SignedDuration::from_hours(24 * 300);
+    let shown = certificate(later, false).await;
+    assert!(shown.contains("まだ接続していません") && shown.contains("ごろ自動更新"), "{shown}");
+    let third = |at: Timestamp| at.to_zoned(meguri_proto::clock::japan()).date().to_string();
+    assert!(
+        shown.contains(&third(later)) && shown.contains(&third(later - SignedDuration::from_hours(24 * 100)))
+    );
+    assert!(certificate(later, true).await.contains("に接続を確認"));
+    let over = certificate(Timestamp::now() - SignedDuration::from_secs(1), true).await;
+    assert!(over.contains("に切れました") && over.contains("登録し直してください"), "{over}");
+
+    // Forms of nobody's session do nothing.
+    for path in [
+        "/terminals/add",
+        "/terminals/t-01/record",
+        "/terminals/t-01/code",
+        "/terminals/t-01/void",
+        "/terminals/t-01/block",
+        "/terminals/t-01/unblock",
+        "/handover/sheet",
+        "/handover/record",
+        "/tokens/add",
+        "/tokens/revoke",
+    ] {
+        for fields in [&[("t", "t-01")][..], &[("t", "t-01"), ("form", "x")]] {
+            assert_eq!(house.post(path, &admin, fields).await.status(), StatusCode::FORBIDDEN, "{path}");
+        }
+    }
+    assert!(!page("/terminals/t-01").await.contains("停止中"));
+
+    // Blocking is asked for first.
+    let asked = page("/terminals/t-02/block").await;
+    assert!(asked.contains("停止しますか") && asked.contains("その場で切れ"), "{asked}");
+    assert!(!page("/terminals/t-02").await.contains("停止中"), "asking does nothing");
+    post("/terminals/t-02/code", &[]).await;
+    assert_eq!(location(&post("/terminals/t-02/block", &[]).await), "/terminals/t-02?done=blocked");
+    let shown = page("/terminals/t-02").await;
+    assert!(shown.contains("停止中") && !shown.contains("登録コードが出ています"), "{shown}");
+    assert_eq!(location(&house.get("/terminals/t-02/block", &admin).await), "/terminals/t-02");
+    assert!(page("/terminals/t-02/unblock").await.contains("停止を解除しますか"));
+    post("/terminals/t-02/unblock", &[]).await;
+    assert!(!page("/terminals/t-02").await.contains("停止中"));
+    for gone in
+        ["/terminals/t-99/code", "/terminals/t-99/block", "/terminals/t-99/record", "/terminals/../void"]
+    {
+        assert_eq!(post(gone, &[]).await.status(), StatusCode::NOT_FOUND, "{gone}");
+    }
+
+    let entries = house.entries();
+    for (what, times) in [
+        (What::TerminalAdded, 1),
+        (What::TerminalCode, 2),
+        (What::TerminalCodeVoided, 1),
+        (What::TerminalBlocked, 1),
+        (What::TerminalUnblocked, 1),
+    ] {
+        let of: Vec<_> = entries.iter().filter(|entry| entry.what == what).collect();
+        assert_eq!(of.len(), times, "{what:?}");
+        assert!(of.iter().all(|entry| entry.about["terminal"] == "t-02"), "{of:?}");
+        assert!(of.iter().all(|entry| matches!(entry.who, Who::Person(_))), "{of:?}");
+    }
+    let log = serde_json::to_string(&entries).unwrap();
+    assert!(!log.contains(&code) && !log.contains(&code.replace('-', "")), "{log}");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_register_and_who_has_a_terminal_are_kept() {
+    let house = House::peopled().await;
+    let (admin, dispatcher) = (house.sign_in("administrator").await, house.sign_in("dispatcher").await);
+    let form = house.form(&admin).await;
+    let post = async |path: &str, fields: &[(&str, &str)]| {
+        let mut all = vec![("form", form.as_str())];
+        all.extend(fields);
+        let response = house.post(path, &admin, &all).await;
+        let (status, to) = (response.status(), response.headers().get(header::LOCATION).cloned());
+        (status, to.map(|to| to.to_str().unwrap().to_owned()), text(response).await)
+    };
+    let (asset, iccid) = ("市-0012", "8981 1000 0000 0000 123");
+    let record =
+        [("asset", asset), ("iccid", iccid), ("line", "020-1234-5678"), ("remarks", "角に傷\r\nあり")];
+    assert_eq!(post("/terminals/t-01/record", &record).await.1.unwrap(), "/terminals/t-01?done=recorded");
+    let (status, _, page) = post("/terminals/t-10/record", &[("asset", asset), ("model", "新しい型")]).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("備品番号は端末 t-01 で使われています") && page.contains("新しい型"), "{page}");
+    let (_, _, page) = post("/terminals/t-10/record", &[("iccid", "12")]).await;
+    assert!(page.contains("89で始まる18〜20桁"), "{page}");
+
+    // Another contractor's, then back; the dispatcher of the first sees only what is theirs.
+    let (first, second) = (house.contractor(), "k2");
+    let hand = async |kind: &str, contractor: &str, person: &str, terminals: &[&str]| {
+        let mut fields =
+            vec![("kind", kind), ("day", "2026-04-01"), ("contractor", contractor), ("person", person)];
+        fields.extend(terminals.iter().map(|terminal| ("t", *terminal)));
+        fields.extend([("things", "タブレット本体\r\n充電器\r\n")]);
+        post("/handover/record", &fields).await
+    };
+    assert_eq!(hand("handover", second, "別の人", &["t-01"]).await.1.unwrap(), "/terminals/t-01?done=handed");
+    let seen = async || text(house.get("/terminals/t-01", &dispatcher).await).await;
+    assert!(!seen().await.contains("別の人"), "another contractor's people");
+    let (status, _, page) = hand("handover", first.as_str(), "受取 花子", &["t-01", "t-10"]).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("ほかの業者が持っています") && page.contains("受取 花子"), "{page}");
+    assert!(text(house.get("/terminals/t-10", &admin).await).await.contains("受渡しの記録はありません"));
+    hand("return", second, "別の人", &["t-01"]).await;
+    assert_eq!(
+        hand("handover", first.as_str(), "受取 花子", &["t-01", "t-10"]).await.1.unwrap(),
+        "/terminals?done=handed"
+    );
+    let own = seen().await;
+    for words in
+        ["受取 花子", asset, "8981100000000000123", "02012345678", "角に傷\nあり", "タブレット本体、充電器"]
+    {
+        assert!(own.contains(words), "{words} in {own}");
+    }
+    for never in ["別の人", "/code\"", "/block\"", "<textarea", "action=\"/handover"] {
+        assert!(!own.contains(never), "{never} in {own}");
+    }
+    let list = text(house.get("/terminals", &dispatcher).await).await;
+    assert!(list.contains("受取 花子") && !list.contains("type=\"checkbox\""), "{list}");
+    assert!(text(house.get("/terminals?q=市-0012", &admin).await).await.contains("t-01"));
+    assert!(
+        text(house.get("/terminals?q=nothing-like-it", &admin).await)
+            .await
+            .contains("該当する端末はありません")
+    );
+
+    // The sheet, before anything is recorded: both languages, both sides, for a day to come, and with no name yet.
+    let fields = [
+        ("t", "t-01"),
+        ("t", "t-10"),
+        ("kind", "return"),
+        ("day", "2026-04-09"),
+        ("contractor", first.as_str()),
+        ("person", ""),
+        ("things", "予備の電池"),
+    ];
+    let before = house.entries().len();
+    let (status, _, sheet) = post("/handover/sheet", &fields).await;
+    assert_eq!(status, StatusCode::OK, "{sheet}");
+    for words in [
+        asset,
+        "8981100000000000123",
+        "t-10",
+        "予備の電池",
+        "2026年4月9日",
+        "Return of terminals",
+        "印",
+        "広島市",
+        "第一収集",
+    ] {
+        assert!(sheet.contains(words), "{words} in {sheet}");
+    }
+    assert_eq!(house.entries().len(), before + 1, "who saw them is written down, and nothing else is done");
+    for (bad, why) in [
+        (
+            [("t", "t-01"), ("kind", "x"), ("day", "2026-04-01"), ("contractor", "k1"), ("person", "a")],
+            "この項目は指定できません",
+        ),
+        (
+            [("t", "t-01"), ("kind", "return"), ("day", "x"), ("contractor", "k1"), ("person", "a")],
+            "今日までの日付",
+        ),
+        (
+            [("t", "t-01"), ("kind", "return"), ("day", "2026-04-02"), ("contractor", "k1"), ("person", "a")],
+            "今日までの日付",
+        ),
+        (
+            [("t", "t-01"), ("kind", "return"), ("day", "2026-04-01"), ("contractor", ""), ("person", "a")],
+            "収集業者を選んで",
+        ),
+        (
+            [("t", "t-01"), ("kind", "return"), ("day", "2026-04-01"), ("contractor", "k1"), ("person", "")],
+            "業者側の氏名",
+        ),
+    ] {
+        let (status, _, page) = post("/handover/record", &bad).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{why}");
+        assert!(page.contains(why), "{why} in {page}");
+    }
+    assert_eq!(post("/handover/record", &[("t", "t-99")]).await.0, StatusCode::NOT_FOUND);
+
+    let entries = house.entries();
+    let told = |what: What| entries.iter().filter(|entry| entry.what == what).collect::<Vec<_>>();
+    assert_eq!(
+        told(What::TerminalRecorded)[0].about,
+        json!({"terminal": "t-01", "changed": ["asset", "iccid", "line", "remarks"]})
+    );
+    assert_eq!(
+        told(What::TerminalReturned)[0].about,
+        json!({"terminals": ["t-01"], "contractor": "k2", "day": "2026-04-01"})
+    );
+    assert_eq!(told(What::TerminalHandedOver).len(), 2);
+    let log = serde_json::to_string(&entries).unwrap();
+    assert!(
+        !log.contains("受取 花子") && !log.contains("角に傷") && !log.contains(asset),
+        "names and numbers are the store's"
+    );
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_are_made_shown_once_and_revoked_on_their_page() {
+    let house = House::peopled().await;
+    let admin = house.sign_in("administrator").await;
+    let form = house.form(&admin).await;
+    let post = async |path: &str, fields: &[(&str, &str)]| {
+        let mut all = vec![("form", form.as_str())];
+        all.extend(fields);
+        let response = house.post(path, &admin, &all).await;
+        (response.status(), text(response).await)
+    };
+    let (status, page) = post(
+        "/tokens/add",
+        &[("name", "uketsuke"), ("scope", "export"), ("scope", "metrics"), ("contractor", "k1")],
+    )
+    .await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    let token = between(&page, "class=\"drawn long\"><code>", "<").to_owned();
+    let listed = async || text(house.get("/tokens", &admin).await).await;
+    let shown = listed().await;
+    assert!(
+        shown.contains("uketsuke") && shown.contains("使われたことがない") && !shown.contains(&token),
+        "{shown}"
+    );
+    assert!(shown.contains("第一収集"), "{shown}");
+    for (fields, why) in [
+        (&[("name", "uketsuke"), ("scope", "export")][..], "その名前のトークンがあります"),
+        (&[("name", "x y"), ("scope", "export")][..], "名前は40文字まで"),
+        (&[("name", "x")][..], "開けるものを一つ以上"),
+        (&[("name", "x"), ("scope", "everything")][..], "指定できません"),
+        (&[("name", "x"), ("scope", "export"), ("contractor", "nobody")][..], "名前は40文字まで"),
+    ] {
+        let (status, page) = post("/tokens/add", fields).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{why}");
+        assert!(page.contains(why), "{why} in {page}");
+    }
+    let bearer = async |path: &str| {
+        let request = HttpRequest::get(path)
+            .header(header::HOST, HOST)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        house.ask(request.body(Body::empty()).unwrap()).await
+    };
+    let export = text(bearer("/api/export?day=2026-04-01").await).await;
+    assert!(export.contains("4417") && !export.contains("4419"), "{export}");
+    eventually(async || listed().await.contains("最後に使用")).await;
+    let (status, page) = post("/tokens/revoke", &[("name", "uketsuke")]).await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert!(page.contains("失効させました") && page.contains("失効 "), "{page}");
+    assert_eq!(bearer("/api/export?day=2026-04-01").await.status(), StatusCode::UNAUTHORIZED);
+    let (status, page) = post("/tokens/revoke", &[("name", "uketsuke")]).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{page}");
+    let entries = house.entries();
+    let count = |what: What| entries.iter().filter(|entry| entry.what == what).count();
+    assert_eq!((count(What::TokenAdded), count(What::TokenRevoked)), (1, 1));
+    assert!(!serde_json::to_string(&entries).unwrap().contains(&token));
+    house.close().await;
+}
+
+/// A contractor whose contracts are over: its own days until then stay to be looked at, by page, stream and export alike;
+/// nothing later, nothing of others, and nothing to change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contractor_that_has_left_keeps_its_own_past_to_look_at() {
+    let house = House::peopled().await;
+    let dispatcher = house.sign_in("dispatcher").await;
+    let contractor = house.contractor();
+    let text_of = tokens::text(rand_bytes("left"));
+    let new = tokens::New {
+        name: "left".to_owned(),
+        scopes: vec![tokens::Opens::Export],
+        contractor: Some(contractor.clone()),
+        sha256: Digest::of(text_of.as_bytes()),
+    };
+    house.writer.run_job(move |tx, _| tokens::add(tx, Timestamp::now(), &new)).await.unwrap().unwrap();
+    let read = async |path: &str| {
+        let response = house.get(path, &dispatcher).await;
+        let status = response.status();
+        let stream = path.starts_with("/events") && status == StatusCode::OK;
+        (status, if stream { first_event(response).await } else { text(response).await })
+    };
+    let export = async |day: &str| {
+        let request = HttpRequest::get(format!("/api/export?day={day}"))
+            .header(header::HOST, HOST)
+            .header(header::AUTHORIZATION, format!("Bearer {text_of}"));
+        text(house.ask(request.body(Body::empty()).unwrap()).await).await
+    };
+    let [own, past, foreign] = [house.own, house.past, house.foreign].map(|uid| uid.to_string());
+    // While a contract is in force there is a day to work on.
+    let (_, today) = read("/").await;
+    assert!(today.contains("4417") && !today.contains("で終わりました"), "{today}");
+    assert!(export("2026-04-01").await.contains("4417"));
+
+    // Yesterday was the last day of all of them. What was planned beyond it is somebody else's from now on.
+    let id = contractor.to_string();
+    let end = move |tx: &mut rusqlite::Transaction<'_>, _: &mut _| {
+        tx.execute(
+            "UPDATE contract SET first_day = '2025-04-01', last_day = '2026-03-31' WHERE contractor = ?1",
+            [id],
+        )
+    };
+    house.writer.run_job(end).await.unwrap().unwrap();
+
+    let mark = |uid: &str| format!("/pickup/{uid}");
+    for (path, words) in [
+        ("/?day=2026-03-02", "予定 1件の".to_owned()),
+        ("/?day=2026-03-02&by=vehicle", "1号車".to_owned()),
+        ("/search?q=4418", mark(&past)),
+        ("/search?q=4418&day=2026-03-02", mark(&past)),
+    ] {
+        let (status, body) = read(path).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(body.contains(&words), "{path}: {body}");
+    }
+    for path in [format!("/pickup/{past}"), format!("/events?pickup={past}")] {
+        let (status, body) = read(&path).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(body.contains("大手町四丁目"), "{path}: {body}");
+    }
+    assert!(read(&format!("/pickup/{past}")).await.1.contains("3月31日(火)で終わりました"));
+    assert!(read("/events?day=2026-03-02").await.1.contains("予定 1件"));
+    assert!(export("2026-03-02").await.contains("4418"));
+    // From the empty day of today the way leads back to the last own one.
+    let (_, today) = read("/").await;
+    assert!(
+        today.contains("3月31日(火)で終わりました") && today.contains("前の収集日 3月2日(月)"),
+        "{today}"
+    );
+
+    for path in [format!("/pickup/{own}"), format!("/pickup/{foreign}"), format!("/events?pickup={own}")] {
+        assert_eq!(read(&path).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    for path in ["/", "/attention", "/events", "/search?q=4417", "/search?q=4417&day=2026-04-01"] {
+        let (status, body) = read(path).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        for uid in [&own, &foreign] {
+            assert!(!body.contains(&mark(uid)), "{path} shows what is not theirs any more: {body}");
+        }
+        assert!(!body.contains("大手町"), "{path}: {body}");
+    }
+    let today = export("2026-04-01").await;
+    assert!(!today.contains("4417") && !today.contains("4419"), "{today}");
+    // The city sees all of it as before.
+    let viewer = house.sign_in("viewer").await;
+    let city = text(house.get("/", &viewer).await).await;
+    assert!(city.contains(&mark(&own)) && !city.contains("で終わりました"), "{city}");
+    house.close().await;
 }

@@ -92,6 +92,14 @@ pub enum What {
     TerminalEnrolled,
     /// A terminal has its next certificate.
     TerminalRenewed,
+    /// A terminal's open code was voided.
+    TerminalCodeVoided,
+    /// What is kept of a terminal as a thing was changed.
+    TerminalRecorded,
+    /// Terminals were handed over to a contractor.
+    TerminalHandedOver,
+    /// A contractor has given terminals back.
+    TerminalReturned,
     /// A terminal was bound to another vehicle.
     TerminalBound,
     /// A terminal is kept out.
@@ -118,6 +126,10 @@ pub enum What {
     Import,
     /// A catalogue was taken.
     Catalogue,
+    /// Terminals were looked at: who has them.
+    ReadTerminals,
+    /// Other systems' tokens were looked at.
+    ReadTokens,
     /// The accounts were looked at.
     ReadPeople,
     /// A day was looked at: towns and crews' notes.

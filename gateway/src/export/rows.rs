@@ -154,7 +154,7 @@ pub(super) fn read(
             return Ok(Err(problem));
         }
     }
-    let sees = Scope::sees("p.contract", 3);
+    let sees = Scope::sees_pickup("p.", 3);
     let select = format!("SELECT p.uid, p.source, p.source_key, p.date, p.district, p.ward, p.contract,
             coalesce(o.name, p.contract), p.vehicle, coalesce(v.name, p.vehicle), coalesce(v.round, ''), p.stop,
             p.reception, p.payment, p.rev, p.office, p.state, p.reason, p.by_terminal, p.contradictions, p.items,

@@ -249,19 +249,13 @@ pub fn token(
             writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
             continue;
         }
-        let scopes: Vec<&str> = token
-            .scopes
-            .iter()
-            .map(|opens| match opens {
-                Opens::Metrics => "metrics",
-                Opens::Export => "export",
-            })
-            .collect();
+        let scopes: Vec<&str> = token.scopes.iter().map(|opens| opens.word()).collect();
         let of = token.contractor.as_ref().map_or_else(String::new, |contractor| format!(" of {contractor}"));
         let state = token
             .revoked_at
             .map_or_else(|| format!("since {:.0}", token.made_at), |at| format!("revoked {at:.0}"));
-        writeln!(out, "{}\t{}{of}\t{state}", token.name, scopes.join(","))?;
+        let used = token.used_at.map_or_else(|| "never used".to_owned(), |at| format!("last used {at:.0}"));
+        writeln!(out, "{}\t{}{of}\t{state}\t{used}", token.name, scopes.join(","))?;
         if let Some(text) = &text {
             writeln!(out, "token (told this once): {text}")?;
         }

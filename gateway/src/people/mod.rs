@@ -86,12 +86,16 @@ pub enum Action {
     ReadAside,
     /// Sees notices and what terminals do.
     ReadTerminals,
+    /// Makes terminals, draws their codes, keeps them out, and writes down who has them.
+    ManageTerminals,
     /// Looks up items of the catalogue.
     ReadCatalogue,
     /// Sees who has an account.
     ReadPeople,
     /// Makes, blocks, resets and changes accounts.
     ManagePeople,
+    /// Makes and revokes other systems' tokens.
+    ManageTokens,
     /// Reads the audit log.
     ReadAudit,
     /// Changes one's own password and second factor.
@@ -100,14 +104,16 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::ReadPickups,
         Self::ChangePickups,
         Self::ReadAside,
         Self::ReadTerminals,
+        Self::ManageTerminals,
         Self::ReadCatalogue,
         Self::ReadPeople,
         Self::ManagePeople,
+        Self::ManageTokens,
         Self::ReadAudit,
         Self::OwnAccount,
     ];
@@ -136,8 +142,8 @@ impl Whose {
 #[must_use]
 pub fn may(role: Role, action: Action, whose: Whose) -> bool {
     use Action::{
-        ChangePickups, ManagePeople, OwnAccount, ReadAside, ReadAudit, ReadCatalogue, ReadPeople,
-        ReadPickups, ReadTerminals,
+        ChangePickups, ManagePeople, ManageTerminals, ManageTokens, OwnAccount, ReadAside, ReadAudit,
+        ReadCatalogue, ReadPeople, ReadPickups, ReadTerminals,
     };
     match (role, action) {
         (_, OwnAccount) => true,
@@ -151,9 +157,16 @@ pub fn may(role: Role, action: Action, whose: Whose) -> bool {
         (Role::Dispatcher, ReadCatalogue) => true,
         // Who did what, and who there is; no resident's data.
         (Role::Auditor, ReadAudit | ReadPeople | ReadCatalogue) => true,
-        (Role::Viewer | Role::Reception, ChangePickups | ReadPeople | ManagePeople | ReadAudit)
-        | (Role::Dispatcher, ReadPeople | ManagePeople | ReadAudit)
-        | (Role::Auditor, ReadPickups | ChangePickups | ReadAside | ReadTerminals | ManagePeople) => false,
+        (
+            Role::Viewer | Role::Reception,
+            ChangePickups | ManageTerminals | ReadPeople | ManagePeople | ManageTokens | ReadAudit,
+        )
+        | (Role::Dispatcher, ManageTerminals | ReadPeople | ManagePeople | ManageTokens | ReadAudit)
+        | (
+            Role::Auditor,
+            ReadPickups | ChangePickups | ReadAside | ReadTerminals | ManageTerminals | ManagePeople
+            | ManageTokens,
+        ) => false,
     }
 }
 
@@ -180,6 +193,28 @@ impl Scope {
     #[must_use]
     pub fn sees(contract: &str, number: u8) -> String {
         format!("(?{number} IS NULL OR {contract} IN (SELECT id FROM contract WHERE contractor = ?{number}))")
+    }
+
+    /// As [`Scope::sees`], for a pickup: nothing of a day after its contract is seen, whatever was planned then. `pickup`
+    /// is what its columns stand behind, like `p.`.
+    #[must_use]
+    pub fn sees_pickup(pickup: &str, number: u8) -> String {
+        format!(
+            "(?{number} IS NULL OR EXISTS (SELECT 1 FROM contract AS own WHERE own.id = {pickup}contract
+                AND own.contractor = ?{number} AND {pickup}date <= own.last_day))"
+        )
+    }
+
+    /// The last day of the last of a contractor's contracts; none for all of the city.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn last_day(&self, conn: &rusqlite::Connection) -> rusqlite::Result<Option<jiff::civil::Date>> {
+        let Self::Contractor(contractor) = self else { return Ok(None) };
+        let last: Option<String> = conn
+            .prepare_cached("SELECT max(last_day) FROM contract WHERE contractor = ?1")?
+            .query_row([contractor.as_str()], |row| row.get(0))?;
+        Ok(last.and_then(|day| day.parse().ok()))
     }
 
     /// Whether all of the city is seen.
@@ -268,9 +303,11 @@ mod tests {
             (Action::ChangePickups, [ALL, NONE, NONE, OWN_NOW, NONE]),
             (Action::ReadAside,     [ALL, ALL,  ALL,  OWN,     NONE]),
             (Action::ReadTerminals, [ALL, ALL,  ALL,  OWN,     NONE]),
+            (Action::ManageTerminals, [ALL, NONE, NONE, NONE,  NONE]),
             (Action::ReadCatalogue, [ALL, ALL,  ALL,  ALL,     ALL]),
             (Action::ReadPeople,    [ALL, NONE, NONE, NONE,    ALL]),
             (Action::ManagePeople,  [ALL, NONE, NONE, NONE,    NONE]),
+            (Action::ManageTokens,  [ALL, NONE, NONE, NONE,    NONE]),
             (Action::ReadAudit,     [ALL, NONE, NONE, NONE,    ALL]),
             (Action::OwnAccount,    [ALL, ALL,  ALL,  ALL,     ALL]),
         ];

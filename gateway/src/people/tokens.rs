@@ -13,7 +13,9 @@ use crate::store::sql;
 /// What a token begins with, so that one that got loose is recognised.
 pub const BEGINS: &str = "meguri_";
 /// Longest name of a system.
-const NAME_BYTES: usize = 40;
+pub const NAME_BYTES: usize = 40;
+/// How often it is written down that a token is used, in seconds.
+const USED_SECONDS: i64 = 60;
 
 /// What a token opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
@@ -23,6 +25,20 @@ pub enum Opens {
     Metrics,
     /// `/api/export`.
     Export,
+}
+
+impl Opens {
+    /// All of them, in the order in which they are offered.
+    pub const ALL: [Self; 2] = [Self::Metrics, Self::Export];
+
+    /// The word in forms and on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics",
+            Self::Export => "export",
+        }
+    }
 }
 
 /// Why a token can't be made or revoked.
@@ -57,6 +73,8 @@ pub struct Listed {
     pub made_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub used_at: Option<Timestamp>,
 }
 
 impl Listed {
@@ -102,10 +120,11 @@ fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<Listed> {
         contractor: contractor.map(|_| sql::parsed(row, 3)).transpose()?,
         made_at: sql::instant(row.get(4)?),
         revoked_at: row.get::<_, Option<i64>>(5)?.map(sql::instant),
+        used_at: row.get::<_, Option<i64>>(6)?.map(sql::instant),
     })
 }
 
-const SELECT: &str = "SELECT id, name, scopes, contractor, made_at, revoked_at FROM token";
+const SELECT: &str = "SELECT id, name, scopes, contractor, made_at, revoked_at, used_at FROM token";
 
 /// Every token, by name.
 ///
@@ -125,6 +144,21 @@ pub fn find(conn: &Connection, sha256: Digest, opens: Opens) -> rusqlite::Result
         .query_row([sha256.0.as_slice()], listed)
         .optional()?;
     Ok(found.filter(|token| token.scopes.contains(&opens)))
+}
+
+/// Whether it is to be written down that a token is used: not more than once a minute.
+#[must_use]
+pub fn is_stale(token: &Listed, now: Timestamp) -> bool {
+    token.used_at.is_none_or(|used| now.duration_since(used).as_secs().abs() >= USED_SECONDS)
+}
+
+/// Writes down that a token is used.
+///
+/// # Errors
+/// When the store can't be written.
+pub fn used(tx: &Connection, now: Timestamp, id: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE token SET used_at = ?2 WHERE id = ?1")?.execute(params![id, sql::ms(now)])?;
+    Ok(())
 }
 
 /// Makes a token.

@@ -20,6 +20,7 @@ use crate::people::attempts::{self, Brake};
 use crate::people::password::{self, Hashed};
 use crate::people::sessions::{self, Token};
 use crate::people::setup::{self, SetUp};
+use crate::people::tokens;
 use crate::people::{Person, Role, totp};
 use crate::store::{Readers, StoreError};
 use crate::writer::Writer;
@@ -103,6 +104,14 @@ impl Accounts {
     pub(super) fn seen(&self, token: &Token) {
         let (writer, token, now) = (self.writer.clone(), token.clone(), self.now());
         tokio::spawn(async move { writer.run_job(move |tx, _| sessions::seen(tx, now, &token)).await });
+    }
+
+    /// A system's token is used; nobody waits for that to be written.
+    pub(super) fn used(&self, token: &tokens::Listed) {
+        let (writer, id, now) = (self.writer.clone(), token.id, self.now());
+        if tokens::is_stale(token, now) {
+            tokio::spawn(async move { writer.run_job(move |tx, _| tokens::used(tx, now, id)).await });
+        }
     }
 
     /// Lets only so many through a minute.

@@ -1,9 +1,10 @@
 //! One day as the store has it: what the front page shows, read in one snapshot so that its numbers agree.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
+use meguri_proto::clock::business_date;
 use meguri_proto::pickup::{Contradiction, Result as Outcome};
 use meguri_proto::{Fact, FactBody};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -62,6 +63,8 @@ pub(super) struct Board {
     pub(super) before: Option<Date>,
     /// The nearest days with pickups.
     pub(super) after: Option<Date>,
+    /// When the last contract of whoever looks was over.
+    pub(super) ended: Option<Date>,
     /// Names.
     pub(super) names: Names,
 }
@@ -199,7 +202,7 @@ impl Board {
         silence_minutes: u16,
         scope: &Scope,
     ) -> rusqlite::Result<Self> {
-        let today = meguri_proto::clock::business_date(now) == date;
+        let today = business_date(now) == date;
         let names = Names::read(conn)?;
         let slices = slices(conn, date, scope)?;
         let mut left: HashMap<String, u32> = HashMap::new();
@@ -234,13 +237,18 @@ impl Board {
         attention.splice(0..0, decide.into_iter().map(Attention::Pickup));
         attention.extend(rest.into_iter().map(Attention::Pickup));
 
-        let nearest = |select: &str| -> rusqlite::Result<Option<Date>> {
-            let select = format!("{select} AND {}", Scope::sees("contract", 2));
+        // Whoever's contracts are over is led to their last days at once, however long ago these were.
+        let last_day = scope.last_day(conn)?;
+        let nearest = |select: &str, day: Option<Date>| -> rusqlite::Result<Option<Date>> {
+            let Some(day) = day else { return Ok(None) };
+            let select = format!("{select} AND {}", Scope::sees_pickup("", 2));
             let found: Option<String> = conn
                 .prepare_cached(&select)?
-                .query_row(params![date.to_string(), scope.contractor()], |row| row.get(0))?;
+                .query_row(params![day.to_string(), scope.contractor()], |row| row.get(0))?;
             Ok(found.and_then(|date| date.parse().ok()))
         };
+        let before = date.yesterday().ok().map(|day| last_day.map_or(day, |last| day.min(last)));
+        let after = date.tomorrow().ok().filter(|day| last_day.is_none_or(|last| *day <= last));
         Ok(Self {
             date,
             now,
@@ -254,8 +262,9 @@ impl Board {
             silence_minutes,
             aside_open: aside.map_or(0, |(count, _)| count),
             finish,
-            before: nearest("SELECT max(date) FROM pickup WHERE date < ?1")?,
-            after: nearest("SELECT min(date) FROM pickup WHERE date > ?1")?,
+            before: nearest("SELECT max(date) FROM pickup WHERE date <= ?1", before)?,
+            after: nearest("SELECT min(date) FROM pickup WHERE date >= ?1", after)?,
+            ended: last_day.filter(|last| *last < business_date(now)),
             names,
         })
     }
@@ -276,7 +285,7 @@ impl Board {
 
     /// The day on which it was read.
     pub(super) fn today(&self) -> Date {
-        meguri_proto::clock::business_date(self.now)
+        business_date(self.now)
     }
 }
 
@@ -304,7 +313,7 @@ pub(super) const HAPPENED: &str = "CASE WHEN said_at BETWEEN
     THEN said_at ELSE received_at END";
 
 fn slices(conn: &Connection, date: Date, scope: &Scope) -> rusqlite::Result<Vec<Slice>> {
-    let sees = Scope::sees("contract", 2);
+    let sees = Scope::sees_pickup("", 2);
     let select = format!(
         "SELECT contract, vehicle, ward, state, count(*), max({HAPPENED})
         FROM pickup WHERE date = ?1 AND {sees} GROUP BY contract, vehicle, ward, state ORDER BY contract, vehicle, ward"
@@ -332,7 +341,7 @@ fn slices(conn: &Connection, date: Date, scope: &Scope) -> rusqlite::Result<Vec<
 }
 
 fn reasons(conn: &Connection, date: Date, scope: &Scope) -> rusqlite::Result<Vec<(Why, u32)>> {
-    let sees = Scope::sees("contract", 2);
+    let sees = Scope::sees_pickup("", 2);
     let select = format!(
         "SELECT state, reason, count(*) FROM pickup
         WHERE date = ?1 AND {sees} AND state IN ('not_collected', 'revisit', 'not_reported')
@@ -365,7 +374,7 @@ fn paces(
     now: Timestamp,
     scope: &Scope,
 ) -> rusqlite::Result<HashMap<String, Pace>> {
-    let sees = Scope::sees("contract", 3);
+    let sees = Scope::sees_pickup("", 3);
     let select = format!(
         "SELECT vehicle, min(received_at), min(at), count(*) FILTER (WHERE at > ?2) FROM
         (SELECT vehicle, received_at, {HAPPENED} AS at FROM pickup
@@ -423,8 +432,7 @@ fn terminals(
     let mut statement = conn.prepare_cached(&select)?;
     let rows = statement.query_map([scope.contractor()], |row| {
         let (id, vehicle, heard): (String, String, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(3)?);
-        let heard_on_day =
-            heard.is_some_and(|heard| meguri_proto::clock::business_date(sql::instant(heard)) == date);
+        let heard_on_day = heard.is_some_and(|heard| business_date(sql::instant(heard)) == date);
         let silent = left.get(&vehicle).is_some_and(|left| *left > 0)
             && heard.is_none_or(|heard| heard <= limit)
             && (heard_on_day || day_begun);
@@ -432,6 +440,24 @@ fn terminals(
         Ok(Terminal { id, vehicle, contract, online: row.get(2)?, heard, waiting: row.get(4)?, silent })
     })?;
     rows.collect()
+}
+
+/// The terminals that should have been heard today and were not, by name.
+pub(super) fn silent(
+    conn: &Connection,
+    now: Timestamp,
+    silence_minutes: u16,
+    scope: &Scope,
+) -> rusqlite::Result<HashSet<String>> {
+    let date = business_date(now);
+    let mut left: HashMap<String, u32> = HashMap::new();
+    for slice in slices(conn, date, scope)? {
+        *left.entry(slice.vehicle).or_default() += slice.counts.left;
+    }
+    let begun = paces(conn, date, now, scope)?.values().map(|pace| pace.heard).min();
+    let limit = sql::ms(now.checked_sub(i64::from(silence_minutes).minutes()).unwrap_or(Timestamp::MIN));
+    let terminals = terminals(conn, date, limit, begun, &left, scope)?;
+    Ok(terminals.into_iter().filter(|terminal| terminal.silent).map(|terminal| terminal.id).collect())
 }
 
 /// Rounds with pickups left that no terminal carries: it must have both their vehicle and their contract, as the lists
@@ -487,7 +513,7 @@ const EXCEPTION: &str =
 
 /// How many pickups of a day need looking at.
 pub(super) fn count_exceptions(conn: &Connection, date: Date, scope: &Scope) -> rusqlite::Result<u32> {
-    let sees = Scope::sees("p.contract", 2);
+    let sees = Scope::sees_pickup("p.", 2);
     let select = format!("SELECT count(*) FROM pickup p WHERE p.date = ?1 AND {sees} AND {EXCEPTION}");
     conn.prepare_cached(&select)?.query_row(params![date.to_string(), scope.contractor()], |row| row.get(0))
 }
@@ -500,7 +526,7 @@ pub(super) fn exceptions(
     skip: u32,
     scope: &Scope,
 ) -> rusqlite::Result<Vec<Line>> {
-    let sees = Scope::sees("p.contract", 4);
+    let sees = Scope::sees_pickup("p.", 4);
     // Chosen by what the day's index holds; only those shown are read whole.
     let order = "ORDER BY p.contradictions IS NULL, p.received_at DESC, p.said_at DESC, p.id";
     let select = format!(
@@ -518,7 +544,7 @@ pub(super) fn exceptions(
 }
 
 fn latest(conn: &Connection, date: Date, scope: &Scope) -> rusqlite::Result<Vec<Line>> {
-    let sees = Scope::sees("p.contract", 3);
+    let sees = Scope::sees_pickup("p.", 3);
     let order = "ORDER BY p.received_at DESC, p.said_at DESC, p.id";
     let select = format!(
         "SELECT {HAPPENED}, {LINE} WHERE p.id IN

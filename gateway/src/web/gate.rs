@@ -237,6 +237,11 @@ impl Posted {
         self.pairs.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
     }
 
+    /// All of a field that may be there any number of times.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// Refuses a form that is not of the session with this token.
     pub(super) fn is_of(&self, token: Option<&Token>) -> Result<(), Problem> {
         match token {
@@ -296,7 +301,12 @@ pub(super) async fn system(web: &Web, headers: &HeaderMap, opens: Opens) -> Resu
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Problem::Unauthorized) };
     let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")).and_then(tokens::sha256);
     let token = token.ok_or(Problem::Unauthorized)?;
-    web.office.readers.with(move |conn| tokens::find(conn, token, opens)).await?.ok_or(Problem::Unauthorized)
+    let found = web.office.readers.with(move |conn| tokens::find(conn, token, opens)).await?;
+    let token = found.ok_or(Problem::Unauthorized)?;
+    if let Gate::Accounts(accounts) = &web.gate {
+        accounts.used(&token);
+    }
+    Ok(token)
 }
 
 /// Health and metrics are for this machine, and for systems that have a token for them. What a proxy passed on is not

@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use super::{STREAMS, Web};
 use crate::audit::Audit;
 use crate::config::People;
+use crate::control::Desk;
 use crate::people::setup::SetUp;
 use crate::store::{STORE_FILE, sql};
 use crate::vitals::{BOUNDS, Durations, Health};
@@ -38,6 +39,10 @@ pub struct Inside {
     pub wall: Clock,
     /// The code for the first administrator, where nobody had an account at the start.
     pub set_up: Option<SetUp>,
+    /// Has done what pages ask for of terminals and tokens, as it does for commands.
+    pub desk: Desk,
+    /// For how many minutes an enrolment code holds.
+    pub code_minutes: u16,
 }
 
 /// `GET /health/live`: 200 where the process works, 503 where a supervisor should start it anew.

@@ -2,15 +2,17 @@
 //!
 //! Rendered here and complete without a script; the script only swaps the sections that changed.
 //! Nothing is loaded from elsewhere. Every page but the sign-in is for whoever is signed in, and shows what their role
-//! may see of their part of the city; accounts are all that can be changed through pages.
+//! may see of their part of the city; accounts, terminals and tokens are what can be changed through pages.
 
 mod accounts;
 mod api;
 mod aside;
 mod board;
+mod fleet;
 mod format;
 mod gate;
 mod guard;
+mod handing;
 mod items;
 mod live;
 mod metrics;
@@ -22,7 +24,9 @@ mod pickup;
 mod request;
 mod search;
 mod state;
+mod terminals;
 mod text;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -108,6 +112,21 @@ fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
         .route("/people/reset", post(people::reset))
         .route("/people/role", post(people::role))
         .route("/audit", get(people::audit));
+    let terminals = Router::new()
+        .route("/terminals", get(terminals::list))
+        .route("/terminals/add", post(terminals::add))
+        .route("/terminals/{id}", get(terminals::one))
+        .route("/terminals/{id}/record", post(terminals::record))
+        .route("/terminals/{id}/code", post(terminals::code))
+        .route("/terminals/{id}/void", post(terminals::void))
+        .route("/terminals/{id}/block", get(terminals::ask_block).post(terminals::block))
+        .route("/terminals/{id}/unblock", get(terminals::ask_unblock).post(terminals::unblock))
+        .route("/handover", get(handing::form))
+        .route("/handover/sheet", post(handing::sheet))
+        .route("/handover/record", post(handing::record))
+        .route("/tokens", get(tokens::list))
+        .route("/tokens/add", post(tokens::add))
+        .route("/tokens/revoke", post(tokens::revoke));
     Router::new()
         .route("/", get(day))
         .route("/attention", get(attention))
@@ -122,6 +141,7 @@ fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
         .route("/assets/page.js", get(async || asset("text/javascript; charset=utf-8", page::JS)))
         .route("/assets/icon.svg", get(async || asset("image/svg+xml", page::ICON)))
         .merge(accounts)
+        .merge(terminals)
         .merge(monitored)
         .fallback(nothing)
         .method_not_allowed_fallback(not_so)

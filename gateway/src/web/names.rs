@@ -19,6 +19,8 @@ pub(super) struct Names {
     /// Contract to the contractor's name.
     contractors: HashMap<String, String>,
     vehicles: HashMap<String, Vehicle>,
+    /// Contractor to its name.
+    companies: HashMap<String, String>,
 }
 
 impl Names {
@@ -28,7 +30,11 @@ impl Names {
             "SELECT contract.id, contractor.name FROM contract JOIN contractor ON contractor.id = contract.contractor",
         )?;
         let mut vehicles = conn.prepare_cached("SELECT id, name, round FROM vehicle")?;
+        let mut companies = conn.prepare_cached("SELECT id, name FROM contractor")?;
         Ok(Self {
+            companies: companies
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?,
             contractors: contracts
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<Result<_, _>>()?,
@@ -41,6 +47,11 @@ impl Names {
     /// The contractor's name of a contract; the contract's id where it is unknown.
     pub(super) fn contractor<'a>(&'a self, contract: &'a str) -> &'a str {
         self.contractors.get(contract).map_or(contract, String::as_str)
+    }
+
+    /// A contractor's name; its id where it is unknown.
+    pub(super) fn company<'a>(&'a self, contractor: &'a str) -> &'a str {
+        self.companies.get(contractor).map_or(contractor, String::as_str)
     }
 
     /// A vehicle's name; its id where it is unknown.

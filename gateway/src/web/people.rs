@@ -392,6 +392,7 @@ async fn manage(
     request: Result<Request, Text>,
     drawn: Option<String>,
 ) -> Response {
+    let asked = &asked.clone().at("/people");
     let done = async {
         let accounts = web.accounts()?;
         form.is_of(signed.token.as_ref())?;

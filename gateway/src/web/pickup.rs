@@ -62,6 +62,8 @@ pub(super) struct Pickup {
     pub(super) history: i64,
     /// What is set aside and open.
     pub(super) aside_open: u32,
+    /// The last day of its contract, where it is the contract of whoever looks.
+    pub(super) until: Option<Date>,
 }
 
 /// Residents' data.
@@ -157,8 +159,10 @@ impl Pickup {
     pub(super) fn read(conn: &Connection, uid: PickupId, scope: &Scope) -> rusqlite::Result<Option<Self>> {
         let select = format!(
             "SELECT id, rev, date, district, ward, contract, vehicle, stop, reception, items, payment,
-                office, state, reason, contradictions FROM pickup WHERE uid = ?1 AND {}",
-            Scope::sees("contract", 2)
+                office, state, reason, contradictions,
+                (SELECT last_day FROM contract WHERE id = pickup.contract AND contractor = ?2)
+            FROM pickup WHERE uid = ?1 AND {}",
+            Scope::sees_pickup("", 2)
         );
         let mut statement = conn.prepare_cached(&select)?;
         let found = statement
@@ -186,6 +190,7 @@ impl Pickup {
                     names: Names::read(conn)?,
                     history: last_history(conn)?,
                     aside_open: aside_open(conn, scope)?.map_or(0, |(count, _)| count),
+                    until: row.get::<_, Option<String>>(15)?.and_then(|day| day.parse().ok()),
                 })
             })
             .optional()?;

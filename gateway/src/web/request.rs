@@ -52,6 +52,11 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 impl Asked {
     /// Refuses parameters beside these, and those that are there twice.
     pub(super) fn only(&self, known: &[&'static str]) -> Result<(), Problem> {
+        self.only_with(known, "")
+    }
+
+    /// As [`Asked::only`], but that one may be there any number of times.
+    pub(super) fn only_with(&self, known: &[&'static str], many: &str) -> Result<(), Problem> {
         if self.unreadable {
             return Err(Problem::bad("?", "…", Text::ErrorUnknown));
         }
@@ -59,6 +64,9 @@ impl Asked {
         for (index, (key, value)) in pairs.iter().enumerate() {
             if key == "lang" && Lang::of_tag(value).is_none() {
                 return Err(Problem::bad("lang", value, Text::ErrorLang));
+            }
+            if key == many && !many.is_empty() {
+                continue;
             }
             let twice = pairs[..index].iter().any(|(other, _)| other == key);
             if twice || !(key == "lang" || known.contains(&key.as_str())) {
@@ -72,6 +80,16 @@ impl Asked {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.address.pairs.iter().find(|(key, _)| key == name)?;
         Some(found.1.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// All of a parameter that may be there any number of times.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.address.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// As asked from another address: what answers a form has none of its own to come back to.
+    pub(super) fn at(self, path: &str) -> Self {
+        Self { address: Address::new(path, &[]), ..self }
     }
 
     /// The parameter `day`.

@@ -71,7 +71,7 @@ fn hits(conn: &Connection, number: &str, day: Option<Date>, scope: &Scope) -> ru
         FROM pickup p LEFT JOIN resident r ON r.pickup = p.id AND r.rev = p.rev
         WHERE p.reception IN (?1, ?2) AND p.date BETWEEN ?3 AND ?4 AND {}
         ORDER BY p.date DESC, p.district, p.id LIMIT ?5",
-        Scope::sees("p.contract", 6)
+        Scope::sees_pickup("p.", 6)
     );
     let mut statement = conn.prepare_cached(&select)?;
     let rows =

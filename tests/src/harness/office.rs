@@ -95,12 +95,22 @@ impl Office {
     /// # Errors
     /// When its settings can't be read or written.
     pub fn set_up_tls(&self) -> anyhow::Result<()> {
+        self.change_settings(|settings| {
+            let mut tls = toml::Table::new();
+            tls.insert("names".into(), vec!["127.0.0.1"].into());
+            tls.insert("listen".into(), "127.0.0.1:0".into());
+            settings.insert("tls".into(), tls.into());
+        })
+    }
+
+    /// Has it start with other settings from its next start on.
+    ///
+    /// # Errors
+    /// When its settings can't be read or written.
+    pub fn change_settings(&self, change: impl FnOnce(&mut toml::Table)) -> anyhow::Result<()> {
         let path = self.dir.join("gateway.toml");
         let mut settings: toml::Table = fs::read_to_string(&path)?.parse()?;
-        let mut tls = toml::Table::new();
-        tls.insert("names".into(), vec!["127.0.0.1"].into());
-        tls.insert("listen".into(), "127.0.0.1:0".into());
-        settings.insert("tls".into(), tls.into());
+        change(&mut settings);
         fs::write(&path, toml::to_string(&settings)?)?;
         Ok(())
     }

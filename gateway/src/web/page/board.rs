@@ -51,6 +51,9 @@ impl View<'_> {
     pub(in super::super) fn page(&self) -> Markup {
         html! {
             div .dayline { div #day { (self.day()) } (super::live_state(self.lang)) }
+            @if let Some(ended) = self.board.ended {
+                p .told { (self.lang.fill(Text::ContractsOver, &[("day", &self.day_text(ended))])) }
+            }
             p #status .hidden role="status" data-pause="15000" { (self.status()) }
             // Exceptions come first in reading, too; wide windows place them at the right.
             div .columns .board {

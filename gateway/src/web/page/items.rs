@@ -44,7 +44,7 @@ impl View<'_> {
                     div .empty { p { (say(Text::ItemsEmpty)) } }
                     (super::command(lang, Text::ItemsImport, self.data, say(Text::ItemsImportHow)))
                 } @else {
-                    form .search .words action="/items" role="search" {
+                    form .search .words action="/items" role="search" aria-label=(say(Text::ItemsTitle)) {
                         label { span { (say(Text::ItemsLabel)) }
                             input type="search" name="q" maxlength="100" autocomplete="off" value=(self.text)
                                 autofocus[self.text.is_empty()]; }

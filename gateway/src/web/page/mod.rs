@@ -3,11 +3,15 @@
 pub(super) mod aside;
 pub(super) mod attention;
 pub(super) mod board;
+pub(super) mod handing;
 pub(super) mod items;
 pub(super) mod people;
 pub(super) mod pickup;
 pub(super) mod problem;
 pub(super) mod search;
+pub(super) mod terminal;
+pub(super) mod terminals;
+pub(super) mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -54,8 +58,12 @@ pub(super) enum Tab {
     Items,
     /// What was set aside.
     Aside,
+    /// Terminals.
+    Terminals,
     /// Accounts.
     People,
+    /// Other systems' tokens.
+    Tokens,
     /// The audit log.
     Audit,
     /// One's own account.
@@ -123,11 +131,13 @@ impl Frame<'_> {
                                         span #aside-count { (aside_count(self.aside_open)) }
                                     }))
                                 }
+                                @if may(Action::ReadTerminals) { (self.tab(Tab::Terminals, "/terminals", &html! { (say(Text::Terminals)) })) }
                                 @if may(Action::ReadPeople) { (self.tab(Tab::People, "/people", &html! { (say(Text::People)) })) }
+                                @if may(Action::ManageTokens) { (self.tab(Tab::Tokens, "/tokens", &html! { (say(Text::Tokens)) })) }
                                 @if may(Action::ReadAudit) { (self.tab(Tab::Audit, "/audit", &html! { (say(Text::Audit)) })) }
                             }
                             @if may(Action::ReadPickups) {
-                                form .find role="search" action="/search" {
+                                form .find role="search" aria-label=(say(Text::SearchHint)) action="/search" {
                                     input type="search" name="q" inputmode="numeric" maxlength="40" autocomplete="off"
                                         aria-label=(say(Text::SearchHint)) placeholder=(say(Text::SearchHint));
                                     button { (say(Text::SearchDo)) }

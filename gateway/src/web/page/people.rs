@@ -23,7 +23,7 @@ pub(in super::super) fn refused(why: Refused) -> Text {
 }
 
 /// What stands first in every form.
-fn key(form: &str) -> Markup {
+pub(super) fn key(form: &str) -> Markup {
     html! { input type="hidden" name="form" value=(form); }
 }
 
@@ -143,7 +143,7 @@ pub(in super::super) fn password(
 }
 
 /// A QR code, drawn with attributes alone: the pages' policy allows no style of its own.
-fn qr(text: &str) -> Result<Markup, Problem> {
+pub(super) fn qr(text: &str) -> Result<Markup, Problem> {
     let code = QrCode::new(text.as_bytes()).map_err(|_| Problem::Store)?;
     let width = code.width();
     let mut path = String::new();
@@ -412,12 +412,18 @@ fn what(lang: Lang, what: What) -> &'static str {
         What::CrewAdded => Text::DidCrewAdded,
         What::CrewPin => Text::DidCrewPin,
         What::CrewRemoved => Text::DidCrewRemoved,
+        What::TerminalCodeVoided => Text::DidTerminalCodeVoided,
+        What::TerminalRecorded => Text::DidTerminalRecorded,
+        What::TerminalHandedOver => Text::DidTerminalHandedOver,
+        What::TerminalReturned => Text::DidTerminalReturned,
         What::AsideRetried => Text::DidAsideRetried,
         What::AsideSettled => Text::DidAsideSettled,
         What::NoticeSettled => Text::DidNoticeSettled,
         What::ClockRight => Text::DidClock,
         What::Import => Text::DidImport,
         What::Catalogue => Text::DidCatalogue,
+        What::ReadTerminals => Text::DidReadTerminals,
+        What::ReadTokens => Text::DidReadTokens,
         What::ReadPeople => Text::DidReadPeople,
         What::ReadDay => Text::DidReadDay,
         What::ReadPickup => Text::DidReadPickup,

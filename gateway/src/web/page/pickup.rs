@@ -49,6 +49,9 @@ impl View<'_> {
                 span .asof { a href={ "/?day=" (pickup.date) } { (date) } }
                 (super::live_state(self.lang))
             }
+            @if let Some(until) = pickup.until.filter(|until| *until < self.today) {
+                p .told { (self.lang.fill(Text::ContractOver, &[("day", &format::day(self.lang, until, self.today.year()))])) }
+            }
             div .columns .even {
                 div {
                     section #stands .card { (self.stands()) }

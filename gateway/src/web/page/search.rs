@@ -21,7 +21,7 @@ pub(in super::super) fn page(
     html! {
         div .dayline { h1 { (say(Text::SearchTitle)) } }
         section .card {
-            form .search action="/search" role="search" {
+            form .search action="/search" role="search" aria-label=(lang.say(Text::Search)) {
                 label { span { (say(Text::SearchLabel)) }
                     input type="search" name="q" inputmode="numeric" maxlength="40" autocomplete="off" required
                         value=[number] autofocus[number.is_none()]; }

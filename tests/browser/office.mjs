@@ -1,0 +1,369 @@
+// The office's pages as people use them, in Debian's Chromium: the first administrator's set-up, sign-in with a second factor,
+// terminals, enrolment, the handover sheet, people, tokens, the audit log; and axe-core on every page, in both languages,
+// light and dark, on a desk and on a phone.
+//
+// Run by tests/browser.rs, which starts the office. What it is told stands in MEGURI_BROWSER, as JSON.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { createHmac } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const told = JSON.parse(process.env.MEGURI_BROWSER);
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const PASSWORD = "kumo to yama to kawa";
+const DESK = { width: 1440, height: 900 };
+const PHONE = { width: 390, height: 844 };
+// No condition takes longer; passing it fails the test.
+const PATIENCE = 60_000;
+
+const problems = [];
+let checked = 0;
+
+// Debian's Chromium; its sandbox can't be had as root, nor in most containers, and the pages are our own.
+const browser = await chromium.launch({
+  executablePath: process.env.MEGURI_CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-dev-shm-usage", "--lang=ja"],
+  env: { ...process.env, LANGUAGE: "ja" },
+});
+
+// A browser of somebody's. The office's own authority is not one of this machine's.
+async function somebody(options = {}) {
+  const context = await browser.newContext({
+    baseURL: told.page, ignoreHTTPSErrors: true, locale: "ja-JP", timezoneId: "Asia/Tokyo", viewport: DESK, ...options,
+  });
+  context.setDefaultTimeout(PATIENCE);
+  const page = await context.newPage();
+  page.on("pageerror", (error) => problems.push(`${page.url()}: ${error}`));
+  page.on("console", (message) => {
+    // Pages that refuse something say so by their status, which Chromium tells as an error, too.
+    const refused = /the server responded with a status of 4(01|03|04|22)/.test(message.text());
+    if (message.type() === "error" && !refused) problems.push(`${page.url()}: ${message.text()}`);
+  });
+  page.on("request", (request) => {
+    const { origin } = new URL(request.url());
+    if (origin !== new URL(told.page).origin) problems.push(`${page.url()} loads ${request.url()}`);
+  });
+  return page;
+}
+
+// Has axe-core look at the page, and sees that nothing stands beside the window.
+async function look(page, where) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+  for (const { id, impact, help, nodes } of violations) {
+    const at = nodes.map((node) => `${node.target.join(" ")}: ${node.failureSummary.split("\n").at(-1).trim()}`).join("; ");
+    problems.push(`${where}: ${impact} ${id}: ${help} (${at})`);
+  }
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  if (wide > 0) problems.push(`${where}: ${wide} px beside the window`);
+  checked += 1;
+}
+
+// A picture for the book, where it is asked for.
+async function picture(page, name, options = {}) {
+  if (!told.pictures) return;
+  mkdirSync(told.pictures, { recursive: true });
+  await page.screenshot({ path: `${told.pictures}/${name}.png`, ...options });
+}
+
+// The six digits of an authenticator (RFC 6238), some seconds ahead.
+function totp(secret, ahead = 0) {
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const bits = [...secret.replace(/\s/g, "")].map((letter) => letters.indexOf(letter).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor((Date.now() / 1000 + ahead) / 30)));
+  const digest = createHmac("sha1", key).update(step).digest();
+  const code = digest.readUInt32BE(digest[19] & 15) & 0x7fffffff;
+  return String(code % 1_000_000).padStart(6, "0");
+}
+
+// Waits until the page says all of it.
+const has = async (page, ...texts) => {
+  const began = Date.now();
+  for (;;) {
+    const text = await page.locator("body").innerText();
+    const lacking = texts.filter((one) => !text.includes(one));
+    if (lacking.length === 0) return;
+    assert.ok(Date.now() - began < PATIENCE / 4, `${page.url()} lacks ${lacking}:\n${text}`);
+    await page.waitForTimeout(50);
+  }
+};
+const lacks = async (page, ...texts) => {
+  await page.waitForLoadState();
+  let html = null;
+  while (html === null) html = await page.content().catch(() => page.waitForTimeout(50).then(() => null));
+  for (const one of texts) assert.ok(!html.includes(one), `${page.url()} has ${one}`);
+};
+const press = (page, name) => page.getByRole("button", { name, exact: true }).first().click();
+const at = (page, path) => page.waitForURL((url) => url.pathname === path);
+
+async function signIn(page, login, password) {
+  await page.goto("/signin");
+  await page.getByLabel("ログイン名").fill(login);
+  await page.getByLabel("パスワード").fill(password);
+  await press(page, "サインイン");
+}
+
+// ---- The first administrator, and their second factor.
+const admin = await somebody();
+await admin.goto("/");
+await at(admin, "/setup");
+await look(admin, "/setup");
+const fillSetUp = async (code) => {
+  await admin.getByLabel("設定コード").fill(code);
+  await admin.getByLabel("ログイン名").fill("kanri");
+  await admin.getByLabel("名前", { exact: true }).fill("管理 太郎");
+  await admin.getByLabel("新しいパスワード", { exact: true }).fill(PASSWORD);
+  await admin.getByLabel("新しいパスワード（確認）").fill(PASSWORD);
+  await press(admin, "管理者を作る");
+};
+await fillSetUp("zzzz-yyyy-xxxx-wwww");
+await has(admin, "設定コードが違います");
+await fillSetUp(readFileSync(told.setup, "utf8").trim());
+await at(admin, "/account/second");
+await look(admin, "/account/second");
+await picture(admin, "city-second-factor");
+const secret = await admin.locator("ol.steps code").innerText();
+const wrong = totp(secret) === "000000" ? "111111" : "000000";
+await admin.getByLabel("確認コード").fill(wrong);
+await press(admin, "設定する");
+await has(admin, "コードが違います");
+await admin.getByLabel("確認コード").fill(totp(secret));
+await press(admin, "設定する");
+await has(admin, "復旧コード");
+await look(admin, "the recovery codes");
+const recovery = await admin.locator(".codes code").allInnerTexts();
+assert.equal(recovery.length, 10);
+await admin.getByRole("link", { name: "控えました" }).click();
+await at(admin, "/");
+await has(admin, "区ごとの進み", "中区");
+
+// ---- Out, and in again.
+await admin.goto("/account");
+await press(admin, "サインアウト");
+await at(admin, "/signin");
+await look(admin, "/signin");
+await admin.goto("/terminals");
+await at(admin, "/signin");
+await signIn(admin, "kanri", "wrong password typed");
+await has(admin, "サインインできません");
+await signIn(admin, "kanri", PASSWORD);
+await at(admin, "/signin/code");
+await look(admin, "/signin/code");
+await picture(admin, "city-signin-code");
+await admin.getByLabel("確認コード").fill(wrong);
+await press(admin, "続ける");
+await has(admin, "コードが違います");
+// A code is good once: the one of the set-up is over, the next one is taken already.
+await admin.getByLabel("確認コード").fill(totp(secret, 30));
+await press(admin, "続ける");
+await at(admin, "/");
+
+// ---- Terminals: one more is made, and enrols by a code from its page.
+await admin.getByRole("link", { name: "端末", exact: true }).click();
+await at(admin, "/terminals");
+await has(admin, "t-1", "t-2", "未登録");
+await admin.getByLabel("端末名（一生変わりません）").fill("t-0003");
+await admin.locator("select[name=vehicle]").selectOption("v03");
+await press(admin, "作る");
+await at(admin, "/terminals/t-0003");
+await has(admin, "端末を作りました", "3号車", "まだありません");
+const register = async (page, terminal, values) => {
+  await page.goto(`/terminals/${terminal}`);
+  for (const [label, value] of Object.entries(values)) await page.getByLabel(label).fill(value);
+  await press(page, "台帳を保存");
+};
+await register(admin, "t-0003", { "SIM番号（ICCID）": "123" });
+await has(admin, "18〜20桁の数字です");
+assert.equal(await admin.getByLabel("SIM番号（ICCID）").inputValue(), "123", "what was typed stays");
+const numbers = (n) => ({
+  "備品番号": `清-2026-00${n}`,
+  "SIM番号（ICCID）": `8981100000000000${n}23`.slice(0, 19).padEnd(19, "0"),
+  "回線番号": `020-1234-560${n}`,
+  "型式": "防じん形 10型",
+  "製造番号": `SN26A0041${n}`,
+});
+for (const [terminal, n] of [["t-1", 1], ["t-2", 2], ["t-0003", 3]]) {
+  await register(admin, terminal, numbers(n));
+  await has(admin, "台帳を保存しました");
+}
+await press(admin, "登録コードを出す");
+await has(admin, "一度だけ使えます", told.door);
+await look(admin, "the enrolment code");
+await picture(admin, "city-enrol");
+const code = (await admin.locator(".drawn code").innerText()).trim();
+assert.match(code, /^[0-9A-Z]{4}(-[0-9A-Z]{4}){3}$/);
+writeFileSync(told.code, code);
+assert.ok(!admin.url().includes(code));
+await admin.goto("/terminals/t-0003");
+await has(admin, "登録コードが出ています");
+await lacks(admin, code);
+// Whoever goes back in the browser finds the question to send the form again, and no code.
+await admin.goBack().catch(() => {});
+await lacks(admin, code);
+await admin.goto("/terminals/t-0003");
+
+const settings = `${told.folder}/terminal.toml`;
+mkdirSync(told.folder, { recursive: true });
+const enrolled = spawnSync(told.terminal, ["--settings", settings, "enrol", code, "--office", told.door], { encoding: "utf8" });
+assert.equal(enrolled.status, 0, enrolled.stdout + enrolled.stderr);
+await admin.reload();
+await has(admin, "まだ接続していません");
+await lacks(admin, "登録コードが出ています");
+const data = `${told.folder}/data`;
+const terminal = spawn(
+  told.terminal, ["--settings", settings, "--data", data, "--rehearsal", told.rehearsal, "run", "--console"],
+  { stdio: ["pipe", "pipe", "ignore"] },
+);
+const ended = new Promise((resolve) => terminal.once("exit", resolve));
+const said = createInterface({ input: terminal.stdout })[Symbol.asyncIterator]();
+// Waits until the terminal itself says of its line that it is up, or not.
+const line = async (up) => {
+  const began = Date.now();
+  for (;;) {
+    terminal.stdin.write("status\n");
+    const { status } = JSON.parse((await said.next()).value);
+    if ((status.link === "up") === up) return;
+    assert.ok(Date.now() - began < PATIENCE, `the line is never ${up ? "up" : "down"}: ${JSON.stringify(status)}`);
+    await admin.waitForTimeout(50);
+  }
+};
+try {
+  const began = Date.now();
+  const until = async (...texts) => {
+    for (;;) {
+      await admin.goto("/terminals/t-0003");
+      const text = await admin.locator("body").innerText();
+      if (texts.every((one) => text.includes(one))) return;
+      assert.ok(Date.now() - began < PATIENCE, `never: ${texts}\n${text}`);
+      await admin.waitForTimeout(100);
+    }
+  };
+  await until("接続を確認", "接続中");
+  await line(true);
+
+  // ---- Handed over: the sheet, then the record.
+  await admin.goto("/terminals");
+  await admin.getByLabel("端末 t-1 を選ぶ").check();
+  await admin.getByLabel("端末 t-0003 を選ぶ").check();
+  await press(admin, "受渡し・受渡書");
+  await at(admin, "/handover");
+  await look(admin, "/handover");
+  await picture(admin, "city-handover", { fullPage: true });
+  await admin.getByLabel("業者側の氏名").fill("受取 花子");
+  await press(admin, "受渡書を表示");
+  await has(admin, "端末受渡書（引渡し）", "Handover of terminals", "清-2026-001", "清-2026-003", "充電ケーブル", "印");
+  await look(admin, "the handover sheet");
+  await picture(admin, "city-handover-sheet", { fullPage: true });
+  if (told.every) await admin.pdf({ path: `${told.pictures}/city-handover-sheet.pdf`, preferCSSPageSize: true });
+  await admin.getByRole("link", { name: "戻る" }).click();
+  await admin.getByLabel("業者側の氏名").fill("受取 花子");
+  await press(admin, "受渡しを記録");
+  await has(admin, "受渡しを記録しました");
+  await until("受取 花子", "充電ケーブル");
+  await look(admin, "/terminals/t-0003");
+  await picture(admin, "city-terminal", { fullPage: true });
+  await admin.goto("/terminals");
+  await picture(admin, "city-terminals");
+
+  // ---- Blocked, after it is asked.
+  await admin.goto("/terminals/t-0003");
+  await admin.getByRole("link", { name: "停止する" }).click();
+  await has(admin, "停止しますか", "その場で切れ");
+  await look(admin, "/terminals/t-0003/block");
+  await picture(admin, "city-terminal-block");
+  await press(admin, "停止する");
+  await has(admin, "端末を停止しました", "停止中");
+  await line(false);
+  await admin.getByRole("link", { name: "停止を解除" }).click();
+  await look(admin, "/terminals/t-0003/unblock");
+  await press(admin, "停止を解除");
+  await line(true);
+  await until("接続中");
+} finally {
+  terminal.kill("SIGTERM");
+  await ended;
+}
+
+// ---- People, and tokens.
+await admin.goto("/people");
+await admin.getByLabel("ログイン名").fill("haisha");
+await admin.getByLabel("名前", { exact: true }).fill("配車 花子");
+const adding = admin.locator("form.person-add");
+await adding.getByLabel("役割").selectOption("dispatcher");
+await adding.getByLabel("収集業者（配車担当のみ）").selectOption("k1");
+await press(admin, "追加");
+const drawn = (await admin.locator(".drawn code").innerText()).trim();
+await look(admin, "/people, with a one-time password");
+await admin.goto("/tokens");
+await admin.getByLabel("システムの名前").fill("uketsuke");
+await admin.getByLabel("結果の書き出し（/api/export）").check();
+await press(admin, "発行");
+const token = (await admin.locator(".drawn code").innerText()).trim();
+assert.match(token, /^meguri_[0-9a-f]{64}$/);
+await look(admin, "/tokens, with a token");
+const read = await admin.context().request.get("/api/export?day=2026-04-01", { headers: { authorization: `Bearer ${token}` } });
+assert.equal(read.status(), 200);
+await admin.goto("/tokens");
+await lacks(admin, token);
+await picture(admin, "city-tokens");
+await admin.locator("summary", { hasText: "失効させる" }).click();
+await press(admin, "uketsuke を失効させる");
+await has(admin, "トークンを失効させました");
+const again = await admin.context().request.get("/api/export?day=2026-04-01", { headers: { authorization: `Bearer ${token}` } });
+assert.equal(again.status(), 401);
+
+// ---- A contractor's dispatcher: a password of their own first, then their own terminals, to look at.
+const dispatcher = await somebody();
+await signIn(dispatcher, "haisha", drawn);
+await at(dispatcher, "/account/password");
+await look(dispatcher, "/account/password");
+await dispatcher.getByLabel("発行されたパスワード").fill(drawn);
+await dispatcher.getByLabel("新しいパスワード", { exact: true }).fill("umi to sora to hoshi");
+await dispatcher.getByLabel("新しいパスワード（確認）").fill("umi to sora to hoshi");
+await press(dispatcher, "パスワードを変更");
+await at(dispatcher, "/account");
+await dispatcher.goto("/terminals/t-1");
+await has(dispatcher, "清-2026-001", "受取 花子");
+assert.equal(await dispatcher.getByRole("button", { name: "台帳を保存" }).count(), 0);
+assert.equal((await dispatcher.goto("/tokens")).status(), 403);
+assert.equal((await dispatcher.goto("/terminals/t-1/block")).status(), 403);
+
+// ---- The audit log has all of it.
+await admin.goto("/audit");
+await has(
+  admin, "最初の管理者を作成", "二段階認証を設定", "サインインに失敗", "二段階認証を通過", "端末を追加", "端末の台帳を変更", "端末の登録コードを発行",
+  "端末を登録", "端末の引渡しを記録", "端末を締め出し", "端末の締め出しを解除", "利用者を追加", "トークンを発行", "トークンを失効", "結果を書き出し", "管理 太郎",
+);
+await lacks(admin, code, code.replaceAll("-", ""), token, drawn, "受取 花子");
+await picture(admin, "city-audit");
+
+// ---- Every page: both languages, light and dark, desk and phone.
+await admin.goto(`/search?q=${told.reception}`);
+const pickup = await admin.locator("a[href^='/pickup/']").first().getAttribute("href");
+const pages = [
+  "/", "/attention", "/search", `/search?q=${told.reception}`, pickup, "/items", "/aside", "/terminals", "/terminals/t-0003", "/terminals/t-0003/block",
+  "/handover?t=t-1&t=t-0003", "/people", "/tokens", "/audit", "/account", "/account/password", "/account/second", "/nothing-here",
+];
+// Each pair of a language, a colour and a size is among these.
+for (const [lang, colorScheme, size] of [["ja", "light", DESK], ["ja", "dark", PHONE], ["en", "light", PHONE], ["en", "dark", DESK]]) {
+  await admin.emulateMedia({ colorScheme });
+  await admin.setViewportSize(size);
+  for (const path of pages) {
+    await admin.goto(`${path}${path.includes("?") ? "&" : "?"}lang=${lang}`);
+    await look(admin, `${path} ${lang} ${colorScheme} ${size.width}`);
+    if (told.every) await picture(admin, `${path.replaceAll(/\W+/g, "-")}-${lang}-${colorScheme}-${size.width}`, { fullPage: true });
+  }
+}
+await admin.setViewportSize(PHONE);
+await admin.emulateMedia({ colorScheme: "light" });
+await admin.goto("/terminals?lang=ja");
+await picture(admin, "city-terminals-phone");
+
+await browser.close();
+console.log(`axe-core looked at ${checked} pages`);
+assert.deepEqual(problems, [], problems.join("\n"));
