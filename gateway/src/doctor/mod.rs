@@ -3,6 +3,7 @@
 //! Each check looks by itself, beside a running gateway or without one, and on whatever is broken: one that can't look says
 //! so and stops no other. To add one, write a function like the others and name it in [`CHECKS`].
 
+mod audit;
 mod backups;
 mod certificates;
 pub mod cli;
@@ -42,6 +43,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("ports", net::ports),
     ("broker", net::broker),
     ("certificates", certificates::certificates),
+    ("audit", audit::log),
     ("clock", clock::clock),
     ("backup", backups::last),
     ("terminals", open::terminals),
