@@ -8,7 +8,7 @@ WINDOW := libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon-x11-0
 # brokers is built with.
 TESTS := mosquitto strace libfaketime xvfb xdotool chromium protobuf-compiler
 
-.PHONY: help demo test rmqtt-node soak fleet bench screenshots fmt lint deny sbom
+.PHONY: help demo test rmqtt-node openid soak fleet bench screenshots fmt lint deny sbom
 
 help:
 	@echo "make demo         市の一日を見る / a city's day at 60 times speed"
@@ -31,12 +31,19 @@ demo:
 test:
 	@sh tests/prepare.sh $(BUILD) $(WINDOW) $(TESTS)
 	cargo build --workspace --bins
-	$(MAKE) --no-print-directory rmqtt-node
+	$(MAKE) --no-print-directory rmqtt-node openid
 	cargo test --workspace
 
 # A node of an RMQTT cluster for tests, a workspace of its own; see its Cargo.toml.
 rmqtt-node:
 	cargo build --locked --manifest-path tests/rmqtt-node/Cargo.toml --target-dir target/rmqtt-node
+
+# An identity provider to sign in at, run by node; Debian's own where there is none.
+openid: tests/openid/node_modules/.package-lock.json
+tests/openid/node_modules/.package-lock.json: tests/openid/package-lock.json
+	@command -v npm >/dev/null || sh tests/prepare.sh nodejs npm
+	npm ci --prefix tests/openid --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 # An hour, with release builds, as a city runs them; MEGURI_SOAK=90 for 90 minutes, MEGURI_SOAK=2000000facts until so many are written.
 # BROKER=mosquitto for the other one.

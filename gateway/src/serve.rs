@@ -28,6 +28,7 @@ use crate::link::Link;
 use crate::office::{Office, Place};
 use crate::outbox::Outbox;
 use crate::people::accounts;
+use crate::people::openid::Provider;
 use crate::people::setup::{self, SetUp};
 use crate::store::{Readers, Store, is_damage};
 use crate::systemd::Supervisor;
@@ -64,6 +65,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         Event::new(Who::Gateway, What::Started, serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
     audit.note(started).await?;
     let set_up = set_up(&settings, &readers).await?;
+    let openid = Provider::of(&settings)?.map(Arc::new);
+    for contractor in openid.iter().flat_map(|openid| openid.contractors()) {
+        if !city.contractor.iter().any(|known| known.id == *contractor) {
+            tracing::warn!(%contractor, "people.openid.mapping names a contractor that the plan does not have: nobody is let in for them");
+        }
+    }
 
     let (seen, seen_by) = mpsc::unbounded_channel();
     let vouched = |conn: &rusqlite::Connection| {
@@ -153,6 +160,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         names: settings.tls.names.clone().into(),
         wall: Clock::system(),
         set_up,
+        openid,
     };
     let heads = tokio::spawn(heads(settings.clone(), city.clone()));
     let readers_of_pages = readers.clone();

@@ -164,6 +164,7 @@ impl House {
             audit: audit.clone(),
             wall: wall.clone(),
             set_up,
+            openid: None,
         };
         let data = dir.path().into();
         let office = Office { readers, changes: changes.clone(), clock, city, data, silence_minutes };

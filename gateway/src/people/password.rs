@@ -110,6 +110,14 @@ pub fn verify(password: &str, kept: Option<&Hashed>) -> bool {
     argon.verify_password(password.as_bytes(), &hash).is_ok() && is_there && !long
 }
 
+/// What is kept for somebody who has no password: none is it.
+///
+/// # Errors
+/// When there is no memory for it.
+pub fn none() -> Result<Hashed, Refused> {
+    nobodys().map(Hashed).map_err(|_| Refused::NoMemory)
+}
+
 /// A hash of the right cost that no password has.
 fn nobodys() -> Result<String, argon2::password_hash::Error> {
     let (memory, passes, lanes) = COST;

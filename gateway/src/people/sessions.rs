@@ -128,7 +128,7 @@ pub fn find(
             Stage::Code
         } else if person.must_change {
             Stage::Password
-        } else if needs && !person.second_factor {
+        } else if needs && !person.second_factor && !second {
             Stage::SetUp
         } else {
             Stage::In

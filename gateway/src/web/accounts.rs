@@ -11,12 +11,15 @@ use rusqlite::Connection;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
+use super::metrics::Inside;
 use super::page::problem::Problem;
 use crate::audit::{Audit, Event, What, Who};
-use crate::config::People;
+use crate::config::{Passwords, People};
 use crate::ops::{OpError, Reply, Request};
 use crate::people::accounts::{self, AccountError, New};
 use crate::people::attempts::{self, Brake};
+use crate::people::identities::{self, Taken};
+use crate::people::openid::{Provider, Vouched};
 use crate::people::password::{self, Hashed};
 use crate::people::sessions::{self, Token};
 use crate::people::setup::{self, SetUp};
@@ -39,6 +42,7 @@ pub(super) struct Accounts {
     /// The time that people live by, whatever is rehearsed.
     wall: Clock,
     set_up: Option<SetUp>,
+    pub(super) openid: Option<Arc<Provider>>,
     data: std::path::PathBuf,
     brake: Brake,
     hashing: Arc<Semaphore>,
@@ -73,17 +77,16 @@ impl<E: Into<Problem>> From<E> for NotChanged {
 }
 
 impl Accounts {
-    pub(super) fn new(
-        settings: People,
-        readers: Readers,
-        writer: Writer,
-        audit: Audit,
-        wall: Clock,
-        set_up: Option<SetUp>,
-        data: std::path::PathBuf,
-    ) -> Self {
+    pub(super) fn new(inside: &Inside, readers: Readers, data: std::path::PathBuf) -> Self {
+        let Inside { people: settings, writer, audit, wall, set_up, openid, .. } = inside.clone();
         let (brake, hashing) = (Brake::new(settings.attempts_a_minute), Arc::new(Semaphore::new(HASHING)));
-        Self { settings, readers, writer, audit, wall, set_up, data, brake, hashing }
+        Self { settings, readers, writer, audit, wall, set_up, openid, data, brake, hashing }
+    }
+
+    /// Whether a password of this person opens anything now.
+    fn takes_password_of(&self, person: &Person, now: Timestamp) -> bool {
+        let emergency = self.openid.as_ref().is_some_and(|openid| openid.passwords() == Passwords::Emergency);
+        person.blocked_at.is_none() && (!emergency || person.password_until.is_some_and(|until| now < until))
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -181,7 +184,8 @@ impl Accounts {
         let key = login.clone();
         let found = self.readers.with(move |conn| accounts::by_login(conn, &key)).await?;
         let known = found.as_ref().map(|(person, _)| person.id);
-        let kept = found.filter(|(person, _)| open && person.blocked_at.is_none()).map(|(_, kept)| kept);
+        let kept =
+            found.filter(|(person, _)| open && self.takes_password_of(person, now)).map(|(_, kept)| kept);
         let right = self.verify(password, kept.clone()).await?;
         let token = Token::new(rand::random());
         let begun = if let (true, Some(kept)) = (right, kept) {
@@ -247,6 +251,61 @@ impl Accounts {
             })
             .await?;
         Ok(if good { Came::In(token) } else { Came::Out })
+    }
+
+    /// Takes somebody whom the identity provider vouches for in, if they may.
+    pub(super) async fn vouched(&self, vouched: Vouched, before: Option<Token>) -> Result<Came, Problem> {
+        let (now, second) = (self.now(), vouched.second);
+        let taken = self.change(move |tx| {
+            let taken = match identities::take(tx, now, &vouched) {
+                Ok(taken) => taken,
+                Err(AccountError::Sql(error)) => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, "an account of the identity provider's can't be made");
+                    Taken::Unmapped(None)
+                }
+            };
+            let event = |what, person: &Person| {
+                let mut about = json!({ "person": person.id, "role": person.role.word(), "openid": true });
+                if let Some(contractor) = &person.contractor {
+                    about["contractor"] = contractor.as_str().into();
+                }
+                Some(Event::new(Who::Gateway, what, about))
+            };
+            let event = match &taken {
+                Taken::As(_) => None,
+                Taken::New(person) => event(What::PersonAdded, person),
+                Taken::Changed(person) => event(What::PersonRole, person),
+                Taken::Blocked(person) => Some(failed("blocked", Some(person.id))),
+                Taken::Unmapped(person) => Some(failed("unmapped", person.as_ref().map(|person| person.id))),
+            };
+            Ok((taken, event))
+        });
+        let person = match taken.await? {
+            Taken::As(person) | Taken::New(person) | Taken::Changed(person) => person.id,
+            Taken::Blocked(_) | Taken::Unmapped(_) => return Ok(Came::Out),
+        };
+        let (token, settings) = (Token::new(rand::random()), self.settings.clone());
+        let new = token.clone();
+        let begun = self.change(move |tx| {
+            // Meanwhile somebody may have blocked them.
+            if accounts::by_id(tx, person)?.is_none_or(|person| person.blocked_at.is_some()) {
+                return Ok((false, Some(failed("blocked", Some(person)))));
+            }
+            sessions::clear(tx, now, &settings)?;
+            if let Some(before) = before {
+                sessions::end(tx, &before)?;
+            }
+            sessions::begin(tx, now, person, &new, second)?;
+            let about = json!({ "openid": true, "second_factor": second });
+            Ok((true, Some(Event::new(Who::Person(person), What::SignedIn, about))))
+        });
+        Ok(if begun.await? { Came::In(token) } else { Came::Out })
+    }
+
+    /// Writes down that a sign-in at the identity provider failed, and why.
+    pub(super) async fn not_vouched(&self, why: &str) -> Result<(), Problem> {
+        self.note(failed(why, None)).await
     }
 
     /// Ends a session.
@@ -402,6 +461,15 @@ impl Accounts {
         self.look_for_damage(done.as_ref().err()).await;
         Ok(done)
     }
+}
+
+/// A sign-in at the identity provider failed. What its token said of anybody is not told.
+fn failed(why: &str, person: Option<i64>) -> Event {
+    let mut about = json!({ "openid": why });
+    if let Some(person) = person {
+        about["person"] = person.into();
+    }
+    Event::new(Who::Nobody, What::SignInFailed, about)
 }
 
 /// Why the office is not set up.

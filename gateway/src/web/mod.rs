@@ -15,6 +15,7 @@ mod items;
 mod live;
 mod metrics;
 mod names;
+mod openid;
 mod page;
 mod part;
 mod people;
@@ -78,9 +79,7 @@ pub fn router_as(office: Office, person: Person) -> Router {
 /// The city's pages as a running gateway serves them: for people who sign in, with its troubles, health and metrics.
 /// Serve it with the peer's address (`into_make_service_with_connect_info`), by which health and metrics know this machine.
 pub fn router_of(office: Office, inside: Inside) -> Router {
-    let Inside { people, writer, audit, wall, set_up, .. } = inside.clone();
-    let data = office.data.data.clone();
-    let accounts = Accounts::new(people, office.readers.clone(), writer, audit, wall, set_up, data);
+    let accounts = Accounts::new(&inside, office.readers.clone(), office.data.data.clone());
     routes(office, Some(inside), Gate::Accounts(Arc::new(accounts)))
 }
 
@@ -95,6 +94,8 @@ fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
         .route_layer(axum::middleware::from_fn_with_state(web.clone(), gate::monitoring));
     let accounts = Router::new()
         .route("/signin", get(people::sign_in_page).post(people::sign_in))
+        .route("/signin/openid", get(openid::begin))
+        .route("/signin/openid/back", get(openid::back))
         .route("/signin/code", get(people::code_page).post(people::give_code))
         .route("/signout", post(people::sign_out))
         .route("/setup", get(people::set_up_page).post(people::set_up))

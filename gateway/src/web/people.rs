@@ -23,7 +23,13 @@ use crate::people::{Action, Role, password, totp};
 const ENTRIES: usize = 200;
 
 /// A page without a menu.
-fn lone(web: &Web, asked: &Asked, status: StatusCode, title: Text, main: maud::Markup) -> Response {
+pub(super) fn lone(
+    web: &Web,
+    asked: &Asked,
+    status: StatusCode,
+    title: Text,
+    main: maud::Markup,
+) -> Response {
     let shown =
         Shown { title: asked.lang.say(title).to_owned(), tab: Tab::Other, aside_open: 0, events: None, main };
     let mut response = web.answer(asked, None, Ok(shown));
@@ -32,7 +38,7 @@ fn lone(web: &Web, asked: &Asked, status: StatusCode, title: Text, main: maud::M
 }
 
 impl Web {
-    fn accounts(&self) -> Result<&Accounts, Problem> {
+    pub(super) fn accounts(&self) -> Result<&Accounts, Problem> {
         match &self.gate {
             Gate::Accounts(accounts) => Ok(accounts),
             // Pages by themselves know nobody.
@@ -42,7 +48,7 @@ impl Web {
 }
 
 /// Turns a refusal into a page.
-fn or_refuse(asked: &Asked, done: Result<Response, Problem>) -> Response {
+pub(super) fn or_refuse(asked: &Asked, done: Result<Response, Problem>) -> Response {
     done.unwrap_or_else(|problem| super::refuse(&problem, asked.lang))
 }
 
@@ -63,7 +69,7 @@ fn with_form(response: Response, cookies: Cookies, token: &Token, new: bool) -> 
 }
 
 /// In: the browser is given its session, and whatever it had before is of no use.
-fn signed_in(cookies: Cookies, token: &Token, to: &str) -> Response {
+pub(super) fn signed_in(cookies: Cookies, token: &Token, to: &str) -> Response {
     let set = [cookies.set(cookies.session, &token.text()), cookies.set(cookies.form, "")];
     (AppendHeaders(set), Redirect::to(to)).into_response()
 }
@@ -83,13 +89,27 @@ pub(super) async fn sign_in_page(
         if let Ok(signed) = web.asking(&headers, &extensions).await {
             return Ok(Redirect::to(gate::way(signed.stage).unwrap_or(to)).into_response());
         }
-        let cookies = Cookies::of(&extensions);
-        let (token, new) = form_token(&headers, cookies);
-        let main = page::sign_in(asked.lang, &token.form(), to, "", false);
-        Ok(with_form(lone(&web, &asked, StatusCode::OK, Text::SignIn, main), cookies, &token, new))
+        sign_in_again(&web, &extensions, &headers, &asked, to, StatusCode::OK, None)
     };
     let done = done.await;
     or_refuse(&asked, done)
+}
+
+/// The sign-in, with what is wrong.
+pub(super) fn sign_in_again(
+    web: &Web,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    asked: &Asked,
+    to: &str,
+    status: StatusCode,
+    wrong: Option<Text>,
+) -> Result<Response, Problem> {
+    let (accounts, cookies) = (web.accounts()?, Cookies::of(extensions));
+    let (token, new) = form_token(headers, cookies);
+    let passwords = accounts.openid.as_ref().map(|openid| openid.passwords());
+    let main = page::sign_in(asked.lang, &token.form(), to, passwords, wrong);
+    Ok(with_form(lone(web, asked, status, Text::SignIn, main), cookies, &token, new))
 }
 
 pub(super) async fn sign_in(
@@ -107,11 +127,10 @@ pub(super) async fn sign_in(
         let (to, login) = (ours(form.get("to")), form.get("login"));
         match accounts.sign_in(login, form.get("password"), cookie(&headers, cookies.session)).await? {
             Came::In(session) => Ok(signed_in(cookies, &session, to)),
+            // The login is not given back either: somebody may have typed a password there.
             Came::Out => {
-                let form = token.as_ref().map(Token::form).unwrap_or_default();
-                // The login is not given back either: somebody may have typed a password there.
-                let main = page::sign_in(asked.lang, &form, to, "", true);
-                Ok(lone(&web, &asked, StatusCode::UNAUTHORIZED, Text::SignIn, main))
+                let (status, wrong) = (StatusCode::UNAUTHORIZED, Some(Text::SignInFailed));
+                sign_in_again(&web, &extensions, &headers, &asked, to, status, wrong)
             }
         }
     };
@@ -403,13 +422,17 @@ async fn manage(
         let said = match request {
             Err(wrong) => Said::Wrong(wrong),
             Ok(request) => match accounts.request(request, signed.person.id).await? {
-                Ok(Reply::Person(person)) => Said::Done { login: person.login, drawn },
+                // Nobody who signs in at the identity provider has a password here.
+                Ok(Reply::Person(person)) => {
+                    Said::Done { drawn: drawn.filter(|_| !person.vouched), login: person.login }
+                }
                 Ok(_) => return Err(Problem::Store),
                 Err(OpError::Account(error)) => Said::Wrong(match error {
                     AccountError::Exists(_) => Text::LoginTaken,
                     AccountError::Unknown(_) => Text::LoginUnknown,
                     AccountError::Contractor | AccountError::UnknownContractor(_) => Text::ContractorNeeded,
                     AccountError::LastAdministrator(_) => Text::LastAdministrator,
+                    AccountError::Vouched(_) => Text::PersonVouched,
                     AccountError::Wrong(_) => Text::LoginWrong,
                     error @ (AccountError::SetUp | AccountError::Sql(_)) => {
                         return Err(OpError::Account(error).into());

@@ -74,6 +74,20 @@ impl Asked {
         Some(found.1.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// A parameter of another system, which sends what it likes beside it; refused where it is there twice.
+    pub(super) fn one(&self, name: &'static str) -> Result<Option<&str>, Problem> {
+        let all = self.address.pairs.iter().filter(|(key, _)| key == name).count();
+        if self.unreadable || all > 1 {
+            return Err(Problem::bad(name, "…", Text::ErrorUnknown));
+        }
+        Ok(self.get(name))
+    }
+
+    /// The same asked of a page of ours, so that its links tell nothing of the address that was asked.
+    pub(super) fn instead_of(&self, path: &'static str) -> Self {
+        Self { address: Address::new(path, &[]), ..*self }
+    }
+
     /// The parameter `day`.
     pub(super) fn day(&self) -> Result<Option<Date>, Problem> {
         let Some(text) = self.get("day") else { return Ok(None) };

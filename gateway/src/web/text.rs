@@ -407,6 +407,13 @@ texts! {
     Back "戻る" "Back";
     SignInFailed "サインインできません。ログイン名とパスワードを確かめてください。続けて間違えると、しばらく受け付けません。" "This does not sign in. Check login and password; after several failures a login waits for a while.";
     SignInForgot "パスワードを忘れたときは、市の管理者に再発行を頼んでください。" "If you forgot the password, ask the city's administrator for another one.";
+    OpenIdDo "市の認証でサインイン" "Sign in with the city's account";
+    OpenIdOr "ログイン名とパスワードで" "By login and password";
+    OpenIdEmergency "非常時のサインイン" "Sign in in an emergency";
+    OpenIdEmergencyLead "市の認証が使えないときに、サーバーの運用担当が許した人だけが使えます。" "While the city's account can't be used, for those alone whom the server's operator has let in.";
+    OpenIdAway "市の認証につながりません。しばらく待って、もう一度試してください。続くときは、情報システム担当に知らせてください。" "The city's account can't be reached. Wait a little and try again; if it goes on, tell those who run the systems.";
+    OpenIdAgain "市の認証でのサインインを終えられませんでした。もう一度、はじめからサインインしてください。" "Signing in with the city's account came to no end. Begin anew.";
+    OpenIdRefused "このアカウントでは使えません。市の管理者に頼んでください。" "This account is of no use here. Ask the city's administrator.";
     SecondFactor "二段階認証" "Second factor";
     Code "確認コード" "Code";
     CodeAsked "認証アプリに出ている6桁の数字を入れてください。" "Enter the six digits that your authenticator app shows.";
@@ -468,6 +475,9 @@ texts! {
     PersonBlocked "停止中" "Blocked";
     PersonChange "変更" "Change";
     PersonRoleDo "役割を変える" "Change the role";
+    PersonOfProvider "市の認証" "By the city's account";
+    PersonVouched "この人の役割は、市の認証のグループで決まります。そちらで変えてください。" "The role of this person follows from the groups of the city's accounts. Change it there.";
+    PersonResetSecond "二段階認証を外す" "Take the second factor away";
     PersonReset "パスワードを再発行" "Reset the password";
     PersonResetHint "二段階認証も解除され、サインイン中の画面は終わります。" "The second factor goes, too, and whatever is signed in ends.";
     PersonBlock "停止する" "Block";
@@ -492,6 +502,7 @@ texts! {
     DidPersonUnblocked "利用者の停止を解除" "Person let in again";
     DidPersonReset "パスワードを再発行" "Password reset";
     DidPersonRole "役割を変更" "Role changed";
+    DidPersonEmergency "非常時のサインインを許可" "Let in by password";
     DidPassword "パスワードを変更" "Password changed";
     DidSecond "二段階認証を設定" "Second factor set up";
     DidTokenAdded "トークンを発行" "Token made";

@@ -58,6 +58,8 @@ pub(crate) struct Request<'a> {
 /// Somebody who sees all of the city.
 pub(crate) fn administrator() -> Person {
     Person {
+        vouched: false,
+        password_until: None,
         id: 1,
         login: "kanri".to_owned(),
         name: "市の管理者".to_owned(),

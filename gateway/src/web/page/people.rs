@@ -6,9 +6,11 @@ use meguri_config::City;
 use qrcode::{Color, QrCode};
 
 use super::super::format;
+use super::super::request::Address;
 use super::super::text::{Lang, Text};
 use super::problem::Problem;
 use crate::audit::{Entry, What, Who};
+use crate::config::Passwords;
 use crate::people::password::{LEAST_CHARS, Refused};
 use crate::people::{LOGIN_BYTES, NAME_CHARS, Person, Role};
 
@@ -40,21 +42,50 @@ fn secret(lang: Lang, label: Text, name: &str, complete: &str, first: bool) -> M
     } }
 }
 
-/// The sign-in.
-pub(in super::super) fn sign_in(lang: Lang, form: &str, to: &str, login: &str, failed: bool) -> Markup {
-    html! { section .card .lone {
-        h1 { (lang.say(Text::SignIn)) }
-        (wrong(lang, failed.then_some(Text::SignInFailed)))
+/// The sign-in; `openid` says who has a password where there is an identity provider.
+pub(in super::super) fn sign_in(
+    lang: Lang,
+    form: &str,
+    to: &str,
+    openid: Option<Passwords>,
+    failed: Option<Text>,
+) -> Markup {
+    let first = openid.is_none();
+    let by_password = html! {
         form .fields method="post" action="/signin" {
             (key(form))
             input type="hidden" name="to" value=(to);
             label { span { (lang.say(Text::Login)) }
-                input name="login" value=(login) autocomplete="username" autocapitalize="none" spellcheck="false"
-                    maxlength=(LOGIN_BYTES) required autofocus; }
+                input name="login" autocomplete="username" autocapitalize="none" spellcheck="false"
+                    maxlength=(LOGIN_BYTES) required autofocus[first]; }
             (secret(lang, Text::Password, "password", "current-password", false))
-            button .button { (lang.say(Text::SignIn)) }
+            button class=(if first { "button" } else { "quiet" }) { (lang.say(Text::SignIn)) }
         }
-        p .sub { (lang.say(Text::SignInForgot)) }
+    };
+    // A link and no form: where the provider leads on to another one, a form's policy would stop the browser there.
+    let provider = match to {
+        "/" => "/signin/openid".to_owned(),
+        to => Address::new("/signin/openid", &[]).with("to", to),
+    };
+    html! { section .card .lone {
+        h1 { (lang.say(Text::SignIn)) }
+        (wrong(lang, failed))
+        @if openid.is_some() { p { a .button href=(provider) { (lang.say(Text::OpenIdDo)) } } }
+        @match openid {
+            None => { (by_password) p .sub { (lang.say(Text::SignInForgot)) } }
+            Some(Passwords::Allowed) => {
+                h2 { (lang.say(Text::OpenIdOr)) }
+                (by_password)
+                p .sub { (lang.say(Text::SignInForgot)) }
+            }
+            Some(Passwords::Emergency) => {
+                details open[failed.is_some()] {
+                    summary .quiet { (lang.say(Text::OpenIdEmergency)) }
+                    p .sub { (lang.say(Text::OpenIdEmergencyLead)) }
+                    (by_password)
+                }
+            }
+        }
     } }
 }
 
@@ -237,7 +268,7 @@ pub(in super::super) fn account(lang: Lang, person: &Person, city: &City, form: 
             }
         }
         ul .ways {
-            li { a .quiet href="/account/password" { (lang.say(Text::PasswordChange)) } }
+            @if !person.vouched { li { a .quiet href="/account/password" { (lang.say(Text::PasswordChange)) } } }
             li { a .quiet href="/account/second" {
                 (lang.say(if person.second_factor { Text::SecondAnew } else { Text::SecondBegin })) } }
         }
@@ -321,6 +352,9 @@ impl List<'_> {
             None => lang.say(Text::PersonNever).to_owned(),
         });
         facts.push(lang.say(if person.second_factor { Text::SecondOn } else { Text::SecondOff }).to_owned());
+        if person.vouched {
+            facts.push(lang.say(Text::PersonOfProvider).to_owned());
+        }
         if person.must_change {
             facts.push(lang.say(Text::PersonMustChange).to_owned());
         }
@@ -340,15 +374,16 @@ impl List<'_> {
                 details {
                     summary .quiet { (lang.say(Text::PersonChange)) }
                     div .choices {
-                        form .search method="post" action="/people/role" {
+                        @if person.vouched { p .sub { (lang.say(Text::PersonVouched)) } }
+                        @else { form .search method="post" action="/people/role" {
                             (key(self.form)) input type="hidden" name="login" value=(person.login);
                             (self.roles(Some(person)))
                             button { (lang.say(Text::PersonRoleDo)) }
-                        }
+                        } }
                         form method="post" action="/people/reset" {
                             (key(self.form)) input type="hidden" name="login" value=(person.login);
-                            button { (lang.say(Text::PersonReset)) }
-                            p .sub { (lang.say(Text::PersonResetHint)) }
+                            button { (lang.say(if person.vouched { Text::PersonResetSecond } else { Text::PersonReset })) }
+                            @if !person.vouched { p .sub { (lang.say(Text::PersonResetHint)) } }
                         }
                         form method="post" action=(if person.blocked_at.is_some() { "/people/unblock" } else { "/people/block" }) {
                             (key(self.form)) input type="hidden" name="login" value=(person.login);
@@ -397,6 +432,7 @@ fn what(lang: Lang, what: What) -> &'static str {
         What::PersonReset => Text::DidPersonReset,
         What::PersonRole => Text::DidPersonRole,
         What::PasswordChanged => Text::DidPassword,
+        What::PersonEmergency => Text::DidPersonEmergency,
         What::SecondFactorSet => Text::DidSecond,
         What::TokenAdded => Text::DidTokenAdded,
         What::TokenRevoked => Text::DidTokenRevoked,
