@@ -32,7 +32,7 @@ use crate::people::openid::Provider;
 use crate::people::setup::{self, SetUp};
 use crate::store::{Readers, Store, is_damage};
 use crate::systemd::Supervisor;
-use crate::tls::{self, Peer, TlsListener};
+use crate::tls::{self, Life, Peer, TlsListener};
 use crate::trust::Doubt;
 use crate::vitals::Health;
 use crate::writer::{Parts, Writer};
@@ -171,8 +171,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut pages = match https {
         None => tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future()),
         Some(config) => {
-            let listener =
-                TlsListener::over(listener, config, None).context("the pages' address is unknown")?;
+            let listener = TlsListener::over(listener, config, Life::Answered(web::ANSWERED))
+                .context("the pages' address is unknown")?;
             tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future())
         }
     };
@@ -433,7 +433,7 @@ impl Trust {
             .await
             .with_context(|| format!("terminals can't enrol on {at}; tls.listen sets another port"))?;
         let door = listener.local_addr().context("the terminals' door's address is unknown")?.port();
-        let listener = TlsListener::over(listener, tls::server(&self.files)?, Some(door::LIFE))?;
+        let listener = TlsListener::over(listener, tls::server(&self.files)?, Life::Whole(door::LIFE))?;
         let broker = broker.listens().map_or_else(|| broker.login().port, |address| address.port());
         Ok((listener, Reached { host: self.host.clone(), broker, door }))
     }

@@ -31,7 +31,7 @@ use meguri_gateway::outbox::{Outbox, Waiting};
 use meguri_gateway::people::accounts::{self, AccountError, New};
 use meguri_gateway::people::openid::Provider;
 use meguri_gateway::people::{Person, Role, password};
-use meguri_gateway::tls::{self, TlsListener};
+use meguri_gateway::tls::{self, Life, TlsListener};
 use meguri_gateway::vitals::Health;
 use meguri_gateway::web::{self, Inside, OverTls};
 use meguri_gateway::writer::{Parts, Running, Writer};
@@ -628,7 +628,12 @@ impl Evil {
             Some(authority) => {
                 let names = ["localhost".to_owned()];
                 let files = authority.office(&names, Timestamp::now()).unwrap();
-                let listener = TlsListener::over(listener, tls::server(&files).unwrap(), None).unwrap();
+                let listener = TlsListener::over(
+                    listener,
+                    tls::server(&files).unwrap(),
+                    Life::Answered(std::time::Duration::from_secs(60)),
+                )
+                .unwrap();
                 drop(tokio::spawn(axum::serve(listener, pages).into_future()));
             }
         }

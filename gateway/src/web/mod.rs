@@ -55,6 +55,8 @@ use crate::office::{Office, Place};
 use crate::people::sessions::Stage;
 use crate::people::{Action, Person};
 
+/// How often at least a browser is answered something, or its connection ends: several of a stream's signs of life.
+pub const ANSWERED: std::time::Duration = std::time::Duration::from_secs(60);
 /// How many pages may update by themselves at a time.
 pub(crate) const STREAMS: usize = 256;
 /// How many exceptions stand on a page of their own.
