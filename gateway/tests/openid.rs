@@ -824,3 +824,103 @@ async fn a_provider_is_believed_by_its_authority_alone() {
         assert!(error.contains(&format!("people.openid.{told}")), "{error}");
     }
 }
+
+/// The program itself, with all that it can log: nothing that opens anything is told, and none but what has to be stands in the store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_sign_in_is_in_any_log() {
+    let provider = RealProvider::start(BACK);
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("city.toml"), include_str!("city.toml")).unwrap();
+    fs::write(dir.path().join("openid-secret"), SECRET).unwrap();
+    fs::write(dir.path().join("password"), PASSWORD).unwrap();
+    let settings = format!(
+        "[web]\nlisten = \"127.0.0.1:0\"\n[mqtt]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"trace\"\n[audit]\nsyslog = \"\"\n\
+        [people.openid]\nissuer = \"{}\"\nclient_id = \"meguri-es256\"\nclient_secret_file = \"openid-secret\"\n\
+        mapping = [{{ value = \"miru\", role = \"viewer\" }}]\n",
+        provider.issuer
+    );
+    fs::write(dir.path().join("gateway.toml"), settings).unwrap();
+    let program = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_meguri-gateway"));
+        command.arg("--config").arg(dir.path().join("gateway.toml")).arg("--data").arg(dir.path());
+        command.stdin(std::process::Stdio::null());
+        command
+    };
+    let add = ["person", "add", "first", "--role", "administrator", "--password-file"];
+    assert!(program().args(add).arg(dir.path().join("password")).status().unwrap().success());
+    let log = dir.path().join("gateway.log");
+    let mut child = program()
+        .arg("serve")
+        .stdout(std::process::Stdio::piped())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
+        .unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let at = ready["web"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+    provider.tell(json!({ "back": format!("http://{at}/signin/openid/back") })).await;
+    provider.sits_there("1001", &["miru"], &[]).await;
+    // What an answer's head says, by its name.
+    let said = |answer: &str, name: &str| -> Vec<String> {
+        let head = answer.split("\r\n\r\n").next().unwrap();
+        let lines = head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned()).collect()
+    };
+    let cookie = |answer: &str, name: &str| {
+        let set = said(answer, "set-cookie");
+        let found = set.iter().find_map(|cookie| cookie.strip_prefix(&format!("{name}=")));
+        found.unwrap().split(';').next().unwrap().to_owned()
+    };
+    let begun = plain(&at, "GET", "/signin/openid", &BTreeMap::new(), "").await;
+    let token = cookie(&begun, "meguri-openid");
+    let address = said(&begun, "location").remove(0);
+    let mut led = address.clone();
+    let mut jar = BTreeMap::new();
+    while !led.starts_with(&format!("http://{at}/")) {
+        let path = led.strip_prefix(&provider.issuer).unwrap_or(&led).to_owned();
+        let answer = plain(provider.address(), "GET", &path, &jar, "").await;
+        for set in said(&answer, "set-cookie") {
+            let (name, value) = set.split(';').next().unwrap().split_once('=').unwrap();
+            jar.insert(name.to_owned(), value.to_owned());
+        }
+        led = said(&answer, "location").remove(0);
+    }
+    let answered = parameters(&led);
+    let path = led.strip_prefix(&format!("http://{at}")).unwrap();
+    let cookies = BTreeMap::from([("meguri-openid".to_owned(), token.clone())]);
+    let signed = plain(&at, "GET", path, &cookies, "").await;
+    assert!(signed.starts_with("HTTP/1.1 303"), "{signed}");
+    let session = cookie(&signed, "meguri");
+    let items = BTreeMap::from([("meguri".to_owned(), session.clone())]);
+    assert!(plain(&at, "GET", "/items", &items, "").await.starts_with("HTTP/1.1 200"));
+    // Once more, to be refused.
+    assert!(plain(&at, "GET", path, &cookies, "").await.starts_with("HTTP/1.1 401"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.contains("INFO"), "the test sees the log: {log}");
+    let mut audit = String::new();
+    for file in fs::read_dir(dir.path().join("audit")).unwrap() {
+        audit += &fs::read_to_string(file.unwrap().path()).unwrap();
+    }
+    let asked = parameters(&address);
+    let basic = base64::engine::general_purpose::STANDARD
+        .encode(query(&[("meguri-es256", SECRET)]).replace('=', ":"));
+    // Every JSON web token begins so.
+    let secrets =
+        [SECRET, &basic, &token, &session, &answered["code"], &answered["state"], &asked["nonce"], "eyJ"];
+    for secret in secrets.into_iter().chain([PASSWORD, &asked["code_challenge"], "1001"]) {
+        assert!(!log.contains(secret), "{secret} is in the log");
+        assert!(!audit.contains(secret), "{secret} is in the audit log");
+    }
+    for file in ["meguri.db", "meguri.db-wal"] {
+        let store = fs::read(dir.path().join(file)).unwrap_or_default();
+        for secret in secrets {
+            let found = store.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{secret} is in {file}");
+        }
+    }
+}
