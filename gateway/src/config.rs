@@ -227,13 +227,15 @@ pub struct People {
     pub openid: Option<OpenId>,
 }
 
-/// Whether administrators and auditors need a second factor.
+/// Who needs a second factor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecondFactor {
     /// They see nothing without one.
     #[default]
     Required,
+    /// Nobody sees anything without one.
+    Everybody,
     /// Whoever wants has one.
     Optional,
 }
@@ -432,7 +434,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("backup.hours", "Hours after which `doctor` misses a newer backup."),
     (
         "people.second_factor",
-        "\"required\": administrators and auditors see nothing without a second factor; \"optional\": whoever wants has one.",
+        "\"required\": administrators and auditors see nothing without a second factor; \"everybody\": nobody does; \"optional\": whoever wants has one.",
     ),
     (
         "people.idle_minutes",

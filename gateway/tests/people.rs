@@ -789,6 +789,64 @@ async fn a_second_factor_is_set_up_asked_for_and_good_once() {
     house.close().await;
 }
 
+/// Whoever finds a browser open does not make its account their own; and its person sees where else they are signed in, and ends it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_browser_changes_no_way_in() {
+    let house = House::peopled().await;
+    let (mine, other) = (house.sign_in("viewer").await, house.sign_in("viewer").await);
+    let form = house.form(&mine).await;
+    let page = text(house.get("/account/second", &mine).await).await;
+    let typed: String = page.split("<code>").nth(1).unwrap().split('<').next().unwrap().split(' ').collect();
+    let code = totp::shown(&unbase32(&typed), Timestamp::now());
+    for now in ["", OTHER] {
+        let fields = [("form", &*form), ("code", &*code), ("now", now)];
+        let response = house.post("/account/second", &mine, &fields).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(text(response).await.contains("本人と確かめられません"));
+        let ended = house.post("/account/others", &mine, &[("form", &form), ("now", now)]).await;
+        assert_eq!(ended.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    assert_eq!(house.get("/", &other).await.status(), StatusCode::OK);
+    let account = text(house.get("/account", &mine).await).await;
+    assert_eq!(account.matches("最後の操作").count(), 2);
+    assert_eq!(account.matches("この画面").count(), 1);
+    assert_eq!(
+        house.post("/account/others", &mine, &[("form", "x"), ("now", PASSWORD)]).await.status(),
+        StatusCode::FORBIDDEN
+    );
+    let ended = house.post("/account/others", &mine, &[("form", &form), ("now", PASSWORD)]).await;
+    assert_eq!((ended.status(), location(&ended)), (StatusCode::SEE_OTHER, "/account"));
+    assert_eq!(house.get("/", &other).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(house.get("/", &mine).await.status(), StatusCode::OK);
+    let fields = [("form", &*form), ("code", &*code), ("now", PASSWORD)];
+    assert_eq!(house.post("/account/second", &mine, &fields).await.status(), StatusCode::OK);
+    // Who signs out leaves nothing in the browser.
+    let mine = house.sign_in("reception").await;
+    let form = house.form(&mine).await;
+    let out = house.post("/signout", &mine, &[("form", &form)]).await;
+    assert_eq!(out.headers()["clear-site-data"], "\"cache\", \"storage\"");
+    house.close().await;
+
+    // Where everybody needs a second factor, a viewer does, too.
+    let house = House::open(People { second_factor: SecondFactor::Everybody, ..People::default() });
+    house.person(Role::Viewer, "viewer").await;
+    let session = house.sign_in("viewer").await;
+    assert_eq!(location(&house.get("/", &session).await), "/account/second");
+    // Over TLS the language's cookie is one that no plain page can set, and is read back.
+    let page = |cookie: &'static str| {
+        let request =
+            HttpRequest::get("/signin?lang=en").header(header::HOST, HOST).header(header::COOKIE, cookie);
+        request.extension(OverTls).body(Body::empty()).unwrap()
+    };
+    let set: Vec<String> = cookies(&house.ask(page("")).await);
+    assert!(set.contains(&"__Host-lang=en".to_owned()), "{set:?}");
+    let request =
+        HttpRequest::get("/signin").header(header::HOST, HOST).header(header::COOKIE, "__Host-lang=en");
+    let response = house.ask(request.body(Body::empty()).unwrap()).await;
+    assert!(text(response).await.contains("Sign in"));
+    house.close().await;
+}
+
 fn unbase32(text: &str) -> Vec<u8> {
     let (mut kept, mut bits, mut bytes) = (0_u32, 0, Vec::new());
     for letter in text.bytes() {

@@ -31,6 +31,15 @@ use crate::writer::Writer;
 const HASHING: usize = 2;
 /// How many recovery codes somebody has.
 const RECOVERY: usize = 10;
+/// Letters of each: 120 bits, so that a plain SHA-256 of it is as good as it can be kept.
+const RECOVERY_LETTERS: usize = 24;
+/// Letters of a one-time password, which is changed when it is used.
+const ONE_TIME_LETTERS: usize = 16;
+
+/// A one-time password.
+pub(super) fn one_time() -> String {
+    password::drawn(rand::random::<[u8; ONE_TIME_LETTERS]>())
+}
 
 /// People as the pages deal with them.
 #[derive(Debug)]
@@ -360,6 +369,36 @@ impl Accounts {
         Ok(secret.to_vec())
     }
 
+    /// Whether whoever sits at the browser is still its person: by their password, or where they have none here, by their second factor.
+    pub(super) async fn confirms(&self, person: &Person, typed: &str) -> Result<bool, Problem> {
+        let (now, settings, id, login) = (self.now(), self.settings.clone(), person.id, person.login.clone());
+        let key = login.clone();
+        let open = self.change(move |tx| Ok((attempts::begin(tx, now, &key, &settings)?, None))).await?;
+        let good = if person.vouched {
+            let typed = typed.to_owned();
+            let check = move |tx: &Connection| Ok((accounts::check_second(tx, id, &typed, now)?, None));
+            open && (!person.second_factor || self.change(check).await?)
+        } else {
+            let key = login.clone();
+            let kept =
+                self.readers.with(move |conn| accounts::by_login(conn, &key)).await?.map(|(_, kept)| kept);
+            self.verify(typed, kept.filter(|_| open)).await?
+        };
+        if good {
+            self.change(move |tx| Ok((attempts::forget(tx, &login)?, None))).await?;
+        }
+        Ok(good)
+    }
+
+    /// Ends whatever else a person is signed in with.
+    pub(super) async fn end_others(&self, person: i64, token: Token) -> Result<(), Problem> {
+        self.change(move |tx| {
+            sessions::end_others(tx, person, &token)?;
+            Ok(((), Some(Event::new(Who::Person(person), What::SignedOut, json!({ "others": true })))))
+        })
+        .await
+    }
+
     /// Sets up a second factor once its telephone shows the right code. Gives the new session, and the recovery codes,
     /// which are shown this once; none for a wrong code.
     pub(super) async fn set_second(
@@ -368,7 +407,8 @@ impl Accounts {
         typed: &str,
     ) -> Result<Option<(Token, Vec<String>)>, Problem> {
         let (now, settings, id, login) = (self.now(), self.settings.clone(), person.id, person.login.clone());
-        let codes: Vec<String> = (0..RECOVERY).map(|_| password::drawn(rand::random())).collect();
+        let codes: Vec<String> =
+            (0..RECOVERY).map(|_| password::drawn(rand::random::<[u8; RECOVERY_LETTERS]>())).collect();
         let sha256: Vec<[u8; 32]> =
             codes.iter().map(|code| Digest::of(password::as_drawn(code).as_bytes()).0).collect();
         let (typed, token) = (typed.to_owned(), Token::new(rand::random()));

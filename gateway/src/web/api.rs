@@ -46,7 +46,9 @@ async fn answer(web: &Web, headers: &HeaderMap, asked: &Asked) -> Result<Respons
     Ok(match exported {
         Ok(Export { file: Some(bytes), report }) => {
             let kind = HeaderValue::from_static("text/csv");
+            let name = HeaderValue::try_from(format!("attachment; filename=\"results-{day}.csv\""));
             let mut response = ([(header::CONTENT_TYPE, kind)], bytes).into_response();
+            response.headers_mut().extend(name.ok().map(|name| (header::CONTENT_DISPOSITION, name)));
             // A cursor is spelt in ASCII.
             response
                 .headers_mut()

@@ -104,6 +104,7 @@ fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
         .route("/account", get(people::account))
         .route("/account/password", get(people::password_page).post(people::change_password))
         .route("/account/second", get(people::second_page).post(people::set_second))
+        .route("/account/others", post(people::end_others))
         .route("/people", get(people::list))
         .route("/people/add", post(people::add))
         .route("/people/block", post(people::block))
@@ -181,6 +182,16 @@ impl Web {
         let (status, shown) = match shown {
             Ok(shown) => (axum::http::StatusCode::OK, shown),
             Err(problem) => {
+                if matches!(problem, Problem::Forbidden | Problem::Form) {
+                    // By number and the page's name, without what stands behind it.
+                    let (person, page) = (signed.map(|signed| signed.person.id), asked.page_name());
+                    tracing::warn!(
+                        person,
+                        page,
+                        refused = problem.title(Lang::En),
+                        "something is refused to somebody"
+                    );
+                }
                 let (title, main) = (problem.title(lang).to_owned(), problem.page(lang));
                 (problem.status(), Shown { title, tab: Tab::Other, aside_open: 0, events: None, main })
             }
@@ -202,8 +213,10 @@ impl Web {
         let headers = response.headers_mut();
         headers.insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
         if asked.remember {
-            let cookie =
-                format!("{}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly", text::COOKIE, lang.tag());
+            let (name, secure) =
+                if asked.secure { (text::SECURE_COOKIE, "; Secure") } else { (text::COOKIE, "") };
+            let tag = lang.tag();
+            let cookie = format!("{name}={tag}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly{secure}");
             headers.extend(HeaderValue::try_from(cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
         }
         response
@@ -212,6 +225,9 @@ impl Web {
 
 /// An answer without a menu, for those who may see none of it.
 fn refuse(problem: &Problem, lang: Lang) -> Response {
+    if matches!(problem, Problem::Forbidden | Problem::Form) {
+        tracing::warn!(refused = problem.title(Lang::En), "something is refused to somebody");
+    }
     (problem.status(), page::bare(lang, problem.title(lang), &problem.page(lang))).into_response()
 }
 

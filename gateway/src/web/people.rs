@@ -1,7 +1,7 @@
 //! The pages of accounts: sign-in, one's own account, and who else has one.
 
 use axum::extract::State;
-use axum::http::{Extensions, HeaderMap, StatusCode};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
 use meguri_proto::clock::business_date;
 
@@ -16,7 +16,7 @@ use super::{Shown, Web};
 use crate::audit::{self, Entry, What};
 use crate::ops::{OpError, Reply, Request};
 use crate::people::accounts::{self as store, AccountError, New};
-use crate::people::sessions::{Stage, Token};
+use crate::people::sessions::{self, Stage, Token};
 use crate::people::{Action, Role, password, totp};
 
 /// How many entries of the audit log stand on a page.
@@ -190,8 +190,12 @@ pub(super) async fn sign_out(
         }
         Ok(gone.into_response())
     };
-    let done = done.await;
-    or_refuse(&asked, done)
+    let mut done = or_refuse(&asked, done.await);
+    // Pages of somebody who has gone are no one else's on this machine.
+    let clear =
+        (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
+    done.headers_mut().extend([clear]);
+    done
 }
 
 pub(super) async fn set_up_page(
@@ -257,13 +261,71 @@ fn framed(web: &Web, asked: &Asked, signed: &Signed, tab: Tab, title: Text, main
 
 pub(super) async fn account(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
     let done = async {
-        web.accounts()?;
-        signed.may(Action::OwnAccount)?;
         asked.only(&[])?;
-        let id = signed.person.id;
-        let left = web.office.readers.with(move |conn| store::recovery_left(conn, id)).await?;
-        let main = page::account(asked.lang, &signed.person, &web.office.city, &signed.form(), left);
-        Ok(framed(&web, &asked, &signed, Tab::Account, Text::Account, main))
+        account_again(&web, &signed, &asked, None).await
+    };
+    let done = done.await;
+    or_refuse(&asked, done)
+}
+
+async fn account_again(
+    web: &Web,
+    signed: &Signed,
+    asked: &Asked,
+    wrong: Option<Text>,
+) -> Result<Response, Problem> {
+    let accounts = web.accounts()?;
+    signed.may(Action::OwnAccount)?;
+    let (id, now, settings) = (signed.person.id, accounts.now(), accounts.settings.clone());
+    let token = signed.token.clone().ok_or(Problem::Unauthorized)?;
+    let read = move |conn: &rusqlite::Connection| {
+        Ok((store::recovery_left(conn, id)?, sessions::open(conn, now, id, &token, &settings)?))
+    };
+    let (left, open) = web.office.readers.with(read).await?;
+    let view = page::Account {
+        lang: asked.lang,
+        person: &signed.person,
+        city: &web.office.city,
+        form: &signed.form(),
+        left,
+        open: &open,
+        today: business_date(now),
+        confirm: confirm(signed),
+        wrong,
+    };
+    let mut response = framed(web, asked, signed, Tab::Account, Text::Account, view.page());
+    if wrong.is_some() {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+/// By what somebody who has been signed in for a while shows that they are still there.
+fn confirm(signed: &Signed) -> Option<Text> {
+    match (signed.stage, &signed.person) {
+        (Stage::In, person) if !person.vouched => Some(Text::PasswordNow),
+        (Stage::In, person) if person.second_factor => Some(Text::CodeNow),
+        _ => None,
+    }
+}
+
+/// Ends whatever else the person is signed in with.
+pub(super) async fn end_others(
+    State(web): State<Web>,
+    signed: Signed,
+    asked: Asked,
+    form: Posted,
+) -> Response {
+    let done = async {
+        let accounts = web.accounts()?;
+        form.is_of(signed.token.as_ref())?;
+        accounts.brake()?;
+        if confirm(&signed).is_some() && !accounts.confirms(&signed.person, form.get("now")).await? {
+            return account_again(&web, &signed, &asked, Some(Text::NotConfirmed)).await;
+        }
+        let token = signed.token.clone().ok_or(Problem::Unauthorized)?;
+        accounts.end_others(signed.person.id, token).await?;
+        Ok(Redirect::to("/account").into_response())
     };
     let done = done.await;
     or_refuse(&asked, done)
@@ -319,22 +381,29 @@ pub(super) async fn change_password(
 }
 
 pub(super) async fn second_page(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
-    let done = second_again(&web, &signed, &asked, false).await;
+    let done = second_again(&web, &signed, &asked, None).await;
     or_refuse(&asked, done)
 }
 
-async fn second_again(web: &Web, signed: &Signed, asked: &Asked, wrong: bool) -> Result<Response, Problem> {
+async fn second_again(
+    web: &Web,
+    signed: &Signed,
+    asked: &Asked,
+    wrong: Option<Text>,
+) -> Result<Response, Problem> {
     let secret = web.accounts()?.pending(signed.person.id).await?;
     let issuer = format!("Meguri {}", web.office.city.name);
     let address = totp::address(&issuer, &signed.person.login, &secret);
     let first = signed.stage == Stage::SetUp;
-    let main = page::second(asked.lang, &signed.form(), &address, &totp::base32(&secret), first, wrong)?;
+    let typed = totp::base32(&secret);
+    let confirm = confirm(signed);
+    let main = page::second(asked.lang, &signed.form(), &address, &typed, first, confirm, wrong)?;
     let mut response = if first {
         lone(web, asked, StatusCode::OK, Text::SecondFactor, main)
     } else {
         framed(web, asked, signed, Tab::Account, Text::SecondFactor, main)
     };
-    if wrong {
+    if wrong.is_some() {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     }
     Ok(response)
@@ -351,8 +420,12 @@ pub(super) async fn set_second(
         let accounts = web.accounts()?;
         form.is_of(signed.token.as_ref())?;
         accounts.brake()?;
+        // Whoever finds a browser open must not make its account their own.
+        if confirm(&signed).is_some() && !accounts.confirms(&signed.person, form.get("now")).await? {
+            return second_again(&web, &signed, &asked, Some(Text::NotConfirmed)).await;
+        }
         let Some((session, codes)) = accounts.set_second(&signed.person, form.get("code")).await? else {
-            return second_again(&web, &signed, &asked, true).await;
+            return second_again(&web, &signed, &asked, Some(Text::CodeWrong)).await;
         };
         let main = page::recovery(asked.lang, &codes);
         let response = framed(&web, &asked, &signed, Tab::Account, Text::RecoveryCodes, main);
@@ -463,7 +536,7 @@ fn role_of(form: &Posted) -> Result<(Role, Option<meguri_proto::ContractorId>), 
 async fn draw(web: &Web, signed: &Signed, form: &Posted) -> Result<(String, password::Hashed), Problem> {
     form.is_of(signed.token.as_ref())?;
     signed.may(Action::ManagePeople)?;
-    let drawn = password::drawn(rand::random());
+    let drawn = super::accounts::one_time();
     let hashed = web.accounts()?.hash(&drawn).await?;
     Ok((drawn, hashed))
 }

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use meguri_proto::limits;
 
 use super::format;
+use super::gate::OverTls;
 use super::page::problem::Problem;
 use super::text::{Lang, Text};
 
@@ -26,6 +27,8 @@ pub(super) struct Asked {
     pub(super) lang: Lang,
     /// Whether the language was asked for in the address, so that it is to be remembered.
     pub(super) remember: bool,
+    /// Whether it came over TLS.
+    pub(super) secure: bool,
     /// Where.
     pub(super) address: Address,
     unreadable: bool,
@@ -43,6 +46,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
         Ok(Self {
             lang: asked.unwrap_or_else(|| Lang::of_headers(&parts.headers)),
             remember: asked.is_some(),
+            secure: parts.extensions.get::<OverTls>().is_some(),
             address: Address::asked(parts.uri.path(), pairs),
             unreadable,
         })
@@ -81,6 +85,11 @@ impl Asked {
             return Err(Problem::bad(name, "…", Text::ErrorUnknown));
         }
         Ok(self.get(name))
+    }
+
+    /// Which page, without what is asked of it.
+    pub(super) fn page_name(&self) -> &str {
+        &self.address.path
     }
 
     /// The same asked of a page of ours, so that its links tell nothing of the address that was asked.

@@ -43,7 +43,10 @@ impl Lang {
         let texts = |name| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
         let cookie = texts(header::COOKIE)
             .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+            .filter_map(|pair| {
+                let pair = pair.trim();
+                pair.strip_prefix(SECURE_COOKIE).or_else(|| pair.strip_prefix(COOKIE))?.strip_prefix('=')
+            })
             .find_map(Self::of_tag);
         cookie.or_else(|| texts(header::ACCEPT_LANGUAGE).find_map(preferred)).unwrap_or_default()
     }
@@ -51,6 +54,8 @@ impl Lang {
 
 /// The name of the cookie that keeps the language.
 pub(super) const COOKIE: &str = "lang";
+/// Its name over TLS, under which no plain page can set one.
+pub(super) const SECURE_COOKIE: &str = "__Host-lang";
 
 /// The best of ours in an `Accept-Language` value; between equals the one named first.
 fn preferred(value: &str) -> Option<Lang> {
@@ -419,6 +424,12 @@ texts! {
     CodeAsked "認証アプリに出ている6桁の数字を入れてください。" "Enter the six digits that your authenticator app shows.";
     CodeWrong "コードが違います。いま表示されている数字を入れてください。続けて間違えると、しばらく受け付けません。" "The code is wrong. Enter the one shown now; after several failures it waits for a while.";
     CodeLost "スマートフォンがないときは、控えておいた復旧コードを入れてください。それもないときは、市の管理者に頼んでください。" "Without your telephone, enter a recovery code that you kept; without one, ask the city's administrator.";
+    CodeNow "いまの確認コード" "The code of now";
+    NotConfirmed "本人と確かめられませんでした。入れ直してください。続けて間違えると、しばらく受け付けません。" "This does not show that it is you. Enter it again; after several failures it waits for a while.";
+    SessionsOpen "サインイン中" "Signed in";
+    SessionSince "{since}から（最後の操作 {seen}）" "since {since} (last seen {seen})";
+    SessionThis "この画面" "here";
+    SessionsEnd "ほかを全部サインアウト" "Sign out everywhere else";
     SetUpTitle "はじめの設定" "First set-up";
     SetUpLead "最初の管理者を作ります。設定コードは、このサーバーの次のファイルにあります。" "This makes the first administrator. The set-up code is in this file on the server:";
     SetUpCode "設定コード" "Set-up code";
