@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use meguri_gateway::audit::What;
 use meguri_gateway::ca::{self, Authority};
 use meguri_gateway::tls::{self, Life, TlsListener};
 use meguri_proto::enrol::{Code, EnrolReply, EnrolRequest, RenewReply, RenewRequest, hex};
@@ -288,6 +289,12 @@ async fn stolen_codes_and_replayed_requests_get_nothing() {
     let store = rusqlite::Connection::open(gateway.dir.path().join("meguri.db")).unwrap();
     let made: i64 = store.query_row(certificates, [], |row| row.get(0)).unwrap();
     assert_eq!(made, 2, "one by the code and one renewed");
+    // Both are told, and no more of them than there were.
+    let mut told = Vec::new();
+    meguri_gateway::audit::entries(gateway.dir.path(), |entry, _| told.push(entry)).unwrap();
+    let count =
+        |what| told.iter().filter(|entry| entry.what == what && entry.about["terminal"] == "t-1").count();
+    assert_eq!((count(What::TerminalEnrolled), count(What::TerminalRenewed)), (2, 2), "each with its repeat");
     let log = gateway.log();
     for secret in [&code, &newer, &blocked] {
         let text = secret.to_string();

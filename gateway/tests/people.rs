@@ -665,7 +665,7 @@ async fn paths_and_bodies_of_attackers_open_nothing() {
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     let response = house.ask(request.body(Body::from_stream(pieces)).unwrap()).await;
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    for method in [Method::PUT, Method::DELETE, Method::POST] {
+    for method in [Method::PUT, Method::DELETE, Method::POST, Method::TRACE, Method::OPTIONS] {
         let request = HttpRequest::builder()
             .method(method)
             .uri("/")
@@ -1055,6 +1055,11 @@ async fn systems_read_what_their_tokens_open() {
     }
     let whole = bearer("/api/export?day=2026-04-01", export).await;
     assert!(whole.headers()["meguri-cursor"].to_str().unwrap().starts_with("2026-04-01"));
+    assert_eq!(whole.headers()[header::CONTENT_TYPE], "text/csv; charset=utf-8");
+    assert_eq!(
+        whole.headers()[header::CONTENT_DISPOSITION],
+        "attachment; filename=\"results-2026-04-01.csv\""
+    );
     let whole = text(whole).await;
     assert!(whole.contains("4417") && whole.contains("4419"), "{whole}");
     let own = text(bearer("/api/export?day=2026-04-01", of_contractor).await).await;

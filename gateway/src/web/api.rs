@@ -45,7 +45,7 @@ async fn answer(web: &Web, headers: &HeaderMap, asked: &Asked) -> Result<Respons
         .await?;
     Ok(match exported {
         Ok(Export { file: Some(bytes), report }) => {
-            let kind = HeaderValue::from_static("text/csv");
+            let kind = HeaderValue::from_static("text/csv; charset=utf-8");
             let name = HeaderValue::try_from(format!("attachment; filename=\"results-{day}.csv\""));
             let mut response = ([(header::CONTENT_TYPE, kind)], bytes).into_response();
             response.headers_mut().extend(name.ok().map(|name| (header::CONTENT_DISPOSITION, name)));
