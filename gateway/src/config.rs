@@ -223,6 +223,7 @@ pub struct People {
     pub lock_seconds: u16,
     pub lock_minutes_most: u16,
     pub attempts_a_minute: u16,
+    pub pages_a_minute: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub openid: Option<OpenId>,
 }
@@ -446,6 +447,10 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("people.lock_minutes_most", "… but at most for this many minutes."),
     ("people.attempts_a_minute", "Most sign-ins a minute, of all people together."),
     (
+        "people.pages_a_minute",
+        "Most pages and exports with residents' data a minute, of each person and token: more than anybody reads is a program that copies.",
+    ),
+    (
         "people.openid.issuer",
         "The city's identity provider (OpenID Connect), exactly as its tokens name it: https://…, or http:// on this machine's loopback. People are sent there to sign in, and back to /signin/openid/back under the name by which they opened the page, which must be registered there.",
     ),
@@ -602,6 +607,7 @@ impl Default for People {
             lock_seconds: 30,
             lock_minutes_most: 15,
             attempts_a_minute: 60,
+            pages_a_minute: 300,
             openid: None,
         }
     }
@@ -757,6 +763,7 @@ impl Settings {
             ("people.lock_seconds", people.lock_seconds, 1, 3_600),
             ("people.lock_minutes_most", people.lock_minutes_most, 1, 24 * 60),
             ("people.attempts_a_minute", people.attempts_a_minute, 1, 10_000),
+            ("people.pages_a_minute", people.pages_a_minute, 1, 60_000),
             ("backup.keep", backup.keep, 1, 3_650),
             ("backup.hours", backup.hours, 1, 24 * 365),
             ("retention.residents_months", retention.residents_months, 0, 240),

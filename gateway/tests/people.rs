@@ -847,6 +847,59 @@ async fn an_open_browser_changes_no_way_in() {
     house.close().await;
 }
 
+/// A program that copies page after page is stopped, and so is whoever opens live pages without an end; others go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_reads_without_an_end() {
+    let people = People {
+        second_factor: SecondFactor::Optional,
+        attempts_a_minute: 1_000,
+        pages_a_minute: 5,
+        ..People::default()
+    };
+    let house = House::open(people.clone());
+    for role in [Role::Viewer, Role::Reception] {
+        house.person(role, role.word()).await;
+    }
+    let (one, other) = (house.sign_in("viewer").await, house.sign_in("reception").await);
+    for n in 0..7 {
+        let expected = if n < 5 { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS };
+        let response = house.get("/search?q=4417", &one).await;
+        assert_eq!(response.status(), expected, "{n}");
+        assert_eq!(text(response).await.contains("大手町"), n < 5);
+    }
+    assert_eq!(house.get("/items", &one).await.status(), StatusCode::OK, "nothing of residents");
+    assert_eq!(house.get("/", &other).await.status(), StatusCode::OK);
+    let token = tokens::text(rand_bytes("copies"));
+    let (name, scopes, sha256) =
+        ("copies".to_owned(), vec![tokens::Opens::Export], Digest::of(token.as_bytes()));
+    let new = tokens::New { name, scopes, contractor: None, sha256 };
+    house.writer.run_job(move |tx, _| tokens::add(tx, Timestamp::now(), &new)).await.unwrap().unwrap();
+    for n in 0..6 {
+        let request = HttpRequest::get("/api/export?day=2026-04-01")
+            .header(header::HOST, HOST)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let status = house.ask(request.body(Body::empty()).unwrap()).await.status();
+        assert_eq!(status, if n < 5 { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS }, "{n}");
+    }
+    house.close().await;
+
+    let house = House::open(People { pages_a_minute: 1_000, ..people });
+    house.person(Role::Viewer, "viewer").await;
+    let session = house.sign_in("viewer").await;
+    let mut open = Vec::new();
+    for _ in 0..256 {
+        let response = house.get("/events?aside=1", &session).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        open.push(response);
+    }
+    assert_eq!(house.get("/events?aside=1", &session).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(house.get("/", &session).await.status(), StatusCode::OK, "pages by themselves go on");
+    open.pop();
+    eventually(async || house.get("/events?aside=1", &session).await.status() == StatusCode::OK).await;
+    drop(open);
+    house.close().await;
+}
+
 fn unbase32(text: &str) -> Vec<u8> {
     let (mut kept, mut bits, mut bytes) = (0_u32, 0, Vec::new());
     for letter in text.bytes() {

@@ -154,7 +154,7 @@ pub fn person(
                     (chosen, None)
                 }
                 None => {
-                    let drawn = password::drawn(rand::random::<[u8; 16]>());
+                    let drawn = password::drawn(rand::random());
                     (drawn.clone(), Some(drawn))
                 }
             };
@@ -182,7 +182,7 @@ pub fn person(
             told(ask(&Request::PersonBlock { login, blocked: false })?, None, json, out)
         }
         PersonCommand::Reset { login, json } => {
-            let drawn = password::drawn(rand::random::<[u8; 16]>());
+            let drawn = password::drawn(rand::random());
             let password = password::hash(&drawn, rand::random())?;
             told(ask(&Request::PersonReset { login, password })?, Some(&drawn), json, out)
         }

@@ -159,11 +159,17 @@ fn nobodys() -> Result<String, argon2::password_hash::Error> {
     Ok(format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${output}"))
 }
 
-/// A text of letters and digits in groups of four, each of 5 bits, from as many random bytes.
+/// A text of 16 letters and digits in four groups (80 bits), from as many random bytes.
 #[must_use]
-pub fn drawn<const LETTERS_DRAWN: usize>(random: [u8; LETTERS_DRAWN]) -> String {
+pub fn drawn(random: [u8; 16]) -> String {
+    grouped(&random)
+}
+
+/// A text of letters and digits in groups of four, each of 5 bits of a random byte.
+#[must_use]
+pub fn grouped(random: &[u8]) -> String {
     let mut text = String::new();
-    for (index, byte) in random.into_iter().enumerate() {
+    for (index, byte) in random.iter().copied().enumerate() {
         if index > 0 && index % 4 == 0 {
             text.push('-');
         }

@@ -1,7 +1,8 @@
 //! Signing in and out, passwords and second factors, as pages have them done: checked off the serving threads, written by the one
 //! writer, and written down in the audit log before anybody is told.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -33,13 +34,6 @@ const HASHING: usize = 2;
 const RECOVERY: usize = 10;
 /// Letters of each: 120 bits, so that a plain SHA-256 of it is as good as it can be kept.
 const RECOVERY_LETTERS: usize = 24;
-/// Letters of a one-time password, which is changed when it is used.
-const ONE_TIME_LETTERS: usize = 16;
-
-/// A one-time password.
-pub(super) fn one_time() -> String {
-    password::drawn(rand::random::<[u8; ONE_TIME_LETTERS]>())
-}
 
 /// People as the pages deal with them.
 #[derive(Debug)]
@@ -54,7 +48,16 @@ pub(super) struct Accounts {
     pub(super) openid: Option<Arc<Provider>>,
     data: std::path::PathBuf,
     brake: Brake,
+    /// What each person and token has read lately.
+    readings: Mutex<HashMap<Reader, Brake>>,
     hashing: Arc<Semaphore>,
+}
+
+/// Who reads: a person or a token, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Reader {
+    Person(i64),
+    Token(i64),
 }
 
 /// What a sign-in, or a part of it, came to.
@@ -89,7 +92,8 @@ impl Accounts {
     pub(super) fn new(inside: &Inside, readers: Readers, data: std::path::PathBuf) -> Self {
         let Inside { people: settings, writer, audit, wall, set_up, openid, .. } = inside.clone();
         let (brake, hashing) = (Brake::new(settings.attempts_a_minute), Arc::new(Semaphore::new(HASHING)));
-        Self { settings, readers, writer, audit, wall, set_up, openid, data, brake, hashing }
+        let readings = Mutex::default();
+        Self { settings, readers, writer, audit, wall, set_up, openid, data, brake, readings, hashing }
     }
 
     /// Whether a password of this person opens anything now.
@@ -120,6 +124,18 @@ impl Accounts {
     /// Lets only so many through a minute.
     pub(super) fn brake(&self) -> Result<(), Problem> {
         if self.brake.lets(Instant::now()) { Ok(()) } else { Err(Problem::Slow) }
+    }
+
+    /// Lets somebody read only so much a minute.
+    pub(super) fn reads(&self, reader: Reader) -> Result<(), Problem> {
+        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        // As many as there are people and tokens.
+        let brake = readings.entry(reader).or_insert_with(|| Brake::new(self.settings.pages_a_minute));
+        if brake.lets(Instant::now()) {
+            return Ok(());
+        }
+        tracing::warn!(?reader, "somebody reads more pages a minute than people.pages_a_minute lets through");
+        Err(Problem::Hasty)
     }
 
     async fn verify(&self, password: &str, kept: Option<Hashed>) -> Result<bool, Problem> {
@@ -408,7 +424,7 @@ impl Accounts {
     ) -> Result<Option<(Token, Vec<String>)>, Problem> {
         let (now, settings, id, login) = (self.now(), self.settings.clone(), person.id, person.login.clone());
         let codes: Vec<String> =
-            (0..RECOVERY).map(|_| password::drawn(rand::random::<[u8; RECOVERY_LETTERS]>())).collect();
+            (0..RECOVERY).map(|_| password::grouped(&rand::random::<[u8; RECOVERY_LETTERS]>())).collect();
         let sha256: Vec<[u8; 32]> =
             codes.iter().map(|code| Digest::of(password::as_drawn(code).as_bytes()).0).collect();
         let (typed, token) = (typed.to_owned(), Token::new(rand::random()));

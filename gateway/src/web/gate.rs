@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::Web;
-use super::accounts::Accounts;
+use super::accounts::{Accounts, Reader};
 use super::page::problem::Problem;
 use super::request::Address;
 use super::text::Lang;
@@ -175,6 +175,9 @@ impl Web {
         about: serde_json::Value,
     ) -> Result<(), Problem> {
         let Gate::Accounts(accounts) = &self.gate else { return Ok(()) };
+        if what != What::Refused {
+            accounts.reads(Reader::Person(signed.person.id))?;
+        }
         accounts.note(Event::new(signed.who(), what, about)).await
     }
 }

@@ -536,7 +536,7 @@ fn role_of(form: &Posted) -> Result<(Role, Option<meguri_proto::ContractorId>), 
 async fn draw(web: &Web, signed: &Signed, form: &Posted) -> Result<(String, password::Hashed), Problem> {
     form.is_of(signed.token.as_ref())?;
     signed.may(Action::ManagePeople)?;
-    let drawn = super::accounts::one_time();
+    let drawn = password::drawn(rand::random());
     let hashed = web.accounts()?.hash(&drawn).await?;
     Ok((drawn, hashed))
 }

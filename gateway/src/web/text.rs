@@ -553,6 +553,8 @@ texts! {
     ErrorTooLargeHint "元の画面を開き直して、短い内容で送ってください。" "Open the page again and send less.";
     ErrorSlow "サインインが混み合っています" "Too many sign-ins";
     ErrorSlowHint "1分ほど待って、もう一度サインインしてください。" "Wait a minute and sign in again.";
+    ErrorHasty "短い間に画面を開きすぎています" "Too many pages in a short time";
+    ErrorHastyHint "一分ほど待って、もう一度開いてください。" "Wait a minute and open it again.";
     ErrorAudit "操作の記録を書けません" "The audit log can't be written";
     ErrorAuditHint "記録を残せない間は、住民の情報を表示せず、変更も行いません。サーバーのディスクとログを確かめてください。" "While nothing can be written down, no resident's data is shown and nothing is changed. Look at the server's disk and log.";
     ErrorBad "この指定では表示できません" "This can't be shown";
