@@ -25,6 +25,7 @@ use meguri_gateway::audit::{self, Audit, Entry, What, Who};
 use meguri_gateway::ca;
 use meguri_gateway::changes::Changes;
 use meguri_gateway::config::{AtProvider, Mapped, OpenId, Passwords, People, SecondFactor, Settings};
+use meguri_gateway::doctor;
 use meguri_gateway::office::Office;
 use meguri_gateway::ops;
 use meguri_gateway::outbox::{Outbox, Waiting};
@@ -555,6 +556,53 @@ async fn a_provider_changes_its_keys_and_goes_away() {
     house.close().await;
 }
 
+/// `doctor` tells before anybody stands before the sign-in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_asks_the_provider() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut provider = RealProvider::start(BACK);
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("city.toml"), include_str!("../../tests/demo/city.toml")).unwrap();
+    let secret = dir.path().join("openid-secret");
+    fs::write(&secret, SECRET).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o640)).unwrap();
+    let people = People { openid: Some(openid(&provider.issuer, "meguri-rs256")), ..People::default() };
+    let settings = Settings { people, data: dir.path().to_owned(), ..Settings::default() };
+    let look = async || {
+        let settings = settings.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            doctor::Scope::new(Ok(settings), None, false, Timestamp::now()).findings()
+        });
+        let found = serde_json::to_value(looked.await.unwrap()).unwrap();
+        let mine: Vec<Value> = found
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| one["check"] == "identity-provider")
+            .cloned()
+            .collect();
+        mine
+    };
+    let words = |found: &[Value]| -> Vec<String> {
+        found
+            .iter()
+            .map(|one| format!("{} {}", one["severity"].as_str().unwrap(), one["en"].as_str().unwrap()))
+            .collect()
+    };
+    let found = words(&look().await);
+    assert!(found[0].starts_with("error") && found[0].contains("is open to other users (640)"), "{found:?}");
+    assert!(found[1].starts_with("warning") && found[1].contains("who-left"), "{found:?}");
+    assert!(found[2].starts_with("ok") && found.len() == 3, "{found:?}");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    provider.child.kill().unwrap();
+    provider.child.wait().unwrap();
+    let found = look().await;
+    assert_eq!(found.len(), 2);
+    assert!(words(&found)[1].starts_with("error"), "{found:?}");
+    let told = found[1].to_string();
+    assert!(told.contains("person emergency") && !told.contains(SECRET), "{told}");
+}
+
 /// What a provider does that no right one ever does.
 #[derive(Clone)]
 struct Evil {
@@ -847,7 +895,7 @@ async fn nothing_of_a_sign_in_is_in_any_log() {
         command
     };
     let add = ["person", "add", "first", "--role", "administrator", "--password-file"];
-    assert!(program().args(add).arg(dir.path().join("password")).status().unwrap().success());
+    assert!(program().args(add).arg(dir.path().join("password")).output().unwrap().status.success());
     let log = dir.path().join("gateway.log");
     let mut child = program()
         .arg("serve")

@@ -11,6 +11,7 @@ mod dropped;
 mod folder;
 mod net;
 mod open;
+mod openid;
 mod plan;
 mod store;
 
@@ -42,6 +43,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("ports", net::ports),
     ("broker", net::broker),
     ("certificates", certificates::certificates),
+    ("identity-provider", openid::provider),
     ("clock", clock::clock),
     ("backup", backups::last),
     ("terminals", open::terminals),

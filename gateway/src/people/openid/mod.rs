@@ -381,6 +381,14 @@ impl Provider {
         }
     }
 
+    /// Asks the provider what it is.
+    ///
+    /// # Errors
+    /// When it can't be reached, or says what can't be used.
+    pub async fn ask(&self) -> Result<(), Failed> {
+        self.look_anew().await.map(drop)
+    }
+
     /// The provider as it was last seen, or as it is now.
     async fn known(&self) -> Result<Arc<Known>, Failed> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
