@@ -12,6 +12,7 @@ mod dropped;
 mod folder;
 mod net;
 mod open;
+mod openid;
 mod plan;
 mod store;
 
@@ -44,6 +45,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("broker", net::broker),
     ("certificates", certificates::certificates),
     ("audit", audit::log),
+    ("identity-provider", openid::provider),
     ("clock", clock::clock),
     ("backup", backups::last),
     ("terminals", open::terminals),
