@@ -229,6 +229,18 @@ impl Identity {
         self.current.as_ref().or(self.next.as_ref()).map(|pair| pair.until)
     }
 
+    /// The number of the certificate in use, or of the next one, in hexadecimal digits.
+    #[must_use]
+    pub fn serial(&self, by_next: bool) -> Option<&str> {
+        self.pair(by_next).map(|pair| pair.serial.as_str())
+    }
+
+    /// The certificate in use or the next one; where there is none of the one, the other.
+    fn pair(&self, by_next: bool) -> Option<&Pair> {
+        let (one, other) = if by_next { (&self.next, &self.current) } else { (&self.current, &self.next) };
+        one.as_ref().or(other.as_ref())
+    }
+
     /// The number of the certificate in use, and a signature by its key (ECDSA, ASN.1 DER), in hexadecimal digits.
     ///
     /// # Errors
@@ -246,8 +258,7 @@ impl Identity {
     /// # Errors
     /// When TLS can't be set up with it.
     pub fn client(&self, by_next: bool, dates: &Dates) -> Result<Arc<ClientConfig>, IdentityError> {
-        let pair = if by_next { self.next.as_ref() } else { self.current.as_ref() };
-        let Some(pair) = pair.or(self.current.as_ref()).or(self.next.as_ref()) else {
+        let Some(pair) = self.pair(by_next) else {
             return Err(IdentityError::Answer("there is no certificate".to_owned()));
         };
         // Whatever this device's clock shows: it has lived to see its own certificate.

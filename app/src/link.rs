@@ -151,8 +151,8 @@ impl Link {
     pub(crate) fn connect(&mut self) {
         self.disconnect();
         self.number += 1;
-        let options = match self.options() {
-            Ok(options) => options,
+        let (options, certificate) = match self.options() {
+            Ok(made) => made,
             Err(error) => {
                 let lost = (self.number, Event::Disconnected(Why::Refused(error.to_string())));
                 let events = self.events.clone();
@@ -170,6 +170,7 @@ impl Link {
             silence: eventloop.options.keep_alive() * 2 + Duration::from_secs(5),
             join: seconds(self.settings.timers.join),
             number: self.number,
+            certificate,
             events: self.events.clone(),
         };
         self.connection = Some((Some(client), tokio::spawn(connection.run(eventloop))));
@@ -206,14 +207,16 @@ impl Link {
         Topic::up(self.settings.city.clone(), self.settings.terminal.clone(), topic).to_string()
     }
 
-    fn options(&mut self) -> Result<MqttOptions, IdentityError> {
-        let (secret, tls) = match &self.credentials {
-            Credentials::Secret(secret) => (secret.clone(), None),
+    /// How to connect, and the serial number of the certificate by which.
+    fn options(&mut self) -> Result<(MqttOptions, Option<String>), IdentityError> {
+        let (secret, tls, certificate) = match &self.credentials {
+            Credentials::Secret(secret) => (secret.clone(), None, None),
             Credentials::Identity(identity) => {
                 let identity = identity.lock().unwrap_or_else(PoisonError::into_inner);
                 // The next one first; where it was refused, the one before, and then the next again.
                 self.by_next = identity.has_next() && !(self.next_refused && identity.has_current());
-                (String::new(), Some(identity.client(self.by_next, &self.dates)?))
+                let certificate = identity.serial(self.by_next).map(str::to_owned);
+                (String::new(), Some(identity.client(self.by_next, &self.dates)?), certificate)
             }
         };
         let (broker, name) = (&self.settings.broker, self.settings.terminal.as_str());
@@ -236,7 +239,7 @@ impl Link {
             options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
         }
         options.set_connection_timeout(10);
-        Ok(options)
+        Ok((options, certificate))
     }
 }
 
@@ -252,6 +255,7 @@ struct Connection {
     silence: Duration,
     join: Duration,
     number: u64,
+    certificate: Option<String>,
     events: mpsc::Sender<LinkEvent>,
 }
 
@@ -288,6 +292,9 @@ impl Connection {
                         return Some(Why::Refused("the broker refuses this terminal's topics".to_owned()));
                     }
                     joined = true;
+                    if let Some(serial) = &self.certificate {
+                        self.report(Event::Certificate(serial.clone())).await;
+                    }
                     self.report(Event::Connected).await;
                 }
                 Packet::Publish(publish) => {

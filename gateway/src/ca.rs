@@ -37,6 +37,9 @@ const OFFICE_DAYS: i64 = 397;
 /// A certificate counts from a day before it was issued: clocks differ.
 const BEFORE: SignedDuration = SignedDuration::from_hours(24);
 
+/// The attribute `serialNumber` of a name (X.520, 2.5.4.5).
+const SERIAL_NUMBER: [u64; 4] = [2, 5, 4, 5];
+
 /// Why a certificate can't be made or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CaError {
@@ -237,6 +240,8 @@ impl Authority {
         // Positive and without leading zeros, so that everybody writes it alike (RFC 5280, 4.1.2.2).
         serial[0] = serial[0] & 0x3f | 0x40;
         let mut params = self.params(terminal.as_str(), now, i64::from(days));
+        // So that no two certificates have one subject: brokers that know people by it can tell old from new.
+        params.distinguished_name.push(DnType::CustomDnType(SERIAL_NUMBER.to_vec()), hex(&serial));
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let not_after = Timestamp::from_second(params.not_after.unix_timestamp()).unwrap_or(Timestamp::MAX);
@@ -433,7 +438,8 @@ mod tests {
         assert_eq!(issued.public_key, pair.der_bytes());
         let pem = Pem::iter_from_buffer(issued.pem.as_bytes()).next().unwrap().unwrap();
         let found = pem.parse_x509().unwrap();
-        assert_eq!(found.subject().to_string(), "CN=t-0001");
+        let subject = format!("serialNumber={},CN=t-0001", issued.serial);
+        assert_eq!(crate::subject::of(found.subject()), Some(subject), "no two certificates have the same");
         assert_eq!(found.serial.to_str_radix(16), issued.serial, "as the broker reads it");
         assert!(!found.is_ca() && found.subject_alternative_name().unwrap().is_none());
         let usage = found.extended_key_usage().unwrap().unwrap().value;

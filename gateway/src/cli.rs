@@ -569,15 +569,20 @@ fn with_line(settings: &Settings, reply: Reply) -> Reply {
     let Reply::TerminalBound { bound, line: None } = reply else { return reply };
     // A free port is known only once it is taken.
     let fixed = |port: u16| (port != 0).then_some(port);
-    let (host, port) = match &settings.mqtt.external {
-        Some(external) => (external.host.clone(), Some(external.port)),
-        None => (settings.mqtt.listen.ip().to_string(), fixed(settings.mqtt.listen.port())),
-    };
-    let line = match settings.tls.name() {
-        None => port.map(|port| Line::Plain(host, port)),
-        Some(name) => port
-            .zip(fixed(settings.tls.listen.port()))
-            .map(|(broker, door)| Line::Tls(Reached { host: name.to_owned(), broker, door })),
+    let external = settings.mqtt.external.as_ref();
+    let listens = fixed(settings.mqtt.listen.port());
+    let line = match (settings.tls.name(), external) {
+        (None, Some(external)) => Some(Line::Plain(external.host.clone(), external.port)),
+        (None, None) => listens.map(|port| Line::Plain(settings.mqtt.listen.ip().to_string(), port)),
+        (Some(name), external) => {
+            let broker = match external {
+                Some(external) => external.terminals(),
+                None => listens.map(|port| (name.to_owned(), port)),
+            };
+            broker.zip(fixed(settings.tls.listen.port())).map(|((broker_host, broker), door)| {
+                Line::Tls(Reached { host: name.to_owned(), broker_host, broker, door })
+            })
+        }
     };
     Reply::TerminalBound { bound, line }
 }

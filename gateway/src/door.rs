@@ -62,6 +62,8 @@ pub struct Door {
 pub struct Reached {
     /// Host name or address.
     pub host: String,
+    /// The broker's host name or address.
+    pub broker_host: String,
     /// The broker's port.
     pub broker: u16,
     /// This door's port.

@@ -235,10 +235,13 @@ pub fn void_code(tx: &Connection, terminal: &TerminalId) -> rusqlite::Result<()>
 /// # Errors
 /// When the store can't be read.
 pub fn certificates(conn: &Connection) -> rusqlite::Result<Vec<(TerminalId, Certificate)>> {
-    let select = "SELECT terminal, serial, connected_at IS NOT NULL FROM certificate WHERE ended_at IS NULL ORDER BY rowid";
+    let select = "SELECT terminal, serial, connected_at IS NOT NULL, pem FROM certificate WHERE ended_at IS NULL ORDER BY rowid";
     let mut statement = conn.prepare(select)?;
     let rows = statement.query_map([], |row| {
-        Ok((sql::parsed(row, 0)?, Certificate { serial: row.get(1)?, connected: row.get(2)? }))
+        Ok((
+            sql::parsed(row, 0)?,
+            Certificate { serial: row.get(1)?, connected: row.get(2)?, pem: row.get::<_, String>(3)?.into() },
+        ))
     })?;
     rows.collect()
 }

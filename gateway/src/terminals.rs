@@ -179,7 +179,7 @@ pub fn settings(city: &CityId, bound: &Bound, line: &Line) -> String {
         Line::Tls(reached) => format!(
             "host = \"{}\"\nport = {}\n# Its key and certificates, beside this file; for the terminal alone to read.\n\
              identity = \"identity\"\n# Where it renews them.\noffice = \"{}\"\n",
-            reached.host,
+            reached.broker_host,
             reached.broker,
             reached.office()
         ),

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -72,6 +72,29 @@ pub fn server(files: &Files) -> Result<Arc<ServerConfig>, TlsError> {
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(unusable)?;
+    Ok(Arc::new(config))
+}
+
+/// TLS to a broker that one of these authorities (a file of PEM) vouches for.
+///
+/// # Errors
+/// When the file can't be read, or holds no authority that can be used.
+pub fn client(authority: &Path) -> Result<Arc<ClientConfig>, TlsError> {
+    let what = "an authority";
+    let failed = |problem: String| TlsError::File { what, path: authority.to_owned(), problem };
+    let mut roots = RootCertStore::empty();
+    let read = CertificateDer::pem_file_iter(authority).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    for root in read.map_err(|error| failed(error.to_string()))? {
+        roots.add(root).map_err(|error| failed(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(failed("it holds none".to_owned()));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     Ok(Arc::new(config))
 }
 

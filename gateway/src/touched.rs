@@ -27,6 +27,8 @@ pub struct Touched {
     pub terminals: BTreeSet<TerminalId>,
     /// Whether a terminal came, went, moved or said how it is.
     pub presence: bool,
+    /// Whether other certificates are taken now.
+    pub certificates: bool,
     /// Whether rows were added to `history`.
     pub history: bool,
     /// Whether `aside` changed.
@@ -48,6 +50,7 @@ impl Touched {
         self.spoken.append(&mut other.spoken);
         self.terminals.append(&mut other.terminals);
         self.presence |= other.presence;
+        self.certificates |= other.certificates;
         self.history |= other.history;
         self.aside |= other.aside;
         self.notice |= other.notice;

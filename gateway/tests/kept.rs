@@ -204,6 +204,7 @@ fn hello(fact: Vec<EpochHeld>) -> Vec<u8> {
         app: "kept".into(),
         config: 1,
         incarnation: None,
+        certificate: None,
         logs,
         documents: Vec::new(),
     };

@@ -241,6 +241,7 @@ fn hello(
         app: "test".into(),
         config: 1,
         incarnation,
+        certificate: None,
         logs: LogsHeld { fact: logs.to_vec(), track: Vec::new() },
         documents,
     }

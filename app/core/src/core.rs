@@ -55,6 +55,8 @@ pub struct Core {
     pub(crate) line: Line,
     pub(crate) retry: Retry,
     pub(crate) refused: Option<String>,
+    /// By which certificate the link comes in.
+    pub(crate) certificate: Option<String>,
     pub(crate) heard_at: Option<Timestamp>,
     /// The commit under way, and what came while it was.
     pub(crate) commit: Option<(Vec<Op>, Purpose)>,
@@ -94,6 +96,7 @@ impl Core {
             line: Line::Down { retry_at: now.boot },
             retry: Retry::new(seconds(timers.reconnect), seconds(timers.reconnect_most)),
             refused: None,
+            certificate: None,
             heard_at: None,
             commit: None,
             later: VecDeque::new(),

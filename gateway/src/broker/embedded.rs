@@ -135,7 +135,8 @@ impl Embedded {
                 tracing::error!(%error, "the broker has ended");
             }
         });
-        let login = Login { host: office.ip().to_string(), port: office.port(), user, password: secret };
+        let login =
+            Login { host: office.ip().to_string(), port: office.port(), user, password: secret, tls: None };
         Ok(Self { address, login, access, context, task, admitting: tokio::sync::Mutex::default() })
     }
 

@@ -299,7 +299,8 @@ impl Engine {
     }
 
     fn touched(&mut self, touched: Touched, history: Option<i64>) {
-        let Touched { rounds, spoken, terminals, presence, history: in_history, aside, notice } = touched;
+        let Touched { rounds, spoken, terminals, presence, certificates, history: in_history, aside, notice } =
+            touched;
         let window = self.window_now();
         let mut damage = None;
         let rounds = rounds.iter().map(|round| (round, None));
@@ -335,6 +336,9 @@ impl Engine {
         }
         if presence || !terminals.is_empty() {
             changes.tell(Change::Terminal);
+        }
+        if certificates || !terminals.is_empty() {
+            changes.tell(Change::Access);
         }
     }
 

@@ -131,6 +131,7 @@ impl Plain {
             app: "plain".to_owned(),
             config: 1,
             incarnation: None,
+            certificate: None,
             logs,
             documents: Vec::new(),
         };

@@ -20,12 +20,7 @@ use super::{await_sent, collect};
 
 /// An office with TLS and terminals that are made and have not enrolled.
 fn office(vehicles: &[&str]) -> Scene {
-    let mut scene = Scene::set(Broker::Embedded, vehicles, 12).unwrap();
-    scene.terminals.clear();
-    scene.office.stop().unwrap();
-    scene.office.set_up_tls().unwrap();
-    scene.office.start().unwrap();
-    scene
+    Scene::set_certified(Broker::Embedded, vehicles, 12).unwrap()
 }
 
 /// A code for a terminal, as the office shows it.
@@ -47,7 +42,7 @@ fn said(output: &Output) -> String {
 }
 
 /// A device that has enrolled, behind a line of its own.
-fn enrolled(scene: &Scene, terminal: &str) -> Console {
+pub(super) fn enrolled(scene: &Scene, terminal: &str) -> Console {
     let folder = scene.dir().join(format!("device-{terminal}"));
     let shown = code(&scene.office, terminal);
     let done = enrol(&folder, shown["scan"].as_str().unwrap(), &[]);
@@ -55,17 +50,17 @@ fn enrolled(scene: &Scene, terminal: &str) -> Console {
     device(scene, &folder)
 }
 
-fn device(scene: &Scene, folder: &Path) -> Console {
+pub(super) fn device(scene: &Scene, folder: &Path) -> Console {
     let clock = scene.dir().join("clock.toml");
     Console::set_up(folder, scene.broker(), Some(&clock), |_| {}).unwrap()
 }
 
-fn identity(scene: &Scene, terminal: &str) -> PathBuf {
+pub(super) fn identity(scene: &Scene, terminal: &str) -> PathBuf {
     scene.dir().join(format!("device-{terminal}/identity"))
 }
 
 /// Waits until the line stands as `link` says.
-fn await_link(terminal: &mut Console, link: &str) {
+pub(super) fn await_link(terminal: &mut Console, link: &str) {
     eventually(&format!("the line is {link}"), || (terminal.status().unwrap()["link"] == link).then_some(()));
 }
 

@@ -13,6 +13,7 @@ mod damaged;
 mod disk;
 mod doctor;
 mod durable;
+mod dynamic;
 mod enrol;
 mod limits;
 mod lost;
