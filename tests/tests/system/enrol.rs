@@ -24,20 +24,20 @@ fn office(vehicles: &[&str]) -> Scene {
 }
 
 /// A code for a terminal, as the office shows it.
-fn code(office: &Office, terminal: &str) -> Value {
+pub(super) fn code(office: &Office, terminal: &str) -> Value {
     let said = office.must(&["terminal", "enrol", terminal, "--json"]).unwrap();
     serde_json::from_str(&said).unwrap()
 }
 
 /// Has a device enrol by what is scanned; its folder is made where there is none.
-fn enrol(folder: &Path, scanned: &str, more: &[&str]) -> Output {
+pub(super) fn enrol(folder: &Path, scanned: &str, more: &[&str]) -> Output {
     fs::create_dir_all(folder).unwrap();
     let mut command = Command::new(program("terminal").unwrap());
     command.arg("--settings").arg(folder.join("terminal.toml")).args(["enrol", scanned]).args(more);
     command.env_remove("RUST_BACKTRACE").output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

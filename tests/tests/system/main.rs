@@ -7,6 +7,7 @@ mod away;
 mod backup;
 mod books;
 mod bound;
+mod certificates;
 mod clocks;
 mod cluster;
 mod damaged;
