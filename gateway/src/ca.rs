@@ -25,6 +25,8 @@ use crate::store::write_durably;
 /// The authority's folder in the data folder.
 pub const FOLDER: &str = "ca";
 const AUTHORITY: &str = "authority.pem";
+/// With the city's own authority behind it.
+const TERMINALS: &str = "terminals.pem";
 const AUTHORITY_KEY: &str = "authority.key";
 /// The office's certificate there.
 pub(crate) const OFFICE: &str = "office.pem";
@@ -151,10 +153,16 @@ impl Authority {
         Ok(Self { folder, pem, issuer })
     }
 
-    /// Where its certificate lies, as PEM.
-    #[must_use]
-    pub fn file(&self) -> PathBuf {
-        self.folder.join(AUTHORITY)
+    /// Where the certificates lie, as PEM, of who vouches for terminals: its own, and with it another authority's.
+    ///
+    /// # Errors
+    /// When the file of both can't be written.
+    pub fn vouching(&self, other: Option<&str>) -> Result<PathBuf, CaError> {
+        let Some(other) = other else { return Ok(self.folder.join(AUTHORITY)) };
+        let both = self.folder.join(TERMINALS);
+        write_durably(&both, format!("{}{other}", self.pem).as_bytes(), 0o644)
+            .map_err(file("write", &both))?;
+        Ok(both)
     }
 
     /// Its certificate, as PEM.
@@ -264,6 +272,12 @@ impl Authority {
     }
 }
 
+/// Where the authority's certificate lies, as PEM.
+#[must_use]
+pub fn authority_file(data: &Path) -> PathBuf {
+    data.join(FOLDER).join(AUTHORITY)
+}
+
 /// The first certificate of a file.
 ///
 /// # Errors
@@ -278,6 +292,31 @@ pub fn leaf(path: &Path) -> Result<Pem, CaError> {
         Some(Err(error)) => Err(content(error.to_string())),
         None => Err(content("it is no PEM".to_owned())),
     }
+}
+
+/// The first certificate of a text (PEM) as it stands there, and nothing else of it: there may be a key.
+#[must_use]
+pub fn first(text: &str) -> Option<String> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let rest = text.get(text.find(BEGIN)?..)?;
+    let block = rest.get(..rest.find(END)? + END.len())?;
+    Some(format!("{}\n", block.replace('\r', "")))
+}
+
+/// Whether one of these authorities (PEM) has issued a certificate (PEM), directly.
+#[must_use]
+pub fn vouches(authorities: &str, certificate: &str) -> bool {
+    let certificates = |text: &str| -> Vec<Pem> {
+        Pem::iter_from_buffer(text.as_bytes()).flatten().filter(|pem| pem.label == "CERTIFICATE").collect()
+    };
+    let (authorities, given) = (certificates(authorities), certificates(certificate));
+    let Some(Ok(given)) = given.first().map(Pem::parse_x509) else { return false };
+    authorities.iter().filter_map(|authority| authority.parse_x509().ok()).any(|authority| {
+        authority.is_ca()
+            && authority.subject() == given.issuer()
+            && given.verify_signature(Some(authority.public_key())).is_ok()
+    })
 }
 
 /// The SHA-256 of the certificate that a file shows first (RFC 5929, `tls-server-end-point`).

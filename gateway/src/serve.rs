@@ -398,9 +398,37 @@ fn authority_of(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("can't read the authority from {}", path.display()))
 }
 
+/// Whom terminals are to believe as the office, and as its broker: as PEM.
+///
+/// # Errors
+/// When an authority can't be read, or the gateway's own is not made yet.
+pub fn believed(settings: &Settings) -> anyhow::Result<String> {
+    let own = settings.tls.authority.as_ref().map(|path| settings.in_data(path));
+    let mut believed = authority_of(&own.unwrap_or_else(|| ca::authority_file(&settings.data)))?;
+    let external = settings.mqtt.external.as_ref();
+    if let Some(path) = external.and_then(|external| external.authority.as_ref()) {
+        let other = authority_of(&settings.in_data(path))?;
+        if other != believed {
+            believed.push_str(&other);
+        }
+    }
+    Ok(believed)
+}
+
+/// The city's authority that issues terminals' certificates, as PEM.
+///
+/// # Errors
+/// When it can't be read.
+pub fn terminals_authority(settings: &Settings) -> anyhow::Result<Option<String>> {
+    let path = settings.tls.terminals_authority.as_ref();
+    path.map(|path| authority_of(&settings.in_data(path))).transpose()
+}
+
 /// By what the office is believed, and believes terminals.
 struct Trust {
     authority: Arc<Authority>,
+    /// Who vouches for terminals, as a file.
+    vouching: PathBuf,
     files: Files,
     believed: Arc<str>,
     channel: Digest,
@@ -415,24 +443,18 @@ impl Trust {
         // Browsers and terminals judge certificates by their own clocks, so a rehearsal's time is nothing to them.
         let now = Timestamp::now();
         let authority = Authority::open(&settings.data, &city.id, now, vouched)?;
-        let (files, mut believed) = match (&tls.certificate, &tls.key, &tls.authority) {
-            (Some(certificate), Some(key), Some(path)) => {
-                let files = Files { certificate: settings.in_data(certificate), key: settings.in_data(key) };
-                (files, authority_of(&settings.in_data(path))?)
+        let files = match (&tls.certificate, &tls.key) {
+            (Some(certificate), Some(key)) => {
+                Files { certificate: settings.in_data(certificate), key: settings.in_data(key) }
             }
-            _ => (authority.office(&tls.names, now)?, authority.pem().to_owned()),
+            _ => authority.office(&tls.names, now)?,
         };
-        let external = settings.mqtt.external.as_ref();
-        if let Some(path) = external.and_then(|external| external.authority.as_ref()) {
-            // Terminals go to that broker, too.
-            let other = authority_of(&settings.in_data(path))?;
-            if other != believed {
-                believed.push_str(&other);
-            }
-        }
+        let vouching = authority.vouching(terminals_authority(settings)?.as_deref())?;
+        let believed = believed(settings)?;
         Ok(Some(Self {
             channel: ca::channel(&files.certificate)?,
             authority: Arc::new(authority),
+            vouching,
             files,
             believed: believed.into(),
             host: host.to_owned(),
@@ -440,7 +462,7 @@ impl Trust {
     }
 
     fn guarding(&self, seen: mpsc::UnboundedSender<Seen>) -> Guarding {
-        Guarding { files: self.files.clone(), authority: self.authority.file(), seen: Some(seen) }
+        Guarding { files: self.files.clone(), authority: self.vouching.clone(), seen: Some(seen) }
     }
 
     /// Listens for terminals that enrol. Says how they reach the office.

@@ -498,6 +498,7 @@ texts! {
     DidTokenAdded "トークンを発行" "Token made";
     DidTokenRevoked "トークンを失効" "Token revoked";
     DidTerminalAdded "端末を追加" "Terminal made";
+    DidTerminalCertificate "市の認証局の端末証明書を登録" "Terminal's certificate of the city's authority registered";
     DidTerminalSecret "端末の秘密を引き直し" "Terminal's secret drawn anew";
     DidTerminalBound "端末の号車を変更" "Terminal bound to another vehicle";
     DidTerminalBlocked "端末を締め出し" "Terminal blocked";

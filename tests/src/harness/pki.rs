@@ -59,6 +59,9 @@ impl Authority {
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::OrganizationName, "広島市, 環境局");
         params.distinguished_name.push(DnType::CommonName, name);
+        // As a city's authority should: no two certificates of one subject.
+        let number: String = serial.iter().map(|byte| format!("{byte:02x}")).collect();
+        params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 5]), number);
         params.serial_number = Some(SerialNumber::from_slice(serial));
         let now = OffsetDateTime::now_utc();
         (params.not_before, params.not_after) = (now + Duration::days(days.0), now + Duration::days(days.1));

@@ -8,6 +8,7 @@ mod backup;
 mod books;
 mod bound;
 mod certificates;
+mod city;
 mod clocks;
 mod cluster;
 mod damaged;
