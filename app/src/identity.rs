@@ -203,6 +203,20 @@ impl Identity {
         sync(&self.folder)
     }
 
+    /// Forgets the next certificate, which nobody takes, while the one before is taken.
+    ///
+    /// # Errors
+    /// When the file can't be removed; then it stays.
+    pub fn drop_next(&mut self) -> Result<(), IdentityError> {
+        if self.next.is_none() || self.current.is_none() {
+            return Ok(());
+        }
+        let path = self.folder.join(NEXT);
+        fs::remove_file(&path).map_err(file("remove", &path))?;
+        self.next = None;
+        sync(&self.folder)
+    }
+
     /// Whether a certificate waits to be used for the first time.
     #[must_use]
     pub fn has_next(&self) -> bool {

@@ -53,8 +53,12 @@ pub(crate) struct Link {
     dates: Dates,
     /// Whether this connection is by the next certificate.
     by_next: bool,
-    /// The next certificate was refused: the one before has its turn.
+    /// No line came of the next certificate: the one before has its turn.
+    next_failed: bool,
+    /// It was refused, and not merely lost on the way.
     next_refused: bool,
+    /// The line stands by the one before, while the next one waits.
+    next_waits: bool,
     /// A renewal under way, or when one may be tried again.
     renewing: Option<JoinHandle<()>>,
     renew_from: Instant,
@@ -77,7 +81,9 @@ impl Link {
             credentials,
             dates: Dates::default(),
             by_next: false,
+            next_failed: false,
             next_refused: false,
+            next_waits: false,
             renewing: None,
             renew_from: Instant::now(),
             will,
@@ -87,8 +93,9 @@ impl Link {
         }
     }
 
-    /// Notes what became of the connection: a certificate that was taken stays, one that was refused makes room for the
-    /// one before.
+    /// Notes what became of the connection: a certificate that was taken stays, one of which no line came makes room for the
+    /// one before. Where that is taken, one that was refused goes, so that another can be asked for: an office that was put back
+    /// from a copy knows nothing of it.
     pub(crate) fn note(&mut self, event: &Event) {
         let Credentials::Identity(identity) = &self.credentials else { return };
         match event {
@@ -103,7 +110,25 @@ impl Link {
                     }
                 }
             }
-            Event::Disconnected(_) => self.next_refused = std::mem::take(&mut self.by_next),
+            Event::Connected if !self.next_refused => {
+                self.next_waits = identity.lock().unwrap_or_else(PoisonError::into_inner).has_next();
+            }
+            Event::Connected => {
+                self.next_refused = false;
+                let dropped = identity.lock().unwrap_or_else(PoisonError::into_inner).drop_next();
+                self.renew_from = Instant::now() + RENEW_AGAIN;
+                match dropped {
+                    Ok(()) => tracing::warn!("the new certificate is refused; another one is asked for"),
+                    Err(error) => {
+                        tracing::error!(%error, "the new certificate is refused, and can't be dropped")
+                    }
+                }
+            }
+            Event::Disconnected(why) => {
+                self.next_waits = false;
+                self.next_failed = std::mem::take(&mut self.by_next);
+                self.next_refused = self.next_failed && matches!(why, Why::Refused(_));
+            }
             _ => {}
         }
     }
@@ -114,6 +139,17 @@ impl Link {
         self.dates.believe(now);
         if self.renewing.as_ref().is_some_and(JoinHandle::is_finished) {
             self.renewing = None;
+        }
+        if std::mem::take(&mut self.next_waits) {
+            // Nothing says that it is not taken.
+            if Instant::now() < self.renew_from {
+                self.next_waits = true;
+                return;
+            }
+            self.renew_from = Instant::now() + RENEW_AGAIN;
+            let (events, number) = (self.events.clone(), self.number);
+            tokio::spawn(async move { change(&events, number).await });
+            return;
         }
         let due = || identity.lock().unwrap_or_else(PoisonError::into_inner).is_due(now);
         let (Some(office), None, true) =
@@ -132,10 +168,7 @@ impl Link {
             match enrol::renew(&identity, &terminal, &office, &dates).await {
                 Ok(()) => {
                     tracing::info!("the certificate is renewed");
-                    let change =
-                        Event::Disconnected(Why::Lost("to come in by the new certificate".to_owned()));
-                    // Nobody listens any more when the terminal stops.
-                    let _stopping = events.send((number, change)).await;
+                    change(&events, number).await;
                 }
                 Err(error) => tracing::warn!(%error, "the certificate is not renewed; it is tried again"),
             }
@@ -214,7 +247,7 @@ impl Link {
             Credentials::Identity(identity) => {
                 let identity = identity.lock().unwrap_or_else(PoisonError::into_inner);
                 // The next one first; where it was refused, the one before, and then the next again.
-                self.by_next = identity.has_next() && !(self.next_refused && identity.has_current());
+                self.by_next = identity.has_next() && !(self.next_failed && identity.has_current());
                 let certificate = identity.serial(self.by_next).map(str::to_owned);
                 (String::new(), Some(identity.client(self.by_next, &self.dates)?), certificate)
             }
@@ -241,6 +274,13 @@ impl Link {
         options.set_connection_timeout(10);
         Ok((options, certificate))
     }
+}
+
+/// Has the line made anew, by the next certificate.
+async fn change(events: &mpsc::Sender<LinkEvent>, number: u64) {
+    let change = Event::Disconnected(Why::Lost("to come in by the new certificate".to_owned()));
+    // Nobody listens any more when the terminal stops.
+    let _stopping = events.send((number, change)).await;
 }
 
 impl Drop for Link {

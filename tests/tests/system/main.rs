@@ -19,6 +19,7 @@ mod dynamic;
 mod enrol;
 mod limits;
 mod lost;
+mod renewal;
 mod restored;
 mod switch;
 
