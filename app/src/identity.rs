@@ -229,12 +229,15 @@ impl Identity {
         self.current.is_some()
     }
 
-    /// Whether the next certificate is to be asked for: two thirds of this one's life are over.
+    /// Whether the next certificate is to be asked for: two thirds of this one's life are over, and a while by which terminals
+    /// that enrolled on one day are apart.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
-        let (None, Some(Pair { from, until, .. })) = (&self.next, &self.current) else { return false };
+        let (None, Some(Pair { from, until, serial, .. })) = (&self.next, &self.current) else {
+            return false;
+        };
         let life = until.duration_since(*from);
-        now >= from.checked_add(life / 3 * 2).unwrap_or(*until)
+        now >= from.checked_add(life / 3 * 2 + spread(serial, life)).unwrap_or(*until)
     }
 
     /// Until when the certificate in use holds.
@@ -293,6 +296,16 @@ impl Identity {
         let dates = dates.at_least(from.checked_add(SignedDuration::from_hours(24)).unwrap_or(from));
         Ok(office::believing(&roots(&self.authority), &dates, None)?)
     }
+}
+
+/// Up to a thirtieth of a certificate's life, 16 days of 500, by its number, which is drawn at random: else all terminals that
+/// enrolled on one day would knock in the same minute of a morning, when their crews start.
+fn spread(serial: &str, life: SignedDuration) -> SignedDuration {
+    const PARTS: i32 = 1_000;
+    // Spread evenly, as SHA-256 spreads anything.
+    let drawn = meguri_proto::Digest::of(serial.as_bytes()).0;
+    let part = i32::from(u16::from_be_bytes([drawn[0], drawn[1]])) % PARTS;
+    life / 30 / PARTS * part
 }
 
 /// The certificates of a PEM.
@@ -471,15 +484,15 @@ mod tests {
         open().came_in().unwrap();
         assert!(!open().has_next() && open().has_current());
 
-        assert!(!open().is_due(day(199)) && open().is_due(day(200)), "two thirds");
+        assert!(!open().is_due(day(199)) && open().is_due(day(210)), "two thirds, and its own while");
         assert_eq!(open().ask().unwrap(), request, "not settled: as where the settings were not written yet");
         let request = open().ask_anew().unwrap();
         assert_eq!(open().ask_anew().unwrap(), request, "until it is answered");
         assert!(open().has_current(), "while it is asked for");
-        assert!(open().is_due(day(200)), "still to be answered");
+        assert!(open().is_due(day(210)), "still to be answered");
         open().certified(&office.certify(&request, 600), &office.1).unwrap();
         let both = open();
-        assert!(both.has_next() && both.has_current() && !both.is_due(day(200)));
+        assert!(both.has_next() && both.has_current() && !both.is_due(day(210)));
         assert_eq!(both.until(), Some(day(300)), "the one before is in use");
         // Another one is asked for, and does not come: what there is stays.
         open().ask_anew().unwrap();
@@ -500,6 +513,17 @@ mod tests {
         open().certified(&certificate, &office.1).unwrap();
         open().came_in().unwrap();
         assert!(open().client(false, &Dates::default()).is_ok());
+    }
+
+    #[test]
+    fn those_that_enrolled_together_renew_apart() {
+        let life = SignedDuration::from_hours(24 * 500);
+        let mut days = [0; 17];
+        for n in 0..2_000u32 {
+            let spread = spread(&format!("{n:x}"), life);
+            days[usize::try_from(spread.as_hours() / 24).unwrap()] += 1;
+        }
+        assert!(days[..16].iter().all(|day| (60..180).contains(day)), "{days:?}");
     }
 
     #[test]

@@ -33,8 +33,13 @@ const QUEUE: usize = 64;
 /// An event of the connection with this number; older ones count no more.
 pub(crate) type LinkEvent = (u64, Event);
 
-/// How long after a renewal that failed the next one is tried.
+/// How long after a renewal that failed the next one is tried, give or take half of it: many that failed at once, as while the
+/// office was away, must not come back at once.
 const RENEW_AGAIN: Duration = Duration::from_secs(60 * 60);
+
+fn renew_again() -> Instant {
+    Instant::now() + RENEW_AGAIN.mul_f64(0.5 + rand::random::<f64>())
+}
 
 /// By what the terminal comes in.
 #[derive(Debug)]
@@ -116,7 +121,7 @@ impl Link {
             Event::Connected => {
                 self.next_refused = false;
                 let dropped = identity.lock().unwrap_or_else(PoisonError::into_inner).drop_next();
-                self.renew_from = Instant::now() + RENEW_AGAIN;
+                self.renew_from = renew_again();
                 match dropped {
                     Ok(()) => tracing::warn!("the new certificate is refused; another one is asked for"),
                     Err(error) => {
@@ -146,7 +151,7 @@ impl Link {
                 self.next_waits = true;
                 return;
             }
-            self.renew_from = Instant::now() + RENEW_AGAIN;
+            self.renew_from = renew_again();
             let (events, number) = (self.events.clone(), self.number);
             tokio::spawn(async move { change(&events, number).await });
             return;
@@ -160,7 +165,7 @@ impl Link {
         if Instant::now() < self.renew_from || !due() {
             return;
         }
-        self.renew_from = Instant::now() + RENEW_AGAIN;
+        self.renew_from = renew_again();
         let (identity, terminal, office) =
             (Arc::clone(identity), self.settings.terminal.clone(), office.clone());
         let (dates, events, number) = (self.dates.clone(), self.events.clone(), self.number);

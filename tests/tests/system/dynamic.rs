@@ -6,7 +6,7 @@ use meguri_tests::harness::books::Books;
 use meguri_tests::harness::eventually;
 use meguri_tests::harness::scene::{Broker, OFFICE_PASSWORD, Scene, await_list, write_clock};
 
-use super::enrol::{await_link, enrolled, identity};
+use super::enrol::{await_link, due_by_now, enrolled, identity};
 use super::{await_sent, collect};
 
 fn office(vehicles: &[&str]) -> Scene {
@@ -68,7 +68,7 @@ fn a_renewed_certificate_takes_the_place_of_the_one_before() {
     scene.start_terminals().unwrap();
     let current = identity(&scene, "t-1").join("current.pem");
     let before = eventually("it has come in", || std::fs::read(&current).ok());
-    write_clock(&scene.dir().join("clock.toml"), "2027-11-20T00:00:00Z".parse().unwrap(), 1.0).unwrap();
+    write_clock(&scene.dir().join("clock.toml"), due_by_now(), 1.0).unwrap();
     scene.terminals[0].kill();
     scene.terminals[0].start().unwrap();
     eventually("it is renewed", || (std::fs::read(&current).ok()? != before).then_some(()));

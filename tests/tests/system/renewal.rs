@@ -13,13 +13,16 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use meguri_config::Terminal;
+use meguri_tests::bench::renewals::{self, Plan};
+use meguri_tests::bench::stage::Size;
 use meguri_tests::harness::eventually;
 use meguri_tests::harness::proxy::{Proxy, Rule, Verdict, Way};
 use meguri_tests::harness::scene::{Broker, Scene, write_clock};
 
-use super::enrol::{await_link, enrolled, identity};
+use super::enrol::{await_link, due_by_now, enrolled, identity};
 
 /// What happens at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +69,7 @@ fn due() -> (Scene, Proxy) {
     let current = identity(&scene, "t-1").join("current.pem");
     eventually("it has come in", || current.is_file().then_some(()));
     scene.terminals[0].kill();
-    write_clock(&scene.dir().join("clock.toml"), "2027-11-20T00:00:00Z".parse().unwrap(), 1.0).unwrap();
+    write_clock(&scene.dir().join("clock.toml"), due_by_now(), 1.0).unwrap();
     (scene, door)
 }
 
@@ -273,4 +276,15 @@ fn killed_at(command: &Command, path: &Path, calls: &str, nth: u32) -> Command {
     traced.args(["-e", &format!("inject={calls}:signal=SIGKILL:when={nth}")]);
     traced.arg(command.get_program()).args(command.get_args());
     traced
+}
+
+/// A small one of `make bench BENCH=renewals`; how fast is for that to say.
+#[test]
+fn of_many_at_once_keeps_nobody_from_working() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = Size { terminals: 80, stops: 8, days: 1 };
+    let plan = Plan { working: 4, calm: Duration::from_secs(1), paced: 20.0 };
+    let figures = renewals::run(dir.path(), size, plan).unwrap();
+    assert_eq!(figures.renewals, 80);
+    assert!(figures.crowd > Duration::ZERO, "facts were confirmed while they renewed");
 }
