@@ -2,6 +2,7 @@
 //! to the plugin's topic, at once when that changes, and by reading back what stands there.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use meguri_proto::{TerminalId, limits};
@@ -9,12 +10,12 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::roster::{Keeping, Roster, Step};
-use super::{Credential, Login};
+use super::{Credential, Login, Turns};
 use crate::subject;
 use crate::vitals::Vitals;
 
@@ -50,6 +51,7 @@ pub struct Dynamic {
     kept: watch::Receiver<u64>,
     /// Subjects by serial numbers: certificates don't change.
     subjects: Mutex<HashMap<String, Option<String>>>,
+    turns: Turns,
     task: JoinHandle<()>,
 }
 
@@ -60,7 +62,14 @@ impl Dynamic {
         let (wanted, asked) = watch::channel(Wanted::default());
         let (keep, kept) = watch::channel(0);
         let keeper = Keeper { keeping: keeping.clone(), login, asked, keep, vitals };
-        Self { keeping, wanted, kept, subjects: Mutex::default(), task: tokio::spawn(keeper.run()) }
+        Self {
+            keeping,
+            wanted,
+            kept,
+            subjects: Mutex::default(),
+            turns: Turns::default(),
+            task: tokio::spawn(keeper.run()),
+        }
     }
 
     /// Reads anew, by `read`, who may come in, and waits a little for the broker to have it.
@@ -68,19 +77,19 @@ impl Dynamic {
     /// # Errors
     /// As `read`.
     pub async fn admit_by<E>(&self, read: impl Future<Output = Result<Vec<Credential>, E>>) -> Result<(), E> {
-        let number = {
-            // In order: what was read first must not be said last.
-            let mut subjects = self.subjects.lock().await;
+        if let Some(turn) = self.turns.turn().await {
             let who = read.await?;
-            let roster = self.keeping.wanted(named(&who, &mut subjects));
-            let mut number = 0;
+            let roster = {
+                let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+                self.keeping.wanted(named(&who, &mut subjects))
+            };
             self.wanted.send_modify(|wanted| {
                 wanted.number += 1;
-                number = wanted.number;
                 wanted.roster = Some(roster);
             });
-            number
-        };
+            turn.done();
+        }
+        let number = self.wanted.borrow().number;
         let mut kept = self.kept.clone();
         // Later, where the broker is away. That shows in the vital signs.
         let _ = timeout(IN_STEP, kept.wait_for(|kept| *kept >= number)).await;

@@ -10,6 +10,7 @@ mod roster;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use meguri_proto::TerminalId;
 use rumqttc::v5::{ConnectionError, MqttOptions, StateError};
@@ -129,6 +130,37 @@ pub struct Guarding {
     pub authority: PathBuf,
     /// Told of certificates that come in for the first time.
     pub seen: Option<mpsc::UnboundedSender<Seen>>,
+}
+
+/// Readings of who may come in, one after the other: what was read first must not be said last. Many may ask at once, as when
+/// terminals renew: whoever waits while a reading begins that began after they asked, needs none of their own.
+#[derive(Debug, Default)]
+struct Turns {
+    asked: AtomicU64,
+    /// Up to which asking was read.
+    read: tokio::sync::Mutex<u64>,
+}
+
+/// The turn to read.
+struct Turn<'a> {
+    read: tokio::sync::MutexGuard<'a, u64>,
+    asked: u64,
+}
+
+impl Turns {
+    /// Waits for the turn to read; none where another reading has done it.
+    async fn turn(&self) -> Option<Turn<'_>> {
+        let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let read = self.read.lock().await;
+        (*read < mine).then(|| Turn { read, asked: self.asked.load(Ordering::SeqCst) })
+    }
+}
+
+impl Turn<'_> {
+    /// What was read is said.
+    fn done(mut self) {
+        *self.read = self.asked;
+    }
 }
 
 /// The broker in use.
