@@ -158,7 +158,10 @@ impl Keeper {
         loop {
             let Err(trouble) = self.connection().await else { return };
             self.vitals.access(Err(&trouble.to_string()));
-            tokio::time::sleep(AGAIN).await;
+            // A line that was lost may be back soon. What is refused stays so until somebody does something about it.
+            let wait = if matches!(trouble, Trouble::Line(_) | Trouble::Silent) { AGAIN } else { LOOK_AGAIN };
+            // An error says that nobody asks any more; then the next connection ends at once.
+            let _ = timeout(wait, self.asked.changed()).await;
         }
     }
 
@@ -187,8 +190,11 @@ impl Keeper {
                 }
                 held = Some(standing);
                 self.keep.send_replace(number);
-                talk.defaults().await?;
-                self.vitals.access(Ok(()));
+                match talk.defaults().await {
+                    Ok(()) => self.vitals.access(Ok(())),
+                    Err(open @ Trouble::Open(_)) => self.vitals.access(Err(&open.to_string())),
+                    Err(trouble) => return Err(trouble),
+                }
             }
             tokio::select! {
                 changed = self.asked.changed() => if changed.is_err() { return Ok(()) },
@@ -239,8 +245,13 @@ impl Talk {
     }
 
     /// Asks, and waits for all answers, one a command.
-    async fn ask(&mut self, commands: Vec<Value>) -> Result<Vec<Value>, Trouble> {
+    async fn ask(&mut self, mut commands: Vec<Value>) -> Result<Vec<Value>, Trouble> {
         let count = commands.len();
+        // Mosquitto 2.0 tells everybody who listens all answers, an operator's among them.
+        let ours = uuid::Uuid::new_v4().simple().to_string();
+        for command in &mut commands {
+            command["correlationData"] = ours.clone().into();
+        }
         let payload = json!({ "commands": commands }).to_string();
         let sent = self.client.publish(CONTROL, QoS::AtLeastOnce, false, payload).await;
         sent.map_err(|_| Trouble::Silent)?;
@@ -251,8 +262,11 @@ impl Talk {
                 let why = (&mut self.ended).await.unwrap_or_else(|_| "it broke".to_owned());
                 return Err(Trouble::Line(why));
             };
-            let list = answer.get("responses").and_then(Value::as_array).cloned();
-            answers.extend(list.ok_or(Trouble::Unreadable("commands"))?);
+            let list = answer.get("responses").and_then(Value::as_array).into_iter().flatten();
+            let of_ours = |answer: &&Value| {
+                answer.get("correlationData").and_then(Value::as_str) == Some(ours.as_str())
+            };
+            answers.extend(list.filter(of_ours).cloned());
         }
         Ok(answers)
     }
@@ -265,6 +279,9 @@ impl Talk {
             loop {
                 let ask = json!({ "command": command, "verbose": true, "count": PAGE, "offset": offset });
                 let answers = self.ask(vec![ask]).await?;
+                if let Some(refused) = answers.first().and_then(refused) {
+                    return Err(refused);
+                }
                 let all = answers.first().and_then(|answer| held.take(answer));
                 offset += PAGE;
                 if offset >= all.ok_or(Trouble::Unreadable(command))? {

@@ -17,7 +17,7 @@ use super::{Finding, Scope};
 use crate::broker::{self, Login};
 use crate::config::External;
 use crate::control::{self, ControlError};
-use crate::ops::Request;
+use crate::ops::{Reply, Request};
 use crate::store::{self, StoreError};
 use crate::tls;
 
@@ -168,10 +168,31 @@ pub(super) fn broker(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
     }
     if !matches!(scope.gateway, Gateway::None) {
         // Where the user name is the client id, a second login would throw the gateway out.
-        return Ok(vec![Finding::ok(
+        let mut found = vec![Finding::ok(
             format!("ブローカー {place} に届きます（サーバーが動いているので、ログインは試していません）"),
             format!("the broker {place} can be reached (a login is not tried beside a running gateway)"),
-        )]);
+        )];
+        if external.dynamic_security
+            && matches!(scope.gateway, Gateway::Answers)
+            && let Ok(Reply::Health(report)) = control::ask(&settings.data, &mut Request::Health, &mut |_| ())
+        {
+            found.push(if report.checks.access {
+                Finding::ok(
+                    format!("ブローカー {place} に、どの端末を通すかを伝えてあります"),
+                    format!("the broker {place} knows which terminals may come in"),
+                )
+            } else {
+                Finding::error(
+                    format!("ブローカー {place} に、どの端末を通すかを伝えられていません。締め出した端末がつながっているかもしれません"),
+                    format!("the broker {place} could not be told which terminals may come in; a blocked one may still be connected"),
+                )
+                .todo(
+                    "理由はサーバーのログにあります。mqtt.external.user に役割 admin があるか、プラグインが読み込まれているかを確かめてください",
+                    "the gateway's log says why; look whether mqtt.external.user has the role admin there, and whether the plugin is loaded",
+                )
+            });
+        }
+        return Ok(found);
     }
     let path = settings.data.join(&external.password_file);
     let password = match std::fs::read_to_string(&path) {

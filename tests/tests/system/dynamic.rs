@@ -124,3 +124,27 @@ fn what_was_missed_or_changed_there_is_put_right() {
     assert!(clients(&scene).contains(&"pumps".to_owned()));
     await_link(&mut scene.terminals[1], "up");
 }
+
+#[test]
+fn what_the_broker_refuses_is_told_and_stops_nothing_else() {
+    let mut scene = office(&["v01"]);
+    scene.terminals.push(enrolled(&scene, "t-1"));
+    scene.start_terminals().unwrap();
+    await_certificates(&scene, 1);
+    let ca = scene.office.data().join("ca/authority.pem");
+    let mosquitto = scene.mosquitto.as_ref().unwrap();
+    mosquitto.control(&ca, OFFICE_PASSWORD, &["removeClientRole", "office", "admin"]).unwrap();
+    scene.office.stop().unwrap();
+    scene.office.start().unwrap();
+    eventually("operators are told", || {
+        let said = scene.office.run(&["doctor", "--json"]).unwrap().stdout;
+        String::from_utf8_lossy(&said).contains("could not be told which terminals may come in").then_some(())
+    });
+    let log = std::fs::read_to_string(scene.dir().join("gateway.log")).unwrap();
+    assert!(log.contains("give the office's client the role admin"), "{log}");
+    let mut books = Books::default();
+    let list = scene.receptions("v01");
+    collect(&mut scene, 0, &list[..3], &mut books);
+    await_sent(&mut scene, 0, &books);
+    scene.office.must(&["terminal", "block", "t-1"]).unwrap();
+}
