@@ -460,16 +460,28 @@ pub(crate) fn clock_at(dir: &Path, at: Timestamp, speed: f64) -> Clock {
 }
 
 /// What does the commands of an office without a broker, which terminals reach over TLS.
-pub(crate) fn desk(writer: &Writer, readers: &Readers, city: &Arc<City>, health: &Health, audit: &Audit) -> Desk {
-    let login = Login { host: String::new(), port: 0, user: String::new(), password: String::new() };
+pub(crate) fn desk(
+    writer: &Writer,
+    readers: &Readers,
+    city: &Arc<City>,
+    health: &Health,
+    audit: &Audit,
+) -> Desk {
+    let (host, user, password) = Default::default();
+    let login = Login { host, port: 0, user, password, tls: None };
     Desk {
         writer: writer.clone(),
         readers: readers.clone(),
         taker: Taker::new(writer.clone(), readers.clone(), city.clone()),
-        broker: Arc::new(Broker::External(login)),
+        broker: Arc::new(Broker::External(login, None)),
         health: health.clone(),
         retention: Retention::default(),
-        reached: Some(Reached { host: "office.example".to_owned(), broker: 8883, door: 8651 }),
+        reached: Some(Reached {
+            host: "office.example".to_owned(),
+            broker_host: "office.example".to_owned(),
+            broker: 8883,
+            door: 8651,
+        }),
         audit: audit.clone(),
     }
 }
