@@ -50,7 +50,7 @@ fn behind_mosquitto() {
 fn attacked(broker: Broker) {
     let seed = seed();
     let seconds: u64 = std::env::var("MEGURI_FUZZ").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
-    let mut scene = Scene::set(broker, &["v01", "v02"], 20).unwrap();
+    let mut scene = Scene::set_plain(broker, &["v01", "v02"], 20).unwrap();
     let secret = Terminal::read(&scene.dir().join("t-2/terminal.toml")).unwrap().secret().unwrap();
     let mut good = scene.terminals.remove(0);
     good.start().unwrap();

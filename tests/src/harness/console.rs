@@ -79,12 +79,17 @@ impl Console {
     pub fn clone_to(&self, dir: &Path, broker: std::net::SocketAddr) -> anyhow::Result<Self> {
         copy_folder(&self.dir, dir)?;
         copy_folder(&self.data(), &dir.join("data"))?;
-        let secret = dir.join("secret");
-        if !secret.is_file() {
+        copy_folder(&self.data().join("keys"), &dir.join("data/keys"))?;
+        let (secret, identity) = (dir.join("secret"), dir.join("identity"));
+        if self.dir.join("identity").is_dir() {
+            copy_folder(&self.dir.join("identity"), &identity)?;
+        } else if !secret.is_file() {
             bail!("{} holds no secret", self.dir.display());
         }
         Self::set_up(dir, broker, self.rehearsal.as_deref(), |settings| {
-            settings.broker.secret_file = Some(secret)
+            let at = |there: &Option<PathBuf>, here| there.is_some().then_some(here);
+            settings.broker.identity = at(&settings.broker.identity, identity);
+            settings.broker.secret_file = at(&settings.broker.secret_file, secret);
         })
     }
 

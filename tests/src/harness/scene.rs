@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use super::console::Console;
 use super::eventually;
 use super::office::{External, Office};
 use super::port::Port;
+use super::process::program;
 use super::proxy::Proxy;
 use crate::day::{self, Request};
 
@@ -83,7 +85,8 @@ impl Drop for Folder {
 
 impl Scene {
     /// Sets the scene: an office with terminals of these vehicles, and `each` requests for each of them, imported. The
-    /// broker and the office run; no terminal does yet.
+    /// broker and the office run; no terminal does yet. Lines are TLS, and terminals have enrolled by codes; a cluster's are
+    /// plain.
     ///
     /// # Errors
     /// When any of it fails.
@@ -96,6 +99,50 @@ impl Scene {
     /// # Errors
     /// When any of it fails.
     pub fn set_with(
+        broker: Broker,
+        vehicles: &[&str],
+        each: usize,
+        mut change: impl FnMut(&mut Terminal),
+    ) -> anyhow::Result<Self> {
+        if broker == Broker::Cluster {
+            return Self::set_plain_with(broker, vehicles, each, change);
+        }
+        let mut scene = Self::set_certified(broker, vehicles, each)?;
+        for n in 1..=vehicles.len() {
+            let terminal = scene.enrol(&format!("t-{n}"), &mut change)?;
+            scene.terminals.push(terminal);
+        }
+        Ok(scene)
+    }
+
+    /// Has a terminal enrol by a code, in the folder of its name.
+    fn enrol(&self, name: &str, change: impl FnOnce(&mut Terminal)) -> anyhow::Result<Console> {
+        let folder = self.dir().join(name);
+        let shown = self.office.must(&["terminal", "enrol", name, "--json"])?;
+        let shown: serde_json::Value = serde_json::from_str(&shown)?;
+        let scanned = shown["scan"].as_str().context("the office shows nothing to scan")?;
+        let mut command = Command::new(program("terminal")?);
+        command.arg("--settings").arg(folder.join("terminal.toml")).args(["enrol", scanned, "--again"]);
+        let done = command.output().context("can't run the terminal")?;
+        if !done.status.success() {
+            bail!("{name} could not enrol: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        Console::set_up(&folder, self.broker, Some(&self.dir().join("clock.toml")), change)
+    }
+
+    /// As [`Scene::set`], with plain lines and terminals that have secrets, as plain clients need them.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub fn set_plain(broker: Broker, vehicles: &[&str], each: usize) -> anyhow::Result<Self> {
+        Self::set_plain_with(broker, vehicles, each, |_| {})
+    }
+
+    /// As [`Scene::set_plain`], with changed settings of every terminal.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub fn set_plain_with(
         broker: Broker,
         vehicles: &[&str],
         each: usize,
@@ -186,7 +233,7 @@ impl Scene {
     /// # Errors
     /// When any of it fails.
     pub fn set_certified(broker: Broker, vehicles: &[&str], each: usize) -> anyhow::Result<Self> {
-        let mut scene = Self::set(Broker::Embedded, vehicles, each)?;
+        let mut scene = Self::set_plain(Broker::Embedded, vehicles, each)?;
         scene.terminals.clear();
         scene.office.stop()?;
         scene.office.set_up_tls()?;

@@ -36,7 +36,7 @@ fn connect(scene: &Scene, name: &str) -> Plain {
 }
 
 fn nothing_more(broker: Broker) {
-    let scene = Scene::set(broker, &["v01", "v02"], 5).unwrap();
+    let scene = Scene::set_plain(broker, &["v01", "v02"], 5).unwrap();
     let own = secret(&scene, "t-1");
 
     // Who may come in at all.

@@ -51,7 +51,7 @@ fn on_mosquitto() {
 }
 
 fn set_aside(broker: Broker) {
-    let mut scene = Scene::set(broker, &["v01", "v02"], 10).unwrap();
+    let mut scene = Scene::set_plain(broker, &["v01", "v02"], 10).unwrap();
     // The first terminal is a plain client here; the second one works beside it. Once that one has its list the office
     // listens: what a broker is told before is lost, and only terminals say it again.
     scene.terminals[1].start().unwrap();
@@ -140,7 +140,7 @@ fn set_aside(broker: Broker) {
 /// What reaches the office from nobody it knows is set aside, too.
 #[test]
 fn from_somebody_unknown() {
-    let mut scene = Scene::set(Broker::Mosquitto, &["v01"], 1).unwrap();
+    let mut scene = Scene::set_plain(Broker::Mosquitto, &["v01"], 1).unwrap();
     // What a broker is told before the office listens is lost, and only terminals say it again.
     scene.start_terminals().unwrap();
     // The broker knows it, the office does not.

@@ -16,7 +16,7 @@ fn of_the_broker(scene: &Scene) -> (String, String) {
 
 #[test]
 fn what_a_broker_does_not_let_the_office_do() {
-    let mut scene = Scene::set(Broker::Mosquitto, &["v01"], 0).unwrap();
+    let mut scene = Scene::set_plain(Broker::Mosquitto, &["v01"], 0).unwrap();
     // Beside a running office a login would throw it out: Mosquitto takes the user's name for the client id.
     let (severity, told) = of_the_broker(&scene);
     assert!(severity == "ok" && told.contains("beside a running gateway"), "{told}");

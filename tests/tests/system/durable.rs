@@ -97,7 +97,8 @@ fn a_terminal_confirms_after_the_disk() {
 #[test]
 fn the_office_acknowledges_after_the_disk() {
     for broker in [Broker::Embedded, Broker::Mosquitto] {
-        let mut scene = Scene::set_with(broker, &["v01"], 12, |settings| {
+        // What is said must be readable.
+        let mut scene = Scene::set_plain_with(broker, &["v01"], 12, |settings| {
             (settings.timers.health, settings.timers.hello) = (0.0, 3_600.0);
         })
         .unwrap();

@@ -13,7 +13,7 @@ use super::{await_sent, collect};
 #[test]
 fn the_largest_list() {
     for broker in [Broker::Embedded, Broker::Mosquitto, Broker::Cluster] {
-        let mut scene = Scene::set(broker, &["v01"], 0).unwrap();
+        let mut scene = Scene::set_plain(broker, &["v01"], 0).unwrap();
         let mut requests = day::round(DAY, "中区A", LIST_PICKUPS, 1);
         requests.iter_mut().for_each(|request| request.notice = "坂".repeat(48));
         scene.import(&requests).unwrap();
@@ -42,7 +42,7 @@ fn the_largest_list() {
 #[test]
 fn the_largest_packet() {
     for broker in [Broker::Embedded, Broker::Mosquitto, Broker::Cluster] {
-        let mut scene = Scene::set(broker, &["v01", "v02"], 5).unwrap();
+        let mut scene = Scene::set_plain(broker, &["v01", "v02"], 5).unwrap();
         scene.terminals[1].start().unwrap();
         await_list(&mut scene.terminals[1]).unwrap();
         let settings = Terminal::read(&scene.dir().join("t-1/terminal.toml")).unwrap();

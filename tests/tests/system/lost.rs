@@ -1,4 +1,4 @@
-//! One message lost in every place one can be lost: the next hello repairs it.
+//! One message lost in every place one can be lost: the next hello repairs it. On plain lines, whose packets can be read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,7 +78,7 @@ struct Play {
 
 impl Play {
     fn set(broker: Broker) -> Self {
-        let mut scene = Scene::set(broker, &["v01"], 60).unwrap();
+        let mut scene = Scene::set_plain(broker, &["v01"], 60).unwrap();
         scene.start_terminals().unwrap();
         let left = scene.receptions("v01");
         Self { scene, books: Books::default(), left, changes: 0 }

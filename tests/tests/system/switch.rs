@@ -55,7 +55,7 @@ fn waiting(scene: &mut Scene, terminal: usize) -> i64 {
 #[test]
 fn to_mosquitto_and_back_loses_nothing() {
     let vehicles = ["v01", "v02", "v03"];
-    let mut scene = Scene::set(Broker::Embedded, &vehicles, 30).unwrap();
+    let mut scene = Scene::set_plain(Broker::Embedded, &vehicles, 30).unwrap();
     scene.start_terminals().unwrap();
     let mut books = Books::default();
     let lists = vehicles.map(|vehicle| scene.receptions(vehicle));
