@@ -85,18 +85,26 @@ pub async fn enrol(settings: &Path, office: &str, code: &Code, again: bool) -> R
     let csr = identity.ask()?;
     let nonce = Nonce(Uuid::new_v4());
     let tls = office::with_anybody().map_err(IdentityError::Tls)?;
+    // Settings that can't be read any more say nothing: the store still knows whose it is.
+    let before = before.and_then(Result::ok);
+    let is = before.as_ref().map(|before| before.terminal.clone());
     let ask = |channel: &_| {
         // It holds nothing that could pass a limit: this terminal made it.
-        EnrolRequest::new(code, nonce, csr, channel).encode().unwrap_or_default()
+        EnrolRequest::new(code, nonce, csr, is.clone(), channel).encode().unwrap_or_default()
     };
-    let answer = office::post(office, "/enrol", tls, ask).await?;
+    let answer = match (office::post(office, "/enrol", tls, ask).await, &is) {
+        (Err(AskError::Conflict(to)), Some(from)) => {
+            let to = to.trim().parse().map_err(|_| AskError::Conflict(to))?;
+            return Err(EnrolError::OtherTerminal { from: from.clone(), to });
+        }
+        (answer, _) => answer?,
+    };
     let reply = EnrolReply::decode(&answer)?;
     if !reply.is_of(code, &nonce) {
         return Err(EnrolError::Impostor);
     }
     let terminal = Terminal::parse(settings, &reply.settings)?;
-    // Settings that can't be read any more say nothing against it: the store still knows whose it is.
-    if let Some(Ok(before)) = before
+    if let Some(before) = before
         && before.terminal != terminal.terminal
     {
         return Err(EnrolError::OtherTerminal { from: before.terminal, to: terminal.terminal });

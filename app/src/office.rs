@@ -219,6 +219,9 @@ pub enum AskError {
     /// It refused.
     #[error("the office refuses: {0}")]
     Refused(String),
+    /// It knows the code as another terminal's, this one.
+    #[error("the code is of terminal {0}")]
+    Conflict(String),
     /// It can't answer now.
     #[error("the office can't answer now (status {status}): {text}")]
     Failed {
@@ -277,6 +280,9 @@ pub(crate) async fn post(
         return Ok(content);
     }
     let text = String::from_utf8_lossy(&content).chars().filter(|c| !c.is_control()).take(200).collect();
+    if status == hyper::StatusCode::CONFLICT {
+        return Err(AskError::Conflict(text));
+    }
     if status.is_client_error() {
         return Err(AskError::Refused(text));
     }

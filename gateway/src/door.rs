@@ -133,6 +133,9 @@ fn answer(given: Result<Vec<u8>, Problem>) -> Response {
             )
                 .into_response();
         }
+        Err(Problem::Refused(refused @ Refused::OtherTerminal(_))) => {
+            (StatusCode::CONFLICT, refused.to_string())
+        }
         Err(Problem::Refused(refused)) => (StatusCode::FORBIDDEN, refused.to_string()),
         Err(Problem::Malformed(problem)) => (StatusCode::BAD_REQUEST, problem),
         Err(Problem::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "too many at once; try again".to_owned()),

@@ -27,6 +27,9 @@ pub enum Refused {
     /// The code is unknown, used, too old, tried too often, or not the one that the terminal knows.
     #[error("the code is not taken; ask the office for a new one")]
     Code,
+    /// The code is another terminal's than the device is. It stays good.
+    #[error("{0}")]
+    OtherTerminal(TerminalId),
     /// The certificate is unknown, over, replaced or its terminal blocked, or it was not its key that signed.
     #[error("the certificate is not taken; the terminal must enrol by a code")]
     Certificate,
@@ -130,6 +133,9 @@ pub fn enrol(
     if !request.is_of(&key, channel) {
         tx.execute("UPDATE enrolment SET failures = failures + 1 WHERE id = ?1", [id])?;
         return Ok(Err(Refused::Code));
+    }
+    if request.terminal.as_ref().is_some_and(|is| *is != terminal) {
+        return Ok(Err(Refused::OtherTerminal(terminal)));
     }
     let certified = |pem| Ok(Ok(Certified { terminal: terminal.clone(), pem, key: Some(key.clone()) }));
     if let Some(serial) = used {
@@ -420,7 +426,7 @@ mod tests {
     }
 
     fn asks(code: &Code, csr: &str) -> EnrolRequest {
-        EnrolRequest::new(code, Nonce(Uuid::from_u128(1)), csr.to_owned(), &OFFICE)
+        EnrolRequest::new(code, Nonce(Uuid::from_u128(1)), csr.to_owned(), None, &OFFICE)
     }
 
     impl Bench {
@@ -474,7 +480,7 @@ mod tests {
         assert_eq!(bench.enrol(0, &good), Err(Refused::Code), "nobody has drawn it");
         bench.open(0);
         assert_eq!(bench.enrol(60, &good), Err(Refused::Code), "its time is over");
-        let between = EnrolRequest::new(&code(), good.nonce, mine.clone(), &Digest([8; 32]));
+        let between = EnrolRequest::new(&code(), good.nonce, mine.clone(), None, &Digest([8; 32]));
         for _ in 0..4 {
             assert_eq!(bench.enrol(1, &between), Err(Refused::Code), "shown another certificate");
         }

@@ -156,7 +156,7 @@ impl Gateway {
     /// Enrols a terminal as it does itself.
     async fn enrol(&self, name: &str) -> Identity {
         let (name, code, key) = (self.terminal(name), self.code(name), KeyPair::generate().unwrap());
-        let request = EnrolRequest::new(&code, nonce(), csr(&key), &self.channel());
+        let request = EnrolRequest::new(&code, nonce(), csr(&key), None, &self.channel());
         let (status, body) = self.knock("/enrol", &request.encode().unwrap()).await;
         assert_eq!(status, 200, "{body}");
         let certificate = EnrolReply::decode(body.as_bytes()).unwrap().certificate;
@@ -220,9 +220,9 @@ async fn stolen_codes_and_replayed_requests_get_nothing() {
     let gateway = Gateway::start();
     let (_, code, key) = (gateway.terminal("t-1"), gateway.code("t-1"), KeyPair::generate().unwrap());
     let channel = gateway.channel();
-    let request = EnrolRequest::new(&code, nonce(), csr(&key), &channel);
+    let request = EnrolRequest::new(&code, nonce(), csr(&key), None, &channel);
     // Sealed for another certificate: a man in the middle, who shows one of his own, passes it on.
-    let between = EnrolRequest::new(&code, nonce(), csr(&key), &Digest([8; 32]));
+    let between = EnrolRequest::new(&code, nonce(), csr(&key), None, &Digest([8; 32]));
     let refused = gateway.knock("/enrol", &between.encode().unwrap()).await;
     assert_eq!(refused.0, 403);
     let (status, body) = gateway.knock("/enrol", &request.encode().unwrap()).await;
@@ -236,15 +236,17 @@ async fn stolen_codes_and_replayed_requests_get_nothing() {
     let thief = KeyPair::generate().unwrap();
     // With another key in it: under the seal that is known, and by the code itself, seen on the screen.
     let changed = EnrolRequest { csr: csr(&thief), ..request.clone() };
-    let by_code = EnrolRequest::new(&code, nonce(), csr(&thief), &channel);
+    let by_code = EnrolRequest::new(&code, nonce(), csr(&thief), None, &channel);
     // Codes that nobody has drawn, that are wrong, that a newer one or a block has voided, and that were tried too often.
-    let unknown = EnrolRequest::new(&Code::of([7; 16]), nonce(), csr(&thief), &channel);
+    let unknown = EnrolRequest::new(&Code::of([7; 16]), nonce(), csr(&thief), None, &channel);
     gateway.terminal("t-2");
     let (older, newer) = (gateway.code("t-2"), gateway.code("t-2"));
-    let older = EnrolRequest::new(&older, nonce(), csr(&thief), &channel);
-    let wrong =
-        EnrolRequest { seal: Digest([9; 32]), ..EnrolRequest::new(&newer, nonce(), csr(&thief), &channel) };
-    let tried = EnrolRequest::new(&newer, nonce(), csr(&thief), &channel);
+    let older = EnrolRequest::new(&older, nonce(), csr(&thief), None, &channel);
+    let wrong = EnrolRequest {
+        seal: Digest([9; 32]),
+        ..EnrolRequest::new(&newer, nonce(), csr(&thief), None, &channel)
+    };
+    let tried = EnrolRequest::new(&newer, nonce(), csr(&thief), None, &channel);
     let mut tries: Vec<(&str, EnrolRequest)> =
         vec![("changed", changed), ("used", by_code), ("unknown", unknown), ("older", older)];
     tries.extend((0..5).map(|_| ("wrong", wrong.clone())));
@@ -256,7 +258,7 @@ async fn stolen_codes_and_replayed_requests_get_nothing() {
     }
     let blocked = gateway.code("t-2");
     gateway.must(&["terminal", "block", "t-2"]);
-    let request = EnrolRequest::new(&blocked, nonce(), csr(&thief), &channel);
+    let request = EnrolRequest::new(&blocked, nonce(), csr(&thief), None, &channel);
     assert_eq!(gateway.knock("/enrol", &request.encode().unwrap()).await, refused, "blocked");
 
     // Renewals: by whoever has the key alone, for this office alone; again, it is the same certificate.
@@ -363,7 +365,8 @@ async fn certificates_of_others_open_no_line() {
     gateway.must(&["terminal", "unblock", "t-1"]);
     assert_eq!(line(own(&one), "t-1").await, Ok(0));
     let code = gateway.code("t-1");
-    let request = EnrolRequest::new(&code, nonce(), csr(&KeyPair::generate().unwrap()), &gateway.channel());
+    let request =
+        EnrolRequest::new(&code, nonce(), csr(&KeyPair::generate().unwrap()), None, &gateway.channel());
     assert_eq!(gateway.knock("/enrol", &request.encode().unwrap()).await.0, 200);
     assert!(!matches!(line(own(&one), "t-1").await, Ok(0)));
     assert_eq!(line(own(&two), "t-2").await, Ok(0), "others go on");

@@ -173,6 +173,9 @@ pub struct EnrolRequest {
     pub nonce: Nonce,
     /// The certificate request (PKCS #10, RFC 2986) as PEM. The office takes nothing but the public key from it.
     pub csr: String,
+    /// Which terminal the device is already, where it enrols again: another one's code is not used up for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<TerminalId>,
     /// HMAC-SHA256 by the code's key over all of it and the office's certificate.
     pub seal: Digest,
 }
@@ -180,14 +183,22 @@ pub struct EnrolRequest {
 impl EnrolRequest {
     /// Makes a request. `channel` is the SHA-256 of the certificate that the office showed (RFC 5929, `tls-server-end-point`).
     #[must_use]
-    pub fn new(code: &Code, nonce: Nonce, csr: String, channel: &Digest) -> Self {
-        let request = Self { v: 1, code: code.name(), nonce, csr, seal: Digest::ZERO };
+    pub fn new(
+        code: &Code,
+        nonce: Nonce,
+        csr: String,
+        terminal: Option<TerminalId>,
+        channel: &Digest,
+    ) -> Self {
+        let request = Self { v: 1, code: code.name(), nonce, csr, terminal, seal: Digest::ZERO };
         let seal = code.key().seal(&request.parts(channel));
         Self { seal, ..request }
     }
 
-    fn parts<'a>(&'a self, channel: &'a Digest) -> [&'a [u8]; 5] {
-        [b"terminal", self.code.as_bytes(), self.nonce.0.as_bytes(), self.csr.as_bytes(), &channel.0]
+    fn parts<'a>(&'a self, channel: &'a Digest) -> [&'a [u8]; 6] {
+        let terminal = self.terminal.as_ref().map_or("", TerminalId::as_str);
+        let (code, nonce) = (self.code.as_bytes(), self.nonce.0.as_bytes());
+        [b"terminal", code, nonce, self.csr.as_bytes(), terminal.as_bytes(), &channel.0]
     }
 
     /// Whether whoever made it knows the code, and was shown this office's certificate.

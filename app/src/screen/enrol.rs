@@ -27,7 +27,9 @@ fn problem(error: &EnrolError) -> ui::EnrolProblem {
         }
         EnrolError::Ask(AskError::Refused(_)) => ui::EnrolProblem::Refused,
         EnrolError::Impostor => ui::EnrolProblem::Impostor,
-        EnrolError::OtherTerminal { .. } => ui::EnrolProblem::OtherTerminal,
+        EnrolError::OtherTerminal { .. } | EnrolError::Ask(AskError::Conflict(_)) => {
+            ui::EnrolProblem::OtherTerminal
+        }
         EnrolError::Identity(_) => ui::EnrolProblem::NoWriting,
         EnrolError::Enrolled { .. } | EnrolError::Answer(_) | EnrolError::Settings(_) => {
             ui::EnrolProblem::Other

@@ -430,6 +430,9 @@ fn a_terminal_enrols_anew_and_stays_the_same_one() {
     let other = code(&scene.office, "t-2");
     let refused = enrol(&folder, other["scan"].as_str().unwrap(), &["--again"]);
     assert!(!refused.status.success() && said(&refused).contains("t-2"), "{}", said(&refused));
+    // It is not used up: the terminal that it is for takes it.
+    let done = enrol(&scene.dir().join("device-t-2"), other["scan"].as_str().unwrap(), &[]);
+    assert!(done.status.success(), "{}", said(&done));
     let own = code(&scene.office, "t-1");
     let done = enrol(&folder, own["scan"].as_str().unwrap(), &["--again"]);
     assert!(done.status.success(), "{}", said(&done));
