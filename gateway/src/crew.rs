@@ -1,7 +1,7 @@
 //! Crews (乗務員): who may sign in on a contractor's terminals, each by a PIN of which the office keeps only what it opens.
 
 use jiff::Timestamp;
-use meguri_proto::crew::PinLock;
+use meguri_proto::crew::{PinError, PinLock};
 use meguri_proto::limits::{CREW_MEMBERS, SHORT_TEXT};
 use meguri_proto::{ContractorId, CrewId, CrewList, Member, TerminalId};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -59,6 +59,21 @@ pub struct Listed {
     pub name: String,
     /// When the PIN was set.
     pub set_at: Timestamp,
+}
+
+/// Draws a PIN: takes a third of a second and 64 MiB, so it is not for a thread that may not wait.
+///
+/// # Errors
+/// When the machine has not the memory to derive its lock.
+pub fn draw() -> Result<(PinLock, String), PinError> {
+    loop {
+        let pin = format!("{:06}", rand::random_range(0..1_000_000));
+        match PinLock::new(&pin, rand::random()) {
+            Err(PinError::Easy) => {}
+            Err(error) => return Err(error),
+            Ok(lock) => return Ok((lock, pin)),
+        }
+    }
 }
 
 /// Makes a member of a contractor's crews.

@@ -22,6 +22,7 @@ use meguri_gateway::broker::{Broker, Login};
 use meguri_gateway::changes::Changes;
 use meguri_gateway::config::{People, Retention, SecondFactor, Settings};
 use meguri_gateway::control::Desk;
+use meguri_gateway::crew;
 use meguri_gateway::door::Reached;
 use meguri_gateway::import::Taker;
 use meguri_gateway::office::Office;
@@ -33,6 +34,7 @@ use meguri_gateway::tls::Peer;
 use meguri_gateway::vitals::Health;
 use meguri_gateway::web::{self, Inside, OverTls};
 use meguri_gateway::writer::{Parts, Running, Writer};
+use meguri_proto::crew::PinLock;
 use meguri_proto::pickup::Result as Outcome;
 use meguri_proto::{Digest, PickupId, Reason};
 use sample::{Request, Sample, day_start};
@@ -232,11 +234,26 @@ impl House {
     }
 
     fn contractor(&self) -> meguri_proto::ContractorId {
-        meguri_config::City::parse(Path::new("city.toml"), include_str!("../../tests/demo/city.toml"))
-            .unwrap()
-            .contractor[0]
-            .id
-            .clone()
+        self.contractors()[0].parse().unwrap()
+    }
+
+    /// The contractors by id: the dispatcher's own first.
+    fn contractors(&self) -> Vec<String> {
+        let plan = include_str!("../../tests/demo/city.toml");
+        let city = meguri_config::City::parse(Path::new("city.toml"), plan).unwrap();
+        city.contractor.iter().map(|one| one.id.to_string()).collect()
+    }
+
+    /// Makes a member of a crew, whose PIN nobody knows.
+    async fn member(&self, id: &str, contractor: &str) {
+        let lock = PinLock { salt: Digest([7; 32]), memory_kib: 64, passes: 1, key: Digest([9; 32]) };
+        let (id, contractor) = (id.parse().unwrap(), contractor.parse().unwrap());
+        let new = crew::New { id, contractor, name: "乗務員 乙".to_owned(), lock };
+        let add = move |tx: &mut rusqlite::Transaction<'_>,
+                        touched: &mut meguri_gateway::touched::Touched| {
+            crew::add(tx, touched, noon(), &new)
+        };
+        self.writer.run_job(add).await.unwrap().unwrap();
     }
 
     async fn ask(&self, request: HttpRequest<Body>) -> Response {
@@ -351,8 +368,12 @@ async fn every_role_sees_its_own_and_no_more() {
     let ((own_page, own_stream), (past_page, past_stream), (foreign_page, foreign_stream)) =
         (pickup(&own), pickup(&past), pickup(&foreign));
     let (ok, no, gone, see) = (200, 403, 404, 303);
+    let contractors = house.contractors();
+    let (own_contractor, foreign_contractor) = (&contractors[0], &contractors[1]);
+    house.member("m-own", own_contractor).await;
+    house.member("m-foreign", foreign_contractor).await;
     #[rustfmt::skip]
-    let table: [(&str, [u16; 5]); 30] = [
+    let table: [(&str, [u16; 5]); 33] = [
         ("/",                       [ok, ok, ok, ok, see]),
         ("/?day=2026-03-02",        [ok, ok, ok, ok, see]),
         ("/attention",              [ok, ok, ok, ok, no]),
@@ -378,6 +399,9 @@ async fn every_role_sees_its_own_and_no_more() {
         ("/terminals/t-10/block",   [ok, no, no, no, no]),
         ("/handover?t=t-01&t=t-10", [ok, no, no, no, no]),
         ("/handover",               [400, no, no, no, no]),
+        ("/crews",                  [ok, no, no, ok, no]),
+        ("/crews/m-own/remove",     [ok, no, no, ok, no]),
+        ("/crews/m-foreign/remove", [ok, no, no, gone, no]),
         ("/tokens",                 [ok, no, no, no, no]),
         ("/people",                 [ok, no, no, no, ok]),
         ("/audit",                  [ok, no, no, no, ok]),
@@ -395,8 +419,11 @@ async fn every_role_sees_its_own_and_no_more() {
             let body =
                 if path.starts_with("/events") { first_event(response).await } else { text(response).await };
             // Whatever is on it, no word of another contractor's is a dispatcher's to see; the city's people see all.
-            for secret in ["4419", "raw of t-10", "t-10", &foreign] {
+            for secret in ["4419", "raw of t-10", "t-10", "m-foreign", &foreign] {
                 assert!(role != Role::Dispatcher || !body.contains(secret), "{role:?} {path} shows {secret}");
+            }
+            if *path == "/crews" && role == Role::Administrator {
+                assert!(body.contains("m-foreign"), "{body}");
             }
             if ["/", "/attention"].contains(path) && role != Role::Dispatcher {
                 assert!(body.contains("t-10") && body.contains("4419"), "{role:?} {path}");
@@ -447,6 +474,32 @@ async fn every_role_sees_its_own_and_no_more() {
             assert_eq!(status, if may { done } else { 403 }, "{role:?} {path}");
             assert_eq!(refused(&house) - before, usize::from(!may), "{role:?} {path}");
         }
+        // Crews are the administrator's, and those of their own contractor the dispatcher's.
+        let member = |whose: &str| format!("m-{whose}-{}", role.word());
+        for (whose, contractor) in [("own", own_contractor), ("foreign", foreign_contractor)] {
+            house.member(&member(whose), contractor).await;
+        }
+        #[rustfmt::skip]
+        let crews: [(String, &str, [u16; 5]); 7] = [
+            ("/crews/add".to_owned(),                         own_contractor,     [ok, no, no, ok, no]),
+            ("/crews/add".to_owned(),                         "",                 [422, no, no, ok, no]),
+            ("/crews/add".to_owned(),                         foreign_contractor, [ok, no, no, no, no]),
+            (format!("/crews/{}/pin", member("own")),         "",                 [ok, no, no, ok, no]),
+            (format!("/crews/{}/pin", member("foreign")),     "",                 [ok, no, no, gone, no]),
+            (format!("/crews/{}/remove", member("own")),      "",                 [see, no, no, see, no]),
+            (format!("/crews/{}/remove", member("foreign")),  "",                 [see, no, no, gone, no]),
+        ];
+        for (number, (path, contractor, expected)) in crews.iter().enumerate() {
+            let count =
+                |house: &House, what| house.entries().iter().filter(|entry| entry.what == what).count();
+            let before = count(&house, What::Refused);
+            let id = format!("m-{}-{number}", role.word());
+            let fields = [("form", &*form), ("id", &id), ("name", "乗務員 丙"), ("contractor", contractor)];
+            let status = house.post(path, &cookie, &fields).await.status().as_u16();
+            assert_eq!(status, expected[index], "{role:?} {path} {contractor}");
+            let refused = [no, gone].contains(&status);
+            assert_eq!(count(&house, What::Refused) - before, usize::from(refused), "{role:?} {path}");
+        }
     }
     // Numbers are those of what is seen.
     let city = text(house.get("/search?q=4417", &house.sign_in("viewer").await).await).await;
@@ -483,6 +536,8 @@ async fn nobody_sees_anything_without_signing_in() {
         "/terminals/t-01",
         "/terminals/t-01/block",
         "/handover?t=t-01",
+        "/crews",
+        "/crews/m-01/remove",
         "/tokens",
         "/people",
         "/audit",
@@ -1237,6 +1292,9 @@ async fn terminals_are_made_enrolled_and_blocked_on_their_pages() {
         "/terminals/t-01/unblock",
         "/handover/sheet",
         "/handover/record",
+        "/crews/add",
+        "/crews/m-01/pin",
+        "/crews/m-01/remove",
         "/tokens/add",
         "/tokens/revoke",
     ] {
@@ -1475,6 +1533,110 @@ async fn tokens_are_made_shown_once_and_revoked_on_their_page() {
     house.close().await;
 }
 
+/// A PIN is drawn by the office and shown once; the store keeps what it opens, the audit log who it was drawn for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crews_are_kept_on_their_page_and_pins_shown_once() {
+    let house = House::peopled().await;
+    let (admin, dispatcher) = (house.sign_in("administrator").await, house.sign_in("dispatcher").await);
+    let (form, dispatchers_form) = (house.form(&admin).await, house.form(&dispatcher).await);
+    let contractors = house.contractors();
+    let (own, foreign) = (contractors[0].as_str(), contractors[1].as_str());
+    let post = async |path: &str, fields: &[(&str, &str)]| {
+        let mut all = vec![("form", form.as_str())];
+        all.extend(fields);
+        house.post(path, &admin, &all).await
+    };
+    let page = async |path: &str, cookie: &str| text(house.get(path, cookie).await).await;
+    let opens = async |id: &'static str, pin: &str| {
+        let select = "SELECT lock FROM crew WHERE id = ?1";
+        let lock: String = house
+            .writer
+            .run_job(move |tx, _| tx.query_row(select, [id], |row| row.get(0)))
+            .await
+            .unwrap()
+            .unwrap();
+        serde_json::from_str::<PinLock>(&lock).unwrap().open(pin).is_some()
+    };
+    let pin_of = async |response: Response| {
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        let slip = text(response).await;
+        assert!(slip.contains("もう一度は表示しません") && slip.contains("data-print"), "{slip}");
+        let pin = between(&slip, "class=\"drawn\"><code>", "<").to_owned();
+        assert!(pin.len() == 6 && pin.bytes().all(|byte| byte.is_ascii_digit()), "{pin}");
+        pin
+    };
+
+    let fields = [("id", "m-012"), ("name", "乗務員 甲"), ("contractor", own)];
+    let first = pin_of(post("/crews/add", &fields).await).await;
+    assert!(opens("m-012", &first).await);
+    // The dispatcher's own contractor goes without saying.
+    let fields = [("form", &*dispatchers_form), ("id", "m-013"), ("name", "乗務員 乙")];
+    let theirs = pin_of(house.post("/crews/add", &dispatcher, &fields).await).await;
+    let fields = [("id", "m-700"), ("name", "乗務員 丙"), ("contractor", foreign)];
+    let far = pin_of(post("/crews/add", &fields).await).await;
+    let listed = page("/crews", &admin).await;
+    let seen = page("/crews", &dispatcher).await;
+    for (id, dispatchers) in [("m-012", true), ("m-013", true), ("m-700", false)] {
+        let row = format!("/crews/{id}/remove");
+        assert!(listed.contains(&row) && seen.contains(&row) == dispatchers, "{id}: {seen}");
+    }
+    for pin in [&first, &theirs, &far] {
+        assert!(!listed.contains(pin.as_str()), "{pin} in {listed}");
+    }
+    let found = page("/crews?q=%E7%94%B2", &admin).await;
+    assert!(found.contains("/crews/m-012/remove") && !found.contains("m-700"), "{found}");
+
+    for (id, name, contractor, why) in [
+        ("m-012", "乗務員 丁", foreign, "以前に使われていました"),
+        ("M 12", "乗務員 丁", own, "番号は40文字まで"),
+        ("m-014", " ", own, "文字までの1行です"),
+        ("m-014", "乗務員 丁", "", "収集業者を選んで"),
+        ("m-014", "乗務員 丁", "nobody-here", "収集業者を選んで"),
+    ] {
+        let response = post("/crews/add", &[("id", id), ("name", name), ("contractor", contractor)]).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{id} {name} {contractor}");
+        let page = text(response).await;
+        assert!(page.contains(why) && page.contains(&format!("value=\"{id}\"")), "{why}: {page}");
+    }
+
+    let second = pin_of(post("/crews/m-012/pin", &[]).await).await;
+    assert!(opens("m-012", &second).await && (first == second || !opens("m-012", &first).await));
+    // Many at once wait for each other, and all get theirs.
+    for response in futures(4, |_| post("/crews/m-700/pin", &[])).await {
+        pin_of(response).await;
+    }
+
+    // Removing is asked for first; whoever is the last of a contractor is told of.
+    let asked = page("/crews/m-012/remove", &admin).await;
+    assert!(
+        asked.contains("乗務員 甲（m-012）を削除しますか") && !asked.contains("サインインなしで"),
+        "{asked}"
+    );
+    assert!(page("/crews/m-700/remove", &admin).await.contains("サインインなしで"));
+    assert!(page("/crews", &admin).await.contains("/crews/m-012/remove"), "asking does nothing");
+    assert_eq!(location(&post("/crews/m-012/remove", &[]).await), "/crews?done=removed");
+    let listed = page("/crews?done=removed", &admin).await;
+    assert!(listed.contains("乗務員を削除しました") && !listed.contains("/crews/m-012/"), "{listed}");
+    for gone in ["/crews/m-012/pin", "/crews/m-012/remove", "/crews/m-99/pin", "/crews/../pin"] {
+        assert_eq!(post(gone, &[]).await.status(), StatusCode::NOT_FOUND, "{gone}");
+    }
+    for path in ["/crews/add", "/crews/m-700/pin"] {
+        assert_eq!(house.get(path, &admin).await.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
+
+    let entries = house.entries();
+    let of = |what| entries.iter().filter(|entry| entry.what == what).collect::<Vec<_>>();
+    assert_eq!((of(What::CrewAdded).len(), of(What::CrewPin).len(), of(What::CrewRemoved).len()), (3, 5, 1));
+    assert_eq!(of(What::CrewRemoved)[0].about["crew"], "m-012");
+    assert!(of(What::ReadCrews).len() >= 6);
+    let log: String = entries.iter().map(|entry| entry.about.to_string()).collect();
+    for secret in ["乗務員", &format!("\"{first}\""), &format!("\"{second}\""), &format!("\"{theirs}\"")] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+    house.close().await;
+}
+
 /// A contractor whose contracts are over: its own days until then stay to be looked at, by page, stream and export alike;
 /// nothing later, nothing of others, and nothing to change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -1506,6 +1668,7 @@ async fn a_contractor_that_has_left_keeps_its_own_past_to_look_at() {
     // While a contract is in force there is a day to work on.
     let (_, today) = read("/").await;
     assert!(today.contains("4417") && !today.contains("で終わりました"), "{today}");
+    assert!(today.contains("href=\"/crews\""), "{today}");
     assert!(export("2026-04-01").await.contains("4417"));
 
     // Yesterday was the last day of all of them. What was planned beyond it is somebody else's from now on.
@@ -1557,6 +1720,17 @@ async fn a_contractor_that_has_left_keeps_its_own_past_to_look_at() {
     }
     let today = export("2026-04-01").await;
     assert!(!today.contains("4417") && !today.contains("4419"), "{today}");
+    // Who has left has no crews any more, neither to see nor to change.
+    house.member("m-01", contractor.as_str()).await;
+    let form = house.form(&dispatcher).await;
+    for path in ["/crews", "/crews/m-01/remove"] {
+        assert_eq!(read(path).await.0, StatusCode::FORBIDDEN, "{path}");
+    }
+    for path in ["/crews/add", "/crews/m-01/pin", "/crews/m-01/remove"] {
+        let fields = [("form", &*form), ("id", "m-02"), ("name", "乗務員 丙")];
+        assert_eq!(house.post(path, &dispatcher, &fields).await.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    assert!(!read("/").await.1.contains("href=\"/crews\""));
     // The city sees all of it as before.
     let viewer = house.sign_in("viewer").await;
     let city = text(house.get("/", &viewer).await).await;

@@ -206,7 +206,7 @@ async fn list_again(
     let (tls, wanted) = (asking.tls, asking.clone());
     let fleet = web.office.readers.with(move |conn| Fleet::read(conn, &wanted)).await?;
     web.note(signed, What::ReadTerminals, json!({})).await?;
-    let manages = signed.person.may(Action::ManageTerminals) && web.inside.is_some();
+    let manages = signed.may(Action::ManageTerminals).is_ok() && web.inside.is_some();
     let view = page::List {
         lang: asked.lang,
         city: &web.office.city,
@@ -305,7 +305,7 @@ async fn one_again(
         one: &one,
         typed: typed.as_ref(),
         today: web.today(),
-        manages: signed.person.may(Action::ManageTerminals) && web.inside.is_some(),
+        manages: signed.may(Action::ManageTerminals).is_ok() && web.inside.is_some(),
         whole: signed.scope().is_city(),
         tls: web.asking_of(signed.scope()).tls,
         data: web.shell(signed),

@@ -524,6 +524,7 @@ texts! {
     DidTerminalHandedOver "端末の引渡しを記録" "Terminals handed over";
     DidTerminalReturned "端末の返却を記録" "Terminals given back";
     DidReadTerminals "端末の画面を表示" "Saw terminals";
+    DidReadCrews "乗務員の一覧を表示" "Saw the crews";
     DidReadTokens "トークンの一覧を表示" "Saw the tokens";
     DidReadPeople "利用者の一覧を表示" "Saw the accounts";
     DidReadDay "一日の画面を表示" "Saw a day";
@@ -669,6 +670,39 @@ texts! {
     SheetCount "数" "Count";
     SheetChecked "確認" "Checked";
     SheetNote "端末をなくしたとき、盗まれたときは、直ちに市へ連絡してください。" "Tell the city at once when a terminal is lost or stolen.";
+
+    // Crews.
+    Crews "乗務員" "Crews";
+    CrewsAll "{count}人" "{count} in all";
+    CrewsLead "端末で収集リストを見るときに、名前を選んで暗証番号を入れます。乗務員を一人も登録していない収集業者の端末は、サインインなしで使えます。" "They choose their name on a terminal and type their PIN to see its lists. Terminals of a contractor without any need no sign-in.";
+    CrewsNone "乗務員は登録されていません" "No crew is registered";
+    CrewsNoMatch "該当する乗務員はいません" "Nobody matches";
+    CrewSearch "名前・番号・業者で探す" "Name, number or contractor";
+    CrewId "番号（記録に残ります）" "Number (facts tell it)";
+    CrewName "名前（端末の画面に出ます）" "Name (shown on terminals)";
+    CrewContractor "収集業者" "Contractor";
+    CrewPinSet "暗証番号の設定 {time}" "PIN set {time}";
+    CrewAdd "乗務員を追加" "Add a member";
+    CrewAddDo "追加" "Add";
+    CrewAddLead "暗証番号が一度だけ表示されます。本人だけに渡してください。" "A PIN is shown this once. Hand it to that person alone.";
+    CrewTaken "その番号は使われているか、以前に使われていました。記録が混ざらないように、別の番号にしてください。" "This number is, or was, somebody's. Choose another one, so that records stay apart.";
+    CrewIdWrong "番号は40文字までの英小文字、数字、途中の「-」です（例 m-012）。" "A number is up to 40 of a-z, 0-9 and hyphens within, like m-012.";
+    CrewNameWrong "名前は{count}文字までの1行です。" "A name has up to {count} characters, on one line.";
+    CrewContractorWrong "収集業者を選んでください。" "Choose the contractor.";
+    CrewFull "一つの収集業者に登録できるのは{count}人までです。辞めた人を削除してください。" "A contractor has {count} members at most. Remove those that have left.";
+    CrewPinDraw "新しい暗証番号を出す" "Draw another PIN";
+    CrewPinHint "忘れたとき、人に知られたとき。前の番号は、端末に届くまでは使えます。" "When it was forgotten, or seen. Terminals take the one before until they have heard of it.";
+    CrewRemove "削除する" "Remove";
+    CrewRemoveAsk "{name}（{id}）を削除しますか" "Remove {name} ({id})?";
+    RemoveSignsOut "つながっている端末ではすぐに、圏外の端末では次につながったときに、サインインできなくなります。" "Terminals let them in no more: those with a line at once, the others once they have one.";
+    RemoveKeepsRecords "これまでの収集の記録は残ります。" "What they recorded stays.";
+    RemoveForLife "番号 {id} は、ほかの人には使えません。元には戻せません。" "The number {id} is never anybody else's. This can't be taken back.";
+    RemoveLast "これで{contractor}の乗務員がいなくなり、その端末はサインインなしで収集リストを見られるようになります。" "Nobody of {contractor} is left then: its terminals show their lists without a sign-in.";
+    CrewRemovedDone "乗務員を削除しました。" "The member is removed.";
+    PinTitle "暗証番号" "PIN";
+    PinOnce "もう一度は表示しません。ほかの人に見せず、本人だけに渡してください。この画面を閉じて忘れたときは、新しい番号を出します。" "It is not shown again. Let nobody else see it, and hand it to that person alone. Where it gets lost, draw another one.";
+    PinUse "端末の「乗務員のサインイン」で名前を選び、この番号を入れます。" "On the terminal's sign-in choose your name and type this.";
+    PinKeep "だれにも教えないでください。タブレットに書いたり貼ったりせず、覚えたらこの紙は捨ててください。" "Tell nobody. Don't write it on the tablet; throw this paper away once you know it.";
 
     // Other systems' tokens.
     Tokens "トークン" "Tokens";
