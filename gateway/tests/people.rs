@@ -373,7 +373,7 @@ async fn every_role_sees_its_own_and_no_more() {
     house.member("m-own", own_contractor).await;
     house.member("m-foreign", foreign_contractor).await;
     #[rustfmt::skip]
-    let table: [(&str, [u16; 5]); 33] = [
+    let table: [(&str, [u16; 5]); 40] = [
         ("/",                       [ok, ok, ok, ok, see]),
         ("/?day=2026-03-02",        [ok, ok, ok, ok, see]),
         ("/attention",              [ok, ok, ok, ok, no]),
@@ -397,6 +397,13 @@ async fn every_role_sees_its_own_and_no_more() {
         ("/terminals/t-99",         [gone, gone, gone, gone, no]),
         ("/terminals/t-01/block",   [ok, no, no, no, no]),
         ("/terminals/t-10/block",   [ok, no, no, no, no]),
+        ("/terminals/t-01/lost",    [ok, no, no, no, no]),
+        ("/terminals/t-01/exposure", [ok, no, no, no, no]),
+        ("/terminals/t-01/exposure?from=2026-04-01&to=2026-04-01", [ok, no, no, no, no]),
+        ("/terminals/t-10/exposure?from=2026-04-01", [ok, no, no, no, no]),
+        ("/terminals/t-99/exposure?from=2026-04-01", [gone, no, no, no, no]),
+        ("/terminals/t-01/exposure.csv", [ok, no, no, no, no]),
+        ("/terminals/t-99/exposure.csv", [gone, no, no, no, no]),
         ("/handover?t=t-01&t=t-10", [ok, no, no, no, no]),
         ("/handover",               [400, no, no, no, no]),
         ("/crews",                  [ok, no, no, ok, no]),
@@ -451,6 +458,7 @@ async fn every_role_sees_its_own_and_no_more() {
             ("/terminals/t-10/code", 200),
             ("/terminals/t-10/void", 303),
             ("/terminals/t-10/block", 303),
+            ("/terminals/t-10/lost", 303),
             ("/terminals/t-10/unblock", 303),
             ("/handover/sheet", 200),
             ("/handover/record", 303),
@@ -535,6 +543,9 @@ async fn nobody_sees_anything_without_signing_in() {
         "/terminals",
         "/terminals/t-01",
         "/terminals/t-01/block",
+        "/terminals/t-01/lost",
+        "/terminals/t-01/exposure?from=2026-04-01",
+        "/terminals/t-01/exposure.csv",
         "/handover?t=t-01",
         "/crews",
         "/crews/m-01/remove",
@@ -1290,6 +1301,7 @@ async fn terminals_are_made_enrolled_and_blocked_on_their_pages() {
         "/terminals/t-01/void",
         "/terminals/t-01/block",
         "/terminals/t-01/unblock",
+        "/terminals/t-01/lost",
         "/handover/sheet",
         "/handover/record",
         "/crews/add",
@@ -1302,7 +1314,8 @@ async fn terminals_are_made_enrolled_and_blocked_on_their_pages() {
             assert_eq!(house.post(path, &admin, fields).await.status(), StatusCode::FORBIDDEN, "{path}");
         }
     }
-    assert!(!page("/terminals/t-01").await.contains("停止中"));
+    let shown = page("/terminals/t-01").await;
+    assert!(!shown.contains("停止中") && !shown.contains("紛失・未消去"), "{shown}");
 
     // Blocking is asked for first.
     let asked = page("/terminals/t-02/block").await;
@@ -1530,6 +1543,185 @@ async fn tokens_are_made_shown_once_and_revoked_on_their_page() {
     let count = |what: What| entries.iter().filter(|entry| entry.what == what).count();
     assert_eq!((count(What::TokenAdded), count(What::TokenRevoked)), (1, 1));
     assert!(!serde_json::to_string(&entries).unwrap().contains(&token));
+    house.close().await;
+}
+
+/// A lost terminal is told of as lost until it says that it is erased; found before, it comes in as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_terminals_are_reported_on_their_page() {
+    let house = House::peopled().await;
+    let admin = house.sign_in("administrator").await;
+    let form = house.form(&admin).await;
+    let post = async |path: &str| house.post(path, &admin, &[("form", form.as_str())]).await;
+    let page = async |path: &str| text(house.get(path, &admin).await).await;
+    let marks = async || {
+        let select = "SELECT lost_at IS NOT NULL, blocked_at IS NOT NULL, erased_at IS NOT NULL FROM terminal WHERE id = 't-01'";
+        let read = house.writer.run_job(move |tx, _| {
+            tx.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        });
+        let marks: (bool, bool, bool) = read.await.unwrap().unwrap();
+        marks
+    };
+
+    // What happens is said first; asking does nothing.
+    let shown = page("/terminals/t-01").await;
+    assert!(shown.contains("href=\"/terminals/t-01/lost\""), "{shown}");
+    assert!(shown.contains("href=\"/terminals/t-01/exposure\"") && shown.contains("/t-01/block"), "{shown}");
+    let asked = page("/terminals/t-01/lost").await;
+    for words in ["自分で消し", "SIMは、消去が終わるまで止めないで", "端末に残ります", "何も受け取れず"]
+    {
+        assert!(asked.contains(words), "{words} in {asked}");
+    }
+    assert_eq!(marks().await, (false, false, false));
+    post("/terminals/t-01/code").await;
+    assert_eq!(location(&post("/terminals/t-01/lost").await), "/terminals/t-01?done=lost");
+    assert_eq!(marks().await, (true, false, false));
+    let shown = page("/terminals/t-01?done=lost").await;
+    for words in
+        ["紛失・未消去", "12:00に届出、まだ消去されていません", "見つかった", "消去が届かなくなります"]
+    {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    // Blocked now it could not be erased any more.
+    assert!(!shown.contains("/t-01/block") && !shown.contains("登録コードが出ています"), "{shown}");
+    assert!(page("/terminals").await.contains("12:00に届出、まだ消去されていません"));
+    for path in ["/terminals/t-01/lost", "/terminals/t-10/unblock"] {
+        assert_eq!(house.get(path, &admin).await.status(), StatusCode::SEE_OTHER, "{path}");
+    }
+
+    // Found again before it was erased.
+    let asked = page("/terminals/t-01/unblock").await;
+    assert!(asked.contains("見つかりましたか") && asked.contains("消去はされず"), "{asked}");
+    assert_eq!(location(&post("/terminals/t-01/unblock").await), "/terminals/t-01?done=found");
+    assert_eq!(marks().await, (false, false, false));
+    assert!(!page("/terminals/t-01").await.contains("紛失・未消去"));
+
+    // Blocked by hand it is let in for its erasure.
+    post("/terminals/t-01/block").await;
+    assert_eq!(location(&post("/terminals/t-01/lost").await), "/terminals/t-01?done=lost");
+    assert_eq!(marks().await, (true, false, false));
+    let erase = "UPDATE terminal SET erased_at = ?1, blocked_at = ?1 WHERE id = 't-01'";
+    let at = (noon() + SignedDuration::from_mins(7)).as_millisecond();
+    house.writer.run_job(move |tx, _| tx.execute(erase, [at])).await.unwrap().unwrap();
+    for path in ["/terminals/t-01", "/terminals"] {
+        let shown = page(path).await;
+        assert!(
+            shown.contains("紛失・消去済み") && shown.contains("12:07に消去済み（届出 12:00）"),
+            "{shown}"
+        );
+    }
+    // It comes in again by enrolling anew, and by nothing else.
+    let shown = page("/terminals/t-01").await;
+    assert!(shown.contains("新しい登録コード") && !shown.contains("/t-01/unblock"), "{shown}");
+    for path in ["/terminals/t-01/lost", "/terminals/t-01/unblock", "/terminals/t-01/block"] {
+        assert_eq!(location(&house.get(path, &admin).await), "/terminals/t-01", "{path}");
+        assert_eq!(location(&post(path).await), "/terminals/t-01", "{path}");
+    }
+    assert_eq!(marks().await, (true, true, true));
+
+    let entries = house.entries();
+    let count = |what| entries.iter().filter(|entry| entry.what == what).count();
+    let all = [What::TerminalLost, What::TerminalUnblocked, What::TerminalBlocked].map(count);
+    assert_eq!(all, [2, 1, 1]);
+    house.close().await;
+}
+
+/// Whose data a terminal held: written down before anything is read, in pages for people and in one file for the report.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_looked_up_whose_data_a_terminal_held() {
+    let house = House::peopled().await;
+    let admin = house.sign_in("administrator").await;
+    let page = async |path: &str| text(house.get(path, &admin).await).await;
+    // Its own pickup of today and 249 more, one of them erased here by now; and one of a month ago, which it had deleted.
+    let (own, past) = (house.own.0, house.past.0);
+    let make = move |tx: &mut rusqlite::Transaction<'_>, _: &mut _| {
+        let (own, past) = (own.as_bytes().as_slice(), past.as_bytes().as_slice());
+        let many = "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 249)
+            INSERT INTO pickup (uid, source, source_key, date, district, ward, contract, vehicle, stop, reception, items, payment)
+            SELECT randomblob(16), source, 'more-' || n, date, district, ward, contract, vehicle, stop + n,
+                printf('9%03d', n), items, payment FROM pickup, n WHERE uid = ?1";
+        tx.execute(many, [own])?;
+        tx.execute(
+            "INSERT INTO resident (pickup, rev, town, lot, building, spot)
+                SELECT id, 1, '白島町', '=1+1', '', '=cmd' FROM pickup WHERE reception BETWEEN '9001' AND '9248'",
+            [],
+        )?;
+        let (at, before) =
+            (noon().as_millisecond(), (noon() - SignedDuration::from_hours(24 * 31)).as_millisecond());
+        let issued = "INSERT INTO issued SELECT id, 't-01', ?2, ?2 FROM pickup WHERE uid = ?1 OR reception LIKE '9___'";
+        tx.execute(issued, rusqlite::params![own, at])?;
+        tx.execute(
+            "INSERT INTO issued SELECT id, 't-01', ?2, ?2 FROM pickup WHERE uid = ?1",
+            rusqlite::params![past, before],
+        )?;
+        tx.execute("UPDATE terminal SET lost_at = ?1 WHERE id = 't-01'", [at - 86_400_000])
+    };
+    house.writer.run_job(make).await.unwrap().unwrap();
+    let exposures = |house: &House| {
+        let entries = house.entries().into_iter();
+        entries.filter(|entry| entry.what == What::ReadExposure).map(|entry| entry.about).collect::<Vec<_>>()
+    };
+
+    // From the day on which it was lost until today; nothing is read before it is asked for.
+    let asked = page("/terminals/t-01/exposure").await;
+    assert!(
+        asked.contains("name=\"from\" value=\"2026-03-31\"")
+            && asked.contains("name=\"to\" value=\"2026-04-01\""),
+        "{asked}"
+    );
+    assert!(!asked.contains("大手町") && exposures(&house).is_empty(), "{asked}");
+    let first = page("/terminals/t-01/exposure?from=2026-03-31&to=2026-04-01&kept=7").await;
+    for words in ["：250件", "4417", "大手町四丁目3番12号", "建物西側", "白島町=1+1", "12:00"]
+    {
+        assert!(first.contains(words), "{words} in {first}");
+    }
+    assert!(!first.contains("4418") && !first.contains("4419"), "{first}");
+    let rows = |page: &str| page.matches("<th scope=\"row\"").count();
+    let last = page("/terminals/t-01/exposure?from=2026-03-31&to=2026-04-01&kept=7&page=3").await;
+    assert_eq!((rows(&first), rows(&last)), (100, 50));
+    assert!(last.contains("9249") && last.contains("（住所などは消去済み）"), "{last}");
+    // A month kept, it had that of March, too.
+    let long = page("/terminals/t-01/exposure?from=2026-03-31&to=2026-04-01&kept=60").await;
+    assert!(long.contains("：251件") && long.contains("4418"), "{long}");
+    let before = page("/terminals/t-01/exposure?from=2026-03-30&to=2026-03-31").await;
+    assert!(before.contains("：0件") && before.contains("申込みはありません"), "{before}");
+
+    let link = between(&first, "href=\"/terminals/t-01/exposure.csv", "\"").replace("&amp;", "&");
+    let response = house.get(&format!("/terminals/t-01/exposure.csv{link}"), &admin).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let headers = response.headers();
+    assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+    assert_eq!(headers[header::CONTENT_TYPE], "text/csv; charset=utf-8");
+    let name = "attachment; filename=\"exposure-t-01-2026-03-31-2026-04-01.csv\"";
+    assert_eq!(headers[header::CONTENT_DISPOSITION], name);
+    let csv = text(response).await;
+    assert_eq!(csv.lines().count(), 251);
+    assert!(csv.starts_with("\u{feff}収集日,") && csv.contains("大手町四丁目3番12号"), "{csv}");
+    assert!(csv.contains(",'=cmd,") && !csv.contains(",=cmd"), "no cell is a formula: {csv}");
+    let days = |from: &str, to: &str| json!({"terminal": "t-01", "from": from, "to": to});
+    let april = days("2026-03-31", "2026-04-01");
+    let all = [april.clone(), april.clone(), april.clone(), days("2026-03-30", "2026-03-31"), april];
+    assert_eq!(exposures(&house), all);
+
+    for bad in [
+        "from=2026-04-02&to=2026-04-01",
+        "from=x",
+        "from=2026-04-01&kept=61",
+        "from=2026-04-01&kept=-1",
+        "x=1",
+    ] {
+        let status = house.get(&format!("/terminals/t-01/exposure?{bad}"), &admin).await.status();
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+    assert_eq!(exposures(&house).len(), 5);
+    // Where it can't be written down, nothing is shown; reading alone would still do.
+    house.writer.stop().await;
+    assert!(page("/terminals/t-01").await.contains("紛失・未消去"));
+    for path in ["/terminals/t-01/exposure?from=2026-03-31", "/terminals/t-01/exposure.csv?from=2026-03-31"] {
+        let response = house.get(path, &admin).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(!text(response).await.contains("大手町"), "{path}");
+    }
     house.close().await;
 }
 

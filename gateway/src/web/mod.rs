@@ -9,6 +9,7 @@ mod api;
 mod aside;
 mod board;
 mod crews;
+mod exposure;
 mod fleet;
 mod format;
 mod gate;
@@ -124,6 +125,9 @@ fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
         .route("/terminals/{id}/void", post(terminals::void))
         .route("/terminals/{id}/block", get(terminals::ask_block).post(terminals::block))
         .route("/terminals/{id}/unblock", get(terminals::ask_unblock).post(terminals::unblock))
+        .route("/terminals/{id}/lost", get(terminals::ask_lost).post(terminals::lost))
+        .route("/terminals/{id}/exposure", get(exposure::page))
+        .route("/terminals/{id}/exposure.csv", get(exposure::csv))
         .route("/handover", get(handing::form))
         .route("/handover/sheet", post(handing::sheet))
         .route("/handover/record", post(handing::record))

@@ -4,6 +4,7 @@ pub(super) mod aside;
 pub(super) mod attention;
 pub(super) mod board;
 pub(super) mod crews;
+pub(super) mod exposure;
 pub(super) mod handing;
 pub(super) mod items;
 pub(super) mod people;
