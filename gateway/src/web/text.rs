@@ -123,7 +123,7 @@ texts! {
     Search "検索" "Search";
     SetAside "未処理データ" "Set aside";
     OtherLanguage "English" "日本語";
-    SearchHint "受付番号で検索" "Reception number";
+    SearchHint "受付番号で検索" "Reception no.";
     SkipToMain "本文へ" "Skip to the page";
     MainMenu "メニュー" "Menu";
     LiveOn "自動更新中" "Updating by itself";
@@ -718,7 +718,7 @@ texts! {
     CrewsNone "乗務員は登録されていません" "No crew is registered";
     CrewsNoMatch "該当する乗務員はいません" "Nobody matches";
     CrewSearch "名前・番号・業者で探す" "Name, number or contractor";
-    CrewId "番号（記録に残ります）" "Number (facts tell it)";
+    CrewId "番号（記録に残ります）" "Number (stands in records)";
     CrewName "名前（端末の画面に出ます）" "Name (shown on terminals)";
     CrewContractor "収集業者" "Contractor";
     CrewPinSet "暗証番号の設定 {time}" "PIN set {time}";
