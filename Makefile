@@ -11,7 +11,7 @@ TESTS := mosquitto strace libfaketime xvfb xdotool chromium protobuf-compiler
 # For the pages' tests in a browser, where no other Node.js is there, whose npm would not stand beside Debian's.
 NODE := $(if $(shell command -v npm),,nodejs npm)
 
-.PHONY: help demo test browser rmqtt-node soak fleet bench screenshots fmt lint deny sbom
+.PHONY: help demo test browser rmqtt-node openid soak fleet bench screenshots fmt lint deny sbom
 
 help:
 	@echo "make demo         市の一日を見る / a city's day at 60 times speed"
@@ -34,7 +34,7 @@ demo:
 test:
 	@sh tests/prepare.sh $(BUILD) $(WINDOW) $(TESTS) $(NODE)
 	cargo build --workspace --bins
-	$(MAKE) --no-print-directory browser rmqtt-node
+	$(MAKE) --no-print-directory browser rmqtt-node openid
 	cargo test --workspace
 
 # Playwright's core and axe-core, by the lock file; no browser is downloaded.
@@ -44,6 +44,13 @@ browser:
 # A node of an RMQTT cluster for tests, a workspace of its own; see its Cargo.toml.
 rmqtt-node:
 	cargo build --locked --manifest-path tests/rmqtt-node/Cargo.toml --target-dir target/rmqtt-node
+
+# An identity provider to sign in at, run by node; Debian's own where there is none.
+openid: tests/openid/node_modules/.package-lock.json
+tests/openid/node_modules/.package-lock.json: tests/openid/package-lock.json
+	@command -v npm >/dev/null || sh tests/prepare.sh nodejs npm
+	npm ci --prefix tests/openid --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 # An hour, with release builds, as a city runs them; MEGURI_SOAK=90 for 90 minutes, MEGURI_SOAK=2000000facts until so many are written.
 # BROKER=mosquitto for the other one.

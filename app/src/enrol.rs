@@ -101,9 +101,13 @@ pub async fn enrol(settings: &Path, office: &str, code: &Code, again: bool) -> R
     {
         return Err(EnrolError::OtherTerminal { from: before.terminal, to: terminal.terminal });
     }
+    let before = std::fs::read_to_string(settings).unwrap_or_default();
+    let kept = Terminal::keeping(&before, &reply.settings);
+    // What could not be read before must not keep the terminal from enrolling.
+    let text = if Terminal::parse(settings, &kept).is_ok() { kept } else { reply.settings };
     identity.certified(&reply.certificate, &reply.authority)?;
     // The settings last: with them the terminal is enrolled.
-    write(settings, &reply.settings)?;
+    write(settings, &text)?;
     identity.settle()?;
     let read = Terminal::read(settings)?;
     tracing::info!(terminal = %terminal.terminal, "enrolled");

@@ -221,6 +221,23 @@ impl Terminal {
         parse(path, text, Self::check)
     }
 
+    /// The text of the settings `new`, with all that the text `old` sets beside who the terminal is and where the office
+    /// is: a terminal that enrols again keeps its language and its timers. Without readable old ones, `new` itself.
+    #[must_use]
+    pub fn keeping(old: &str, new: &str) -> String {
+        const THE_OFFICES: [&str; 7] =
+            ["version", "city", "terminal", "contractor", "contract", "vehicle", "broker"];
+        let (Ok(old), Ok(mut both)) = (old.parse::<toml::Table>(), new.parse::<toml::Table>()) else {
+            return new.to_owned();
+        };
+        let kept = old.into_iter().filter(|(key, _)| !THE_OFFICES.contains(&key.as_str()));
+        let before = both.len();
+        for (key, value) in kept {
+            both.entry(key).or_insert(value);
+        }
+        if both.len() == before { new.to_owned() } else { both.to_string() }
+    }
+
     /// The secret, read from its file.
     ///
     /// # Errors
@@ -421,6 +438,17 @@ secret_file = "secret"
         assert!(twice.contains("other is there twice"), "{twice}");
         let name = error(&GOOD.replace("t-0001", "端末"));
         assert!(name.contains("line 4") && name.contains("a-z"), "{name}");
+    }
+
+    #[test]
+    fn who_enrols_again_keeps_what_was_set_beside() {
+        let old = format!("{GOOD}\n[screen]\nlanguage = \"en\"\n[timers]\nhello = 120\n");
+        let new = GOOD.replace("18650", "8883").replace("version = 1", "version = 2");
+        let both = Terminal::parse(Path::new("terminal.toml"), &Terminal::keeping(&old, &new)).unwrap();
+        assert_eq!((both.version, both.broker.port), (2, 8_883), "the office's word");
+        assert_eq!((both.screen.language, both.timers.hello), (Language::En, 120.0), "its own");
+        assert_eq!(Terminal::keeping("not = [toml", &new), new);
+        assert_eq!(Terminal::keeping(GOOD, &new), new, "as the office wrote it");
     }
 
     #[test]

@@ -13,8 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use meguri_config::terminal::seconds;
+use meguri_proto::ContractorId;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
+
+use crate::people::Role;
 
 /// What the settings' variables of the environment begin with.
 pub const ENVIRONMENT: &str = "MEGURI_GATEWAY__";
@@ -220,17 +223,89 @@ pub struct People {
     pub lock_seconds: u16,
     pub lock_minutes_most: u16,
     pub attempts_a_minute: u16,
+    pub pages_a_minute: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub openid: Option<OpenId>,
 }
 
-/// Whether administrators and auditors need a second factor.
+/// Who needs a second factor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecondFactor {
     /// They see nothing without one.
     #[default]
     Required,
+    /// Nobody sees anything without one.
+    Everybody,
     /// Whoever wants has one.
     Optional,
+}
+
+/// The city's identity provider, by OpenID Connect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "FIELDS documents every one")]
+pub struct OpenId {
+    pub issuer: String,
+    pub client_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_file: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<PathBuf>,
+    #[serde(default = "scope")]
+    pub scope: String,
+    #[serde(default = "claim")]
+    pub claim: String,
+    pub mapping: Vec<Mapped>,
+    #[serde(default)]
+    pub second_factor: AtProvider,
+    #[serde(default)]
+    pub acr: Vec<String>,
+    #[serde(default)]
+    pub passwords: Passwords,
+}
+
+/// What a value of the claim makes of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mapped {
+    /// The value, as the provider spells it.
+    pub value: String,
+    /// The role of whoever has it.
+    pub role: Role,
+    /// Whose dispatcher they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contractor: Option<ContractorId>,
+}
+
+/// When the second factor counts as given at the provider.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AtProvider {
+    /// Where its token says so.
+    #[default]
+    Claimed,
+    /// With every sign-in there.
+    Always,
+}
+
+/// Who may sign in with a password where there is a provider.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Passwords {
+    /// Whoever has one.
+    #[default]
+    Allowed,
+    /// Whom a command on the gateway's machine has let in for some hours.
+    Emergency,
+}
+
+fn scope() -> String {
+    "openid profile".to_owned()
+}
+
+fn claim() -> String {
+    "groups".to_owned()
 }
 
 /// The audit log.
@@ -360,7 +435,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("backup.hours", "Hours after which `doctor` misses a newer backup."),
     (
         "people.second_factor",
-        "\"required\": administrators and auditors see nothing without a second factor; \"optional\": whoever wants has one.",
+        "\"required\": administrators and auditors see nothing without a second factor; \"everybody\": nobody does; \"optional\": whoever wants has one.",
     ),
     (
         "people.idle_minutes",
@@ -371,6 +446,41 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("people.lock_seconds", "… for this many seconds, and twice as long with each further failure …"),
     ("people.lock_minutes_most", "… but at most for this many minutes."),
     ("people.attempts_a_minute", "Most sign-ins a minute, of all people together."),
+    (
+        "people.pages_a_minute",
+        "Most pages and exports with residents' data a minute, of each person and token: more than anybody reads is a program that copies.",
+    ),
+    (
+        "people.openid.issuer",
+        "The city's identity provider (OpenID Connect), exactly as its tokens name it: https://…, or http:// on this machine's loopback. People are sent there to sign in, and back to /signin/openid/back under the name by which they opened the page, which must be registered there.",
+    ),
+    ("people.openid.client_id", "As what this gateway is registered there."),
+    (
+        "people.openid.client_secret_file",
+        "File with the secret that the provider gave it; a relative path is one in the data folder. Without one it shows none.",
+    ),
+    (
+        "people.openid.authority",
+        "The authority behind the provider's certificate (PEM), where it is the city's own; a relative path is one in the data folder. Without one the system's authorities count.",
+    ),
+    ("people.openid.scope", "What is asked for; openid must be among it."),
+    (
+        "people.openid.claim",
+        "The claim of the ID token, a text or a list of texts, whose values give a role.",
+    ),
+    (
+        "people.openid.mapping",
+        "Which value gives which role: a list of { value, role, contractor }, contractor for a dispatcher alone. The first that somebody has counts; whoever has none is not let in, and loses their sessions.",
+    ),
+    (
+        "people.openid.second_factor",
+        "\"claimed\": the second factor counts as given where the token's amr has \"mfa\", or its acr is one of the list below; \"always\": whoever signs in there has given it.",
+    ),
+    ("people.openid.acr", "Values of acr that stand for a second factor; they are asked for."),
+    (
+        "people.openid.passwords",
+        "\"allowed\": passwords of accounts here go on being taken; \"emergency\": only for whom `meguri-gateway person emergency` let in for some hours.",
+    ),
     (
         "audit.syslog",
         "Socket of the system's log, which is told the head of the audit log once a day; empty for none. One that is not there is passed over.",
@@ -497,6 +607,8 @@ impl Default for People {
             lock_seconds: 30,
             lock_minutes_most: 15,
             attempts_a_minute: 60,
+            pages_a_minute: 300,
+            openid: None,
         }
     }
 }
@@ -651,6 +763,7 @@ impl Settings {
             ("people.lock_seconds", people.lock_seconds, 1, 3_600),
             ("people.lock_minutes_most", people.lock_minutes_most, 1, 24 * 60),
             ("people.attempts_a_minute", people.attempts_a_minute, 1, 10_000),
+            ("people.pages_a_minute", people.pages_a_minute, 1, 60_000),
             ("backup.keep", backup.keep, 1, 3_650),
             ("backup.hours", backup.hours, 1, 24 * 365),
             ("retention.residents_months", retention.residents_months, 0, 240),
@@ -662,6 +775,9 @@ impl Settings {
                 let problem = format!("is {value}, expected {least} to {most}");
                 return Err(SettingsError::Value { field, problem });
             }
+        }
+        if let Some(openid) = &people.openid {
+            openid.check()?;
         }
         if !["error", "warn", "info", "debug", "trace"].contains(&self.log.level.as_str()) {
             let problem = format!("is {:?}, expected error, warn, info, debug or trace", self.log.level);
@@ -710,6 +826,56 @@ impl Tls {
         ] {
             if !(least..=most).contains(&value) {
                 return wrong(field, format!("is {value}, expected {least} to {most}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl OpenId {
+    /// One without a word: what kind each setting is.
+    fn of_nobody() -> Self {
+        Self {
+            issuer: String::new(),
+            client_id: String::new(),
+            client_secret_file: Some(PathBuf::new()),
+            authority: Some(PathBuf::new()),
+            scope: scope(),
+            claim: claim(),
+            mapping: Vec::new(),
+            second_factor: AtProvider::default(),
+            acr: Vec::new(),
+            passwords: Passwords::default(),
+        }
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let wrong = |field, problem: String| Err(SettingsError::Value { field, problem });
+        if let Err(problem) = crate::people::openid::address(&self.issuer) {
+            return wrong("people.openid.issuer", problem);
+        }
+        if self.issuer.contains(['?', '#']) {
+            return wrong("people.openid.issuer", "has a query, expected https://name/path".to_owned());
+        }
+        for (field, text) in
+            [("people.openid.client_id", &self.client_id), ("people.openid.claim", &self.claim)]
+        {
+            if text.trim().is_empty() {
+                return wrong(field, "is empty".to_owned());
+            }
+        }
+        if !self.scope.split(' ').any(|scope| scope == "openid") {
+            return wrong("people.openid.scope", format!("is {:?}, expected openid among it", self.scope));
+        }
+        if self.mapping.is_empty() {
+            return wrong("people.openid.mapping", "is empty: nobody could sign in there".to_owned());
+        }
+        for Mapped { value, role, contractor } in &self.mapping {
+            if value.is_empty() || (*role == Role::Dispatcher) != contractor.is_some() {
+                let problem = format!(
+                    "of {value:?}: expected a value, a role, and a contractor for a dispatcher alone"
+                );
+                return wrong("people.openid.mapping", problem);
             }
         }
         Ok(())
@@ -816,6 +982,7 @@ fn set(table: &mut Table, name: &str, value: OsString) -> Result<&'static str, S
         rehearsal: Some(PathBuf::new()),
         mqtt: Mqtt { external: Some(external), ..Mqtt::default() },
         backup: Backup { folder: Some(PathBuf::new()), ..Backup::default() },
+        people: People { openid: Some(OpenId::of_nobody()), ..People::default() },
         ..Settings::default()
     };
     let mut kinds = Table::try_from(&whole).unwrap_or_default();
@@ -875,6 +1042,17 @@ mod tests {
         certificate = "office.pem"
         key = "office.key"
         authority = "city.pem"
+        [people.openid]
+        issuer = "https://id.example/city"
+        client_id = "meguri"
+        client_secret_file = "openid-secret"
+        authority = "id.pem"
+        mapping = [
+            { value = "meguri-administrators", role = "administrator" },
+            { value = "haisha", role = "dispatcher", contractor = "c-1" },
+        ]
+        acr = ["phr"]
+        passwords = "emergency"
         [[watch]]
         folder = "drop"
         profile = "reception.toml"
@@ -913,6 +1091,8 @@ mod tests {
             for (key, value) in table {
                 match value {
                     Value::Table(table) => paths(&format!("{prefix}{key}."), table, all),
+                    // One setting, whose value is a list of small tables.
+                    Value::Array(_) if key == "mapping" => all.push(format!("{prefix}{key}")),
                     Value::Array(tables) if tables.iter().any(Value::is_table) => {
                         let first = tables.first().and_then(Value::as_table).unwrap();
                         paths(&format!("{prefix}{key}."), first, all);
@@ -1025,6 +1205,45 @@ mod tests {
         }
         assert!(read("[web]\nlisten = \"0.0.0.0:443\"\n[mqtt]\nlisten = \"0.0.0.0:8883\"\n[tls]\nnames = [\"office.example\"]", &[]).is_ok());
         assert!(read("[web]\nlisten = \"[::1]:8650\"", &[]).is_ok());
+    }
+
+    #[test]
+    fn a_provider_is_reached_safely_and_lets_somebody_in() {
+        let openid = |issuer: &str, more: &str| {
+            read(&format!("[people.openid]\nclient_id = \"meguri\"\nissuer = \"{issuer}\"\n{more}"), &[])
+        };
+        let mapping = "mapping = [{ value = \"a\", role = \"viewer\" }]";
+        for good in
+            ["https://id.example", "https://id.example/a/b", "http://127.0.0.1:9000", "http://localhost:1/x"]
+        {
+            assert!(openid(good, mapping).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "id.example",
+            "ftp://id.example",
+            "http://id.example",
+            "http://127.0.0.1.example",
+            "http://10.0.0.1",
+            "https://user@id.example",
+            "https://id.example/?a=b",
+        ] {
+            let error = openid(bad, mapping).unwrap_err().to_string();
+            assert!(error.starts_with("people.openid.issuer: "), "{bad}: {error}");
+        }
+        for (more, wrong) in [
+            ("mapping = []", "people.openid.mapping: is empty"),
+            ("mapping = [{ value = \"a\", role = \"dispatcher\" }]", "people.openid.mapping: of \"a\""),
+            (
+                "mapping = [{ value = \"a\", role = \"viewer\", contractor = \"c\" }]",
+                "people.openid.mapping: of",
+            ),
+            (&format!("scope = \"profile\"\n{mapping}"), "people.openid.scope: is \"profile\""),
+            (&format!("claim = \"\"\n{mapping}"), "people.openid.claim: is empty"),
+        ] {
+            let error = openid("https://id.example", more).unwrap_err().to_string();
+            assert!(error.starts_with(wrong), "{error}");
+        }
     }
 
     #[test]

@@ -195,6 +195,13 @@ pub enum Request {
         /// Whose dispatcher they are.
         contractor: Option<ContractorId>,
     },
+    /// Lets a person in by password for some time, where passwords are for emergencies alone.
+    PersonEmergency {
+        /// Whom.
+        login: String,
+        /// Until when, by the machine's clock.
+        until: jiff::Timestamp,
+    },
     /// Makes a token.
     TokenAdd {
         /// Whose.
@@ -415,6 +422,9 @@ impl Request {
             Self::PersonRole { login, role, contractor } => {
                 Ok(Reply::Person(accounts::set_role(tx, &login, role, contractor.as_ref())?))
             }
+            Self::PersonEmergency { login, until } => {
+                Ok(Reply::Person(accounts::emergency(tx, &login, until)?))
+            }
             Self::TokenAdd { new } => Ok(Reply::Token(tokens::add(tx, now, &new)?)),
             Self::TokenList => Ok(Reply::Tokens(tokens::list(tx)?)),
             Self::Exporting { .. } | Self::Exposure { .. } => Ok(Reply::Done),
@@ -496,6 +506,7 @@ impl Request {
             Self::PersonBlock { .. } => (What::PersonUnblocked, json!({})),
             Self::PersonReset { .. } => (What::PersonReset, json!({})),
             Self::PersonRole { .. } => (What::PersonRole, json!({})),
+            Self::PersonEmergency { until, .. } => (What::PersonEmergency, json!({ "until": until })),
             Self::TokenAdd { .. } => (What::TokenAdded, json!({})),
             Self::TokenRevoke { .. } => (What::TokenRevoked, json!({})),
             Self::Exporting { day } => (What::ReadExport, json!({ "day": day })),

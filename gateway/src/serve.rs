@@ -29,10 +29,11 @@ use crate::link::Link;
 use crate::office::{Office, Place};
 use crate::outbox::Outbox;
 use crate::people::accounts;
+use crate::people::openid::Provider;
 use crate::people::setup::{self, SetUp};
 use crate::store::{Readers, Store, is_damage};
 use crate::systemd::Supervisor;
-use crate::tls::{self, Peer, TlsListener};
+use crate::tls::{self, Life, Peer, TlsListener};
 use crate::trust::Doubt;
 use crate::vitals::Health;
 use crate::writer::{Parts, Writer};
@@ -65,6 +66,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         Event::new(Who::Gateway, What::Started, serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
     audit.note(started).await?;
     let set_up = set_up(&settings, &readers).await?;
+    let openid = Provider::of(&settings)?.map(Arc::new);
+    for contractor in openid.iter().flat_map(|openid| openid.contractors()) {
+        if !city.contractor.iter().any(|known| known.id == *contractor) {
+            tracing::warn!(%contractor, "people.openid.mapping names a contractor that the plan does not have: nobody is let in for them");
+        }
+    }
 
     let (seen, seen_by) = mpsc::unbounded_channel();
     let vouched = |conn: &rusqlite::Connection| {
@@ -158,6 +165,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         set_up,
         desk,
         code_minutes: settings.tls.code_minutes,
+        openid,
     };
     let heads = tokio::spawn(heads(settings.clone(), city.clone()));
     let readers_of_pages = readers.clone();
@@ -168,8 +176,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut pages = match https {
         None => tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future()),
         Some(config) => {
-            let listener =
-                TlsListener::over(listener, config, None).context("the pages' address is unknown")?;
+            let listener = TlsListener::over(listener, config, Life::Answered(web::ANSWERED))
+                .context("the pages' address is unknown")?;
             tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future())
         }
     };
@@ -431,7 +439,7 @@ impl Trust {
             .await
             .with_context(|| format!("terminals can't enrol on {at}; tls.listen sets another port"))?;
         let door = listener.local_addr().context("the terminals' door's address is unknown")?.port();
-        let listener = TlsListener::over(listener, tls::server(&self.files)?, Some(door::LIFE))?;
+        let listener = TlsListener::over(listener, tls::server(&self.files)?, Life::Whole(door::LIFE))?;
         let broker = broker.listens().map_or_else(|| broker.login().port, |address| address.port());
         Ok((listener, Reached { host: self.host.clone(), broker, door }))
     }

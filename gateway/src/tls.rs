@@ -17,7 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Sleep, timeout};
+use tokio::time::{Instant, Sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -75,12 +75,30 @@ pub fn server(files: &Files) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
+/// How long a connection may hold its place.
+#[derive(Debug, Clone, Copy)]
+pub enum Life {
+    /// So long, whatever it does.
+    Whole(Duration),
+    /// As long as it is answered something at least so often: who sends a request bit by bit, or reads an answer bit by bit, is
+    /// not. A page that updates by itself is.
+    Answered(Duration),
+}
+
 /// A connection whose handshake is done. It holds its place among the listener's, and ends after its time.
 #[derive(Debug)]
 pub struct Held {
     stream: TlsStream<TcpStream>,
-    until: Option<Pin<Box<Sleep>>>,
+    until: Pin<Box<Sleep>>,
+    life: Life,
     _place: OwnedSemaphorePermit,
+}
+
+impl Held {
+    /// Whether its time is over.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        self.until.as_mut().poll(cx).is_ready()
+    }
 }
 
 impl AsyncRead for Held {
@@ -89,7 +107,7 @@ impl AsyncRead for Held {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.until.as_mut().is_some_and(|until| until.as_mut().poll(cx).is_ready()) {
+        if self.is_over(cx) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Pin::new(&mut self.stream).poll_read(cx, buf)
@@ -98,7 +116,14 @@ impl AsyncRead for Held {
 
 impl AsyncWrite for Held {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        if self.is_over(cx) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if let (Life::Answered(often), Poll::Ready(Ok(1..))) = (self.life, &written) {
+            self.until.as_mut().reset(Instant::now() + often);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -119,15 +144,11 @@ pub struct TlsListener {
 }
 
 impl TlsListener {
-    /// Takes connections of a TCP listener from now on. Each ends after `life`, whatever it does; without one it may stay.
+    /// Takes connections of a TCP listener from now on, each for its `life`.
     ///
     /// # Errors
     /// When the listener does not know its address.
-    pub fn over(
-        listener: TcpListener,
-        config: Arc<ServerConfig>,
-        life: Option<Duration>,
-    ) -> io::Result<Self> {
+    pub fn over(listener: TcpListener, config: Arc<ServerConfig>, life: Life) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (ready_to, ready) = mpsc::channel(64);
         let accepting = tokio::spawn(accept(listener, TlsAcceptor::from(config), life, ready_to));
@@ -160,7 +181,7 @@ impl Connected<IncomingStream<'_, TlsListener>> for Peer {
 async fn accept(
     listener: TcpListener,
     acceptor: TlsAcceptor,
-    life: Option<Duration>,
+    life: Life,
     ready: mpsc::Sender<(Held, SocketAddr)>,
 ) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
@@ -181,8 +202,9 @@ async fn accept(
             match shaken {
                 // Where nobody serves any more there is nobody to tell.
                 Ok(Ok(stream)) => {
-                    let until = life.map(|life| Box::pin(tokio::time::sleep(life)));
-                    drop(ready.send((Held { stream, until, _place: permit }, from)).await);
+                    let (Life::Whole(time) | Life::Answered(time)) = life;
+                    let until = Box::pin(tokio::time::sleep(time));
+                    drop(ready.send((Held { stream, until, life, _place: permit }, from)).await);
                 }
                 Ok(Err(error)) => tracing::debug!(%from, %error, "no TLS with this connection"),
                 Err(_) => tracing::debug!(%from, "a connection did not finish its handshake"),

@@ -317,6 +317,37 @@ fn no_secret_is_in_any_log() {
     assert!(!dir.join("setup-code").exists());
 }
 
+/// Who runs the machine lets somebody in by password while the identity provider is away, for some hours, and it is written down.
+#[test]
+fn somebody_is_let_in_in_an_emergency() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("city.toml"), CITY).unwrap();
+    fs::write(dir.join("password"), PASSWORD).unwrap();
+    let file = dir.join("password").display().to_string();
+    good(dir, &["person", "add", "kanri", "--role", "administrator", "--password-file", &file]);
+    let person = json(dir, &["person", "emergency", "kanri", "--hours", "2", "--json"]);
+    let until: Timestamp = person["password_until"].as_str().unwrap().parse().unwrap();
+    let hours = until.duration_since(Timestamp::now()).as_secs_f64() / 3600.0;
+    assert!((1.9..=2.0).contains(&hours), "{hours}");
+    assert!(good(dir, &["person", "list"]).contains("by password until"));
+    for (args, why) in [
+        (&["person", "emergency", "nobody"][..], "there is no person nobody"),
+        (&["person", "emergency", "kanri", "--hours", "73"], "73"),
+    ] {
+        let refused = run(dir, args);
+        assert!(!refused.status.success());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains(why), "{said}");
+    }
+    let mut told = Vec::new();
+    meguri_gateway::audit::entries(dir, |entry, _| told.push(entry)).unwrap();
+    let last = told.pop().unwrap();
+    assert_eq!(last.what, meguri_gateway::audit::What::PersonEmergency);
+    assert!(matches!(last.who, meguri_gateway::audit::Who::Command(_)));
+    assert_eq!(last.about["person"], person["id"]);
+}
+
 fn unbase32(text: &str) -> Vec<u8> {
     let (mut kept, mut bits, mut bytes) = (0_u32, 0, Vec::new());
     for letter in text.bytes() {

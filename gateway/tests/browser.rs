@@ -3,6 +3,8 @@
 //! Needs `chromium` (Debian's package), or the path of another build in `MEGURI_CHROMIUM`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod provider;
 mod sample;
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -17,6 +19,7 @@ use jiff::civil::{Date, date};
 use meguri_gateway::changes::Changes;
 use meguri_proto::pickup::Result as Outcome;
 use meguri_proto::{PickupId, Reason};
+use provider::RealProvider;
 use sample::{Request, Sample, day_start};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -405,8 +408,15 @@ impl Gateway {
     }
 
     fn start(dir: &Path) -> Self {
-        let mut child =
-            Self::command(dir).arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::start_with(dir, None)
+    }
+
+    fn start_with(dir: &Path, settings: Option<&Path>) -> Self {
+        let mut command = Self::command(dir);
+        if let Some(settings) = settings {
+            command.arg("--config").arg(settings);
+        }
+        let mut child = command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
@@ -485,5 +495,52 @@ fn somebody_signs_in_adds_a_person_and_is_led_out() {
             let wide = browser.evaluate("document.documentElement.scrollWidth").as_u64().unwrap();
             assert!(wide <= width, "{path} is {wide} wide in a window of {width}");
         }
+    }
+}
+
+/// To the city's identity provider and back, under the pages' own policy, as a real browser follows it.
+#[test]
+fn somebody_signs_in_with_the_citys_account() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("city.toml"), include_str!("city.toml")).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let provider = RealProvider::start("http://127.0.0.1:1/");
+    let issuer = &provider.issuer;
+    std::fs::write(dir.path().join("secret"), provider::SECRET).unwrap();
+    let settings = dir.path().join("gateway.toml");
+    let text = format!(
+        "[people.openid]\nissuer = \"{issuer}\"\nclient_id = \"meguri-rs256\"\nclient_secret_file = \"secret\"\n\
+        mapping = [{{ value = \"kanri\", role = \"administrator\" }}]\n"
+    );
+    std::fs::write(&settings, text).unwrap();
+    let password = dir.path().join("password");
+    std::fs::write(&password, "kumo to yama to kawa\n").unwrap();
+    let added = Gateway::command(dir.path())
+        .args(["person", "add", "first", "--role", "administrator", "--password-file"])
+        .arg(&password)
+        .output()
+        .unwrap();
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    let gateway = Gateway::start_with(dir.path(), Some(&settings));
+    runtime.block_on(provider.tell(json!({ "back": format!("{}/signin/openid/back", gateway.page) })));
+    runtime.block_on(provider.sits_there("1001", &["kanri"], &[]));
+    let mut browser = Browser::start();
+    browser.open(&format!("{}/signin?to=%2Fitems%3Fq%3Dx", gateway.page));
+    browser.evaluate("document.querySelector('a.button').click()");
+    browser.wait("location.pathname === '/items' && location.search === '?q=x'");
+    browser.open(&format!("{}/people", gateway.page));
+    browser.wait("document.body.innerText.includes('佐藤 花子')");
+    // Somebody without a group is told so, and may go on by password.
+    browser.evaluate("location.href = '/account'");
+    browser.wait("document.querySelector(\"form[action='/signout'] button\") !== null");
+    browser.evaluate("document.querySelector(\"form[action='/signout'] button\").click()");
+    browser.wait("location.pathname === '/signin' && document.readyState === 'complete'");
+    runtime.block_on(provider.sits_there("1002", &[], &[]));
+    browser.evaluate("document.querySelector('a.button').click()");
+    browser.wait("document.body.innerText.includes('このアカウントでは使えません')");
+    for width in [320, 390, 768, 1280] {
+        browser.resize(width, 900);
+        let wide = browser.evaluate("document.documentElement.scrollWidth").as_u64().unwrap();
+        assert!(wide <= width, "the sign-in is {wide} wide in a window of {width}");
     }
 }

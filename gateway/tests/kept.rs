@@ -53,6 +53,8 @@ const REQUESTS: u32 = 12;
 
 fn administrator() -> Person {
     Person {
+        vouched: false,
+        password_until: None,
         id: 1,
         login: "kanri".to_owned(),
         name: "市の管理者".to_owned(),

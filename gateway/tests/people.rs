@@ -18,13 +18,9 @@ use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
 use meguri_config::Clock;
 use meguri_gateway::audit::{self, Audit, Entry, What, Who};
-use meguri_gateway::broker::{Broker, Login};
 use meguri_gateway::changes::Changes;
-use meguri_gateway::config::{People, Retention, SecondFactor, Settings};
-use meguri_gateway::control::Desk;
+use meguri_gateway::config::{People, SecondFactor, Settings};
 use meguri_gateway::crew;
-use meguri_gateway::door::Reached;
-use meguri_gateway::import::Taker;
 use meguri_gateway::office::Office;
 use meguri_gateway::outbox::{Outbox, Waiting};
 use meguri_gateway::people::accounts::{self, New};
@@ -162,18 +158,7 @@ impl House {
             data: dir.path().to_owned(),
         };
         let set_up = Some(SetUp::begin(dir.path(), [3; 16]).unwrap());
-        let login = Login { host: String::new(), port: 0, user: String::new(), password: String::new() };
-        let reached = Reached { host: "office.example".to_owned(), broker: 8883, door: 8651 };
-        let desk = Desk {
-            writer: writer.clone(),
-            readers: readers.clone(),
-            taker: Taker::new(writer.clone(), readers.clone(), city.clone()),
-            broker: Arc::new(Broker::External(login)),
-            health: health.clone(),
-            retention: Retention::default(),
-            reached: Some(reached),
-            audit: audit.clone(),
-        };
+        let desk = sample::desk(&writer, &readers, &city, &health, &audit);
         let inside = Inside {
             desk,
             code_minutes: 60,
@@ -184,6 +169,7 @@ impl House {
             audit: audit.clone(),
             wall: wall.clone(),
             set_up,
+            openid: None,
         };
         let data = dir.path().into();
         let office = Office { readers, changes: changes.clone(), clock, city, data, silence_minutes };
@@ -793,7 +779,7 @@ async fn paths_and_bodies_of_attackers_open_nothing() {
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     let response = house.ask(request.body(Body::from_stream(pieces)).unwrap()).await;
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    for method in [Method::PUT, Method::DELETE, Method::POST] {
+    for method in [Method::PUT, Method::DELETE, Method::POST, Method::TRACE, Method::OPTIONS] {
         let request = HttpRequest::builder()
             .method(method)
             .uri("/")
@@ -914,6 +900,117 @@ async fn a_second_factor_is_set_up_asked_for_and_good_once() {
     }
     assert_eq!(give(&half, &form, &recovery[1]).await.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(house.try_sign_in("kanri", PASSWORD).await.status(), StatusCode::UNAUTHORIZED);
+    house.close().await;
+}
+
+/// Whoever finds a browser open does not make its account their own; and its person sees where else they are signed in, and ends it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_browser_changes_no_way_in() {
+    let house = House::peopled().await;
+    let (mine, other) = (house.sign_in("viewer").await, house.sign_in("viewer").await);
+    let form = house.form(&mine).await;
+    let page = text(house.get("/account/second", &mine).await).await;
+    let typed: String = page.split("<code>").nth(1).unwrap().split('<').next().unwrap().split(' ').collect();
+    let code = totp::shown(&unbase32(&typed), Timestamp::now());
+    for now in ["", OTHER] {
+        let fields = [("form", &*form), ("code", &*code), ("now", now)];
+        let response = house.post("/account/second", &mine, &fields).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(text(response).await.contains("本人と確かめられません"));
+        let ended = house.post("/account/others", &mine, &[("form", &form), ("now", now)]).await;
+        assert_eq!(ended.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    assert_eq!(house.get("/", &other).await.status(), StatusCode::OK);
+    let account = text(house.get("/account", &mine).await).await;
+    assert_eq!(account.matches("最後の操作").count(), 2);
+    assert_eq!(account.matches("この画面").count(), 1);
+    assert_eq!(
+        house.post("/account/others", &mine, &[("form", "x"), ("now", PASSWORD)]).await.status(),
+        StatusCode::FORBIDDEN
+    );
+    let ended = house.post("/account/others", &mine, &[("form", &form), ("now", PASSWORD)]).await;
+    assert_eq!((ended.status(), location(&ended)), (StatusCode::SEE_OTHER, "/account"));
+    assert_eq!(house.get("/", &other).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(house.get("/", &mine).await.status(), StatusCode::OK);
+    let fields = [("form", &*form), ("code", &*code), ("now", PASSWORD)];
+    assert_eq!(house.post("/account/second", &mine, &fields).await.status(), StatusCode::OK);
+    // Who signs out leaves nothing in the browser.
+    let mine = house.sign_in("reception").await;
+    let form = house.form(&mine).await;
+    let out = house.post("/signout", &mine, &[("form", &form)]).await;
+    assert_eq!(out.headers()["clear-site-data"], "\"cache\", \"storage\"");
+    house.close().await;
+
+    // Where everybody needs a second factor, a viewer does, too.
+    let house = House::open(People { second_factor: SecondFactor::Everybody, ..People::default() });
+    house.person(Role::Viewer, "viewer").await;
+    let session = house.sign_in("viewer").await;
+    assert_eq!(location(&house.get("/", &session).await), "/account/second");
+    // Over TLS the language's cookie is one that no plain page can set, and is read back.
+    let page = |cookie: &'static str| {
+        let request =
+            HttpRequest::get("/signin?lang=en").header(header::HOST, HOST).header(header::COOKIE, cookie);
+        request.extension(OverTls).body(Body::empty()).unwrap()
+    };
+    let set: Vec<String> = cookies(&house.ask(page("")).await);
+    assert!(set.contains(&"__Host-lang=en".to_owned()), "{set:?}");
+    let request =
+        HttpRequest::get("/signin").header(header::HOST, HOST).header(header::COOKIE, "__Host-lang=en");
+    let response = house.ask(request.body(Body::empty()).unwrap()).await;
+    assert!(text(response).await.contains("Sign in"));
+    house.close().await;
+}
+
+/// A program that copies page after page is stopped, and so is whoever opens live pages without an end; others go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_reads_without_an_end() {
+    let people = People {
+        second_factor: SecondFactor::Optional,
+        attempts_a_minute: 1_000,
+        pages_a_minute: 5,
+        ..People::default()
+    };
+    let house = House::open(people.clone());
+    for role in [Role::Viewer, Role::Reception] {
+        house.person(role, role.word()).await;
+    }
+    let (one, other) = (house.sign_in("viewer").await, house.sign_in("reception").await);
+    for n in 0..7 {
+        let expected = if n < 5 { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS };
+        let response = house.get("/search?q=4417", &one).await;
+        assert_eq!(response.status(), expected, "{n}");
+        assert_eq!(text(response).await.contains("大手町"), n < 5);
+    }
+    assert_eq!(house.get("/items", &one).await.status(), StatusCode::OK, "nothing of residents");
+    assert_eq!(house.get("/", &other).await.status(), StatusCode::OK);
+    let token = tokens::text(rand_bytes("copies"));
+    let (name, scopes, sha256) =
+        ("copies".to_owned(), vec![tokens::Opens::Export], Digest::of(token.as_bytes()));
+    let new = tokens::New { name, scopes, contractor: None, sha256 };
+    house.writer.run_job(move |tx, _| tokens::add(tx, Timestamp::now(), &new)).await.unwrap().unwrap();
+    for n in 0..6 {
+        let request = HttpRequest::get("/api/export?day=2026-04-01")
+            .header(header::HOST, HOST)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let status = house.ask(request.body(Body::empty()).unwrap()).await.status();
+        assert_eq!(status, if n < 5 { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS }, "{n}");
+    }
+    house.close().await;
+
+    let house = House::open(People { pages_a_minute: 1_000, ..people });
+    house.person(Role::Viewer, "viewer").await;
+    let session = house.sign_in("viewer").await;
+    let mut open = Vec::new();
+    for _ in 0..256 {
+        let response = house.get("/events?aside=1", &session).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        open.push(response);
+    }
+    assert_eq!(house.get("/events?aside=1", &session).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(house.get("/", &session).await.status(), StatusCode::OK, "pages by themselves go on");
+    open.pop();
+    eventually(async || house.get("/events?aside=1", &session).await.status() == StatusCode::OK).await;
+    drop(open);
     house.close().await;
 }
 
@@ -1126,6 +1223,11 @@ async fn systems_read_what_their_tokens_open() {
     }
     let whole = bearer("/api/export?day=2026-04-01", export).await;
     assert!(whole.headers()["meguri-cursor"].to_str().unwrap().starts_with("2026-04-01"));
+    assert_eq!(whole.headers()[header::CONTENT_TYPE], "text/csv; charset=utf-8");
+    assert_eq!(
+        whole.headers()[header::CONTENT_DISPOSITION],
+        "attachment; filename=\"results-2026-04-01.csv\""
+    );
     let whole = text(whole).await;
     assert!(whole.contains("4417") && whole.contains("4419"), "{whole}");
     let own = text(bearer("/api/export?day=2026-04-01", of_contractor).await).await;

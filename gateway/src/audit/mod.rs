@@ -74,6 +74,8 @@ pub enum What {
     PersonReset,
     /// Somebody has another role.
     PersonRole,
+    /// Somebody may sign in by password for some hours, though passwords are for emergencies alone.
+    PersonEmergency,
     /// Somebody has chosen another password.
     PasswordChanged,
     /// Somebody has set up a second factor.

@@ -180,6 +180,9 @@ pub fn restore(args: &RestoreArgs, settings: &Settings, out: &mut impl Write) ->
             aside.display()
         )?;
     }
+    for folder in &done.folders {
+        writeln!(out, "{} is the backup's", data.join(folder).display())?;
+    }
     match done.plan {
         Plan::PutBack => writeln!(out, "{} is the backup's", city.display())?,
         Plan::Same => {}

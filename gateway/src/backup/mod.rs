@@ -1,4 +1,5 @@
-//! Backups: a folder with a copy of the store as of one moment, the plan and the settings, and what is needed to check it.
+//! Backups: a folder with a copy of the store as of one moment, the plan, the settings, the audit log and the authority of
+//! terminals, and what is needed to check it.
 //!
 //! Made beside a running gateway or without one. The copy is read in one read transaction, which holds up no
 //! writer: what is written meanwhile stays in the write-ahead log until the copy is done. A backup
@@ -35,6 +36,9 @@ pub const MANIFEST: &str = "manifest.toml";
 pub const CITY: &str = "city.toml";
 /// The settings in a backup.
 pub const SETTINGS: &str = "gateway.toml";
+/// Folders of the data folder that a backup has, too, where they are there: the audit log, and by whose word terminals are
+/// believed. Keys are among them, so a backup is to be kept as the data folder is.
+pub const FOLDERS: [&str; 2] = [crate::audit::FOLDER, crate::ca::FOLDER];
 /// The shape of manifests that this program writes and reads.
 const VERSION: u32 = 1;
 /// What the folders of unfinished backups end with.
@@ -304,14 +308,18 @@ fn fill(
 
     progress(Progress::Checking);
     copy_file(&source.city, &to.join(CITY))?;
-    let mut names = vec![STORE_FILE, CITY];
+    let mut names = vec![STORE_FILE.to_owned(), CITY.to_owned()];
     if let Some(settings) = &source.settings {
         copy_file(settings, &to.join(SETTINGS))?;
-        names.push(SETTINGS);
+        names.push(SETTINGS.to_owned());
+    }
+    for folder in FOLDERS {
+        names.extend(copy_folder(&source.data, to, folder)?);
     }
     let mut files = BTreeMap::new();
     for name in names {
-        files.insert(name.to_owned(), listed(&to.join(name))?);
+        let file = listed(&to.join(&name))?;
+        files.insert(name, file);
     }
     let program = env!("CARGO_PKG_VERSION").to_owned();
     let manifest =
@@ -377,6 +385,32 @@ fn copy_file(from: &Path, to: &Path) -> Result<(), BackupError> {
         to.sync_all()
     };
     copying().map_err(BackupError::file("copy to", to))
+}
+
+/// Copies the plain files of a folder of the data folder, where it is there; their names in the backup.
+fn copy_folder(data: &Path, to: &Path, folder: &str) -> Result<Vec<String>, BackupError> {
+    let from = data.join(folder);
+    let entries = match fs::read_dir(&from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .map_err(BackupError::file("read the folder", &from))?
+        .iter()
+        .map(fs::DirEntry::path)
+        .collect();
+    // The audit log's head before its files, which grow meanwhile: it must not tell of entries that the copy lacks.
+    paths.sort_by_key(|path| (path.extension().is_some(), path.clone()));
+    let into = to.join(folder);
+    DirBuilder::new().mode(0o700).create(&into).map_err(BackupError::file("make the folder", &into))?;
+    let mut names = Vec::new();
+    for path in paths.iter().filter(|path| path.is_file()) {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        copy_file(path, &into.join(name))?;
+        names.push(format!("{folder}/{name}"));
+    }
+    replace::sync(&into).map_err(BackupError::file("write", &into))?;
+    Ok(names)
 }
 
 /// A file's size and digest.

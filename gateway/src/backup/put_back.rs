@@ -1,13 +1,14 @@
 //! Puts a backup back as the store of a data folder, under a new incarnation, by which terminals learn to send again what it lacks.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use meguri_config::City;
 use meguri_proto::Incarnation;
 
-use super::{BackupError, CITY, Manifest, RESERVE, listed, verify};
+use super::{BackupError, CITY, FOLDERS, Manifest, RESERVE, copy_file, listed, verify};
 use crate::room::free_bytes;
 use crate::store::{self, STORE_FILE, Store, StoreError, replace, sql, write_durably};
 
@@ -20,6 +21,8 @@ pub struct PutBack {
     pub aside: Option<PathBuf>,
     /// What became of the plan.
     pub plan: Plan,
+    /// Folders of the backup that were put back, since there were none: see [`FOLDERS`].
+    pub folders: Vec<&'static str>,
 }
 
 /// What became of the plan.
@@ -94,8 +97,40 @@ pub fn put_back(
         }
         write_durably(city, &text, 0o644).map_err(BackupError::file("write", city))?;
     }
+    // Before the store: a gateway that found certificates and no authority would not start.
+    let folders = folders(backup, data, &manifest)?;
     let aside = replace::finish(data)?.or(earlier);
-    Ok(PutBack { manifest, aside, plan })
+    Ok(PutBack { manifest, aside, plan, folders })
+}
+
+/// Puts back the folders that are not there. One that is there is newer, or another authority that terminals believe by now.
+fn folders(backup: &Path, data: &Path, manifest: &Manifest) -> Result<Vec<&'static str>, BackupError> {
+    let mut put_back = Vec::new();
+    for folder in FOLDERS {
+        let (to, part) = (data.join(folder), data.join(format!(".{folder}.part")));
+        let names = manifest.files.keys().filter_map(|name| name.strip_prefix(folder)?.strip_prefix('/'));
+        let names: Vec<&str> = names.collect();
+        if names.is_empty() || to.try_exists().map_err(BackupError::file("look for", &to))? {
+            continue;
+        }
+        // Of a restore that was cut.
+        match fs::remove_dir_all(&part) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(BackupError::file("remove", &part)(error));
+            }
+            _ => {}
+        }
+        DirBuilder::new().mode(0o700).create(&part).map_err(BackupError::file("make the folder", &part))?;
+        for name in names {
+            copy_file(&backup.join(folder).join(name), &part.join(name))?;
+        }
+        replace::sync(&part)
+            .and_then(|()| fs::rename(&part, &to))
+            .and_then(|()| replace::sync(data))
+            .map_err(BackupError::file("give its name to", &to))?;
+        put_back.push(folder);
+    }
+    Ok(put_back)
 }
 
 fn plan(backup: &Path, city: &Path, manifest: &Manifest) -> Result<Plan, BackupError> {

@@ -104,6 +104,44 @@ fn is_of_one_moment_while_the_writer_goes_on() {
 }
 
 #[test]
+fn the_audit_log_and_the_authority_come_along_and_back_where_they_are_missing() {
+    let place = Place::new();
+    let (audit, ca) = (place.data().join("audit"), place.data().join("ca"));
+    for (folder, name, text) in
+        [(&audit, "head", "3"), (&audit, "2026-04.jsonl", "three"), (&ca, "authority.key", "secret")]
+    {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join(name), text).unwrap();
+    }
+    let manifest = place.back_up("a").unwrap();
+    assert!(
+        manifest.files.contains_key("audit/2026-04.jsonl") && manifest.files.contains_key("ca/authority.key")
+    );
+    assert_eq!(verify(&place.out("a")).unwrap(), manifest);
+    // What is there stays: the log has gone on, and terminals believe this authority.
+    fs::write(audit.join("2026-04.jsonl"), "three four").unwrap();
+    assert_eq!(place.put_back("a", true).unwrap().folders, [""; 0]);
+    assert_eq!(fs::read_to_string(audit.join("2026-04.jsonl")).unwrap(), "three four");
+    // Lost: both are the backup's.
+    for folder in [&audit, &ca] {
+        fs::remove_dir_all(folder).unwrap();
+    }
+    assert_eq!(place.put_back("a", true).unwrap().folders, FOLDERS);
+    assert_eq!(fs::read_to_string(audit.join("2026-04.jsonl")).unwrap(), "three");
+    assert_eq!(fs::metadata(ca.join("authority.key")).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(&ca).unwrap().mode() & 0o777, 0o700);
+    // A byte of them is noticed; a manifest leads nowhere else.
+    fs::write(place.out("a").join("ca/authority.key"), "other!").unwrap();
+    assert!(matches!(verify(&place.out("a")), Err(BackupError::Wrong { .. })));
+    place.back_up("b").unwrap();
+    let path = place.out("b").join(MANIFEST);
+    let text =
+        fs::read_to_string(&path).unwrap().replace("ca/authority.key", "ca/../../data/ca/authority.key");
+    fs::write(&path, text).unwrap();
+    assert!(matches!(verify(&place.out("b")), Err(BackupError::Wrong { .. })));
+}
+
+#[test]
 fn nothing_is_overwritten_and_what_was_killed_is_begun_anew() {
     let place = Place::new();
     place.back_up("a").unwrap();

@@ -3,6 +3,7 @@
 //! Each check looks by itself, beside a running gateway or without one, and on whatever is broken: one that can't look says
 //! so and stops no other. To add one, write a function like the others and name it in [`CHECKS`].
 
+mod audit;
 mod backups;
 mod certificates;
 pub mod cli;
@@ -11,6 +12,7 @@ mod dropped;
 mod folder;
 mod net;
 mod open;
+mod openid;
 mod plan;
 mod store;
 
@@ -42,6 +44,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("ports", net::ports),
     ("broker", net::broker),
     ("certificates", certificates::certificates),
+    ("audit", audit::log),
+    ("identity-provider", openid::provider),
     ("clock", clock::clock),
     ("backup", backups::last),
     ("terminals", open::terminals),

@@ -81,6 +81,30 @@ impl Good {
 }
 
 #[test]
+fn an_audit_log_that_was_changed() {
+    use crate::audit::{Event, Log, What, Who};
+    let good = Good::new();
+    let now = Timestamp::now();
+    let event = |n: u64| Event::new(Who::Gateway, What::Started, serde_json::json!({ "n": n }));
+    let mut log = Log::open(&good.settings.data, now).unwrap();
+    log.append(&[(now, &event(1)), (now, &event(2)), (now, &event(3))]).unwrap();
+    drop(log);
+    let of_audit =
+        |good: &Good| good.findings().into_iter().find(|finding| finding.check == "audit").unwrap();
+    assert_eq!(of_audit(&good).severity, Severity::Ok);
+    let folder = good.settings.data.join(crate::audit::FOLDER);
+    let file = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let file = file.into_iter().find(|path| path.extension().is_some_and(|end| end == "jsonl")).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(
+        &file,
+        text.lines().filter(|line| !line.contains("\"n\":2")).map(|l| format!("{l}\n")).collect::<String>(),
+    )
+    .unwrap();
+    assert_eq!(of_audit(&good).severity, Severity::Error);
+}
+
+#[test]
 fn nothing_is_wrong_where_nothing_is() {
     let good = Good::new();
     let wrong: Vec<_> =

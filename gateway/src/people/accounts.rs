@@ -30,6 +30,11 @@ pub enum AccountError {
     /// Nobody would be left to let anybody in.
     #[error("{0} is the only administrator who can sign in: make another one first")]
     LastAdministrator(String),
+    /// The identity provider says who they are.
+    #[error(
+        "{0} signs in at the city's identity provider, which gives their role; change it there, or block them here"
+    )]
+    Vouched(String),
     /// Somebody has set the office up already.
     #[error("there are accounts already")]
     SetUp,
@@ -55,8 +60,8 @@ pub struct New {
     pub must_change: bool,
 }
 
-const SELECT: &str = "SELECT id, login, name, role, contractor, must_change, totp IS NOT NULL, added_at, signed_in_at, blocked_at
-    FROM person";
+const SELECT: &str = "SELECT id, login, name, role, contractor, must_change, totp IS NOT NULL, added_at, signed_in_at, blocked_at,
+    EXISTS (SELECT 1 FROM identity WHERE identity.person = person.id), password_until FROM person";
 
 /// A row of `SELECT`.
 fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
@@ -72,6 +77,8 @@ fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
         added_at: sql::instant(row.get(7)?),
         signed_in_at: row.get::<_, Option<i64>>(8)?.map(sql::instant),
         blocked_at: row.get::<_, Option<i64>>(9)?.map(sql::instant),
+        vouched: row.get(10)?,
+        password_until: row.get::<_, Option<i64>>(11)?.map(sql::instant),
     })
 }
 
@@ -117,7 +124,11 @@ fn known(conn: &Connection, login: &str) -> Result<Person, AccountError> {
     Ok(by_login(conn, login)?.ok_or_else(|| AccountError::Unknown(login.to_owned()))?.0)
 }
 
-fn check(conn: &Connection, role: Role, contractor: Option<&ContractorId>) -> Result<(), AccountError> {
+pub(super) fn check(
+    conn: &Connection,
+    role: Role,
+    contractor: Option<&ContractorId>,
+) -> Result<(), AccountError> {
     if (role == Role::Dispatcher) != contractor.is_some() {
         return Err(AccountError::Contractor);
     }
@@ -171,7 +182,7 @@ pub fn add_first(tx: &Connection, now: Timestamp, new: &New) -> Result<Person, A
 }
 
 /// Ends whatever the person is signed in with.
-fn sign_out(tx: &Connection, person: i64) -> rusqlite::Result<()> {
+pub(super) fn sign_out(tx: &Connection, person: i64) -> rusqlite::Result<()> {
     tx.prepare_cached("DELETE FROM session WHERE person = ?1")?.execute([person])?;
     Ok(())
 }
@@ -213,15 +224,17 @@ pub fn block(
     Ok((known(tx, login)?, true))
 }
 
-/// Gives a person another password, which they must change, and takes their second factor away: they may have lost it.
+/// Gives a person another password, which they must change, and takes their second factor away: they may have lost it. Whoever signs in
+/// at the identity provider has no password, and gets none.
 ///
 /// # Errors
 /// When there is no such person, or the store can't be written.
 pub fn reset(tx: &Connection, login: &str, password: &Hashed) -> Result<Person, AccountError> {
     let person = known(tx, login)?;
     let update =
-        "UPDATE person SET password = ?2, must_change = 1, totp = NULL, totp_pending = NULL WHERE id = ?1";
-    tx.execute(update, params![person.id, password.as_str()])?;
+        "UPDATE person SET password = CASE ?3 WHEN 0 THEN ?2 ELSE password END, must_change = NOT ?3,
+        totp = NULL, totp_pending = NULL WHERE id = ?1";
+    tx.execute(update, params![person.id, password.as_str(), person.vouched])?;
     tx.execute("DELETE FROM recovery WHERE person = ?1", [person.id])?;
     super::attempts::forget(tx, login)?;
     sign_out(tx, person.id)?;
@@ -239,6 +252,9 @@ pub fn set_role(
     contractor: Option<&ContractorId>,
 ) -> Result<Person, AccountError> {
     let person = known(tx, login)?;
+    if person.vouched {
+        return Err(AccountError::Vouched(person.login));
+    }
     check(tx, role, contractor)?;
     if role != Role::Administrator {
         not_the_last(tx, &person)?;
@@ -247,6 +263,19 @@ pub fn set_role(
     tx.execute(update, params![person.id, role.word(), contractor.map(ContractorId::as_str)])?;
     // What is open shows what they might not see any more.
     sign_out(tx, person.id)?;
+    known(tx, login)
+}
+
+/// Lets a person sign in with their password until then, although passwords are for emergencies alone.
+///
+/// # Errors
+/// When there is no such person, they have no password, or the store can't be written.
+pub fn emergency(tx: &Connection, login: &str, until: Timestamp) -> Result<Person, AccountError> {
+    let person = known(tx, login)?;
+    if person.vouched {
+        return Err(AccountError::Vouched(person.login));
+    }
+    tx.execute("UPDATE person SET password_until = ?2 WHERE id = ?1", params![person.id, sql::ms(until)])?;
     known(tx, login)
 }
 

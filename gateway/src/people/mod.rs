@@ -6,6 +6,8 @@
 pub mod accounts;
 pub mod attempts;
 pub mod cli;
+pub mod identities;
+pub mod openid;
 pub mod password;
 pub mod sessions;
 pub mod setup;
@@ -251,6 +253,10 @@ pub struct Person {
     pub must_change: bool,
     /// Whether they have a second factor.
     pub second_factor: bool,
+    /// Whether the city's identity provider vouches for them, and gives their role.
+    pub vouched: bool,
+    /// Until when their password is taken where passwords are for emergencies alone.
+    pub password_until: Option<Timestamp>,
     /// When they were added.
     pub added_at: Timestamp,
     /// When they last signed in.

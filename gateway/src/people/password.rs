@@ -74,11 +74,44 @@ pub fn judge(password: &str, login: &str) -> Result<(), Refused> {
     let mut kinds: Vec<char> = small.chars().collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let of_login = !login.is_empty() && small.replace(login, "").chars().count() < 6;
-    if kinds.len() < 4 || of_login || "12345678901234567890".contains(&*small) {
+    if kinds.len() < 4 || "12345678901234567890".contains(&*small) || is_common(&small) {
         return Err(Refused::Easy);
     }
-    Ok(())
+    // What anybody would try who knows where this is: what is left without it must be something.
+    let own = [login].into_iter().filter(|login| !login.is_empty()).chain(OURS);
+    let left = own.fold(small, |left, word| left.replace(word, ""));
+    if left.chars().count() < 6 { Err(Refused::Easy) } else { Ok(()) }
+}
+
+/// Words of this place, of which no password is made.
+const OURS: [&str; 14] = [
+    "meguri",
+    "巡り",
+    "めぐり",
+    "gomi",
+    "sodai",
+    "oogata",
+    "ogata",
+    "大型ごみ",
+    "収集",
+    "office",
+    "password",
+    "passwd",
+    "admin",
+    "kanri",
+];
+
+/// The passwords that are tried first, by how often they were found in leaks: those of 12 characters and more, and the first ten
+/// thousand (zxcvbn-ts, MIT; see docs/licences.md).
+const COMMON: &str = include_str!("../../assets/common-passwords.txt");
+
+/// Whether it is a password that everybody has, as it is, twice, or with digits and signs about it to make it long enough.
+fn is_common(small: &str) -> bool {
+    let bare = small.trim_matches(|c: char| !c.is_alphabetic());
+    let half = small.get(..small.len() / 2).filter(|half| half.repeat(2) == small);
+    // Digits alone have been looked at; a bare word of a few letters is no more than the rest.
+    let wanted = [Some(small), Some(bare).filter(|bare| 2 * bare.len() >= small.len()), half];
+    COMMON.lines().any(|common| wanted.into_iter().flatten().any(|word| word == common))
 }
 
 fn argon() -> Option<Argon2<'static>> {
@@ -110,6 +143,14 @@ pub fn verify(password: &str, kept: Option<&Hashed>) -> bool {
     argon.verify_password(password.as_bytes(), &hash).is_ok() && is_there && !long
 }
 
+/// What is kept for somebody who has no password: none is it.
+///
+/// # Errors
+/// When there is no memory for it.
+pub fn none() -> Result<Hashed, Refused> {
+    nobodys().map(Hashed).map_err(|_| Refused::NoMemory)
+}
+
 /// A hash of the right cost that no password has.
 fn nobodys() -> Result<String, argon2::password_hash::Error> {
     let (memory, passes, lanes) = COST;
@@ -121,8 +162,14 @@ fn nobodys() -> Result<String, argon2::password_hash::Error> {
 /// A text of 16 letters and digits in four groups (80 bits), from as many random bytes.
 #[must_use]
 pub fn drawn(random: [u8; 16]) -> String {
+    grouped(&random)
+}
+
+/// A text of letters and digits in groups of four, each of 5 bits of a random byte.
+#[must_use]
+pub fn grouped(random: &[u8]) -> String {
     let mut text = String::new();
-    for (index, byte) in random.into_iter().enumerate() {
+    for (index, byte) in random.iter().copied().enumerate() {
         if index > 0 && index % 4 == 0 {
             text.push('-');
         }
@@ -174,6 +221,13 @@ mod tests {
             ("aaaaaaaaaaaaaa", Refused::Easy),
             ("123456789012", Refused::Easy),
             ("sato.kenji1234", Refused::Easy),
+            ("sato.kenji-meguri", Refused::Easy),
+            ("Meguri-Office1", Refused::Easy),
+            ("大型ごみ収集meguri2026", Refused::Easy),
+            ("1qaz2wsx3edc", Refused::Easy),
+            ("123Sunshine!!", Refused::Easy),
+            ("dragondragon", Refused::Easy),
+            ("finalfantasy", Refused::Easy),
             (&*"x".repeat(257), Refused::Long),
         ] {
             assert_eq!(judge(bad, "sato.kenji"), Err(why), "{bad}");

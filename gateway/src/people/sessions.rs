@@ -7,7 +7,7 @@ use meguri_proto::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Person, accounts};
-use crate::config::People;
+use crate::config::{People, SecondFactor};
 use crate::store::sql;
 
 /// How often it is written down that somebody is still there.
@@ -122,13 +122,16 @@ pub fn find(
     }
     let person = accounts::by_id(conn, person)?.filter(|person| person.blocked_at.is_none());
     Ok(person.map(|person| {
-        let needs = person.role.needs_second_factor()
-            && settings.second_factor == crate::config::SecondFactor::Required;
+        let needs = match settings.second_factor {
+            SecondFactor::Required => person.role.needs_second_factor(),
+            SecondFactor::Everybody => true,
+            SecondFactor::Optional => false,
+        };
         let stage = if person.second_factor && !second {
             Stage::Code
         } else if person.must_change {
             Stage::Password
-        } else if needs && !person.second_factor {
+        } else if needs && !person.second_factor && !second {
             Stage::SetUp
         } else {
             Stage::In
@@ -159,6 +162,49 @@ pub fn seen(tx: &Connection, now: Timestamp, token: &Token) -> rusqlite::Result<
 pub fn end(tx: &Connection, token: &Token) -> rusqlite::Result<()> {
     tx.prepare_cached("DELETE FROM session WHERE sha256 = ?1")?.execute([token.sha256().0.as_slice()])?;
     Ok(())
+}
+
+/// Ends the sessions of a person but for this one.
+///
+/// # Errors
+/// When the store can't be written.
+pub fn end_others(tx: &Connection, person: i64, token: &Token) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM session WHERE person = ?1 AND sha256 <> ?2")?
+        .execute(params![person, token.sha256().0.as_slice()])?;
+    Ok(())
+}
+
+/// A session as its person sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Open {
+    /// Since when.
+    pub since: Timestamp,
+    /// When its person was last there.
+    pub seen: Timestamp,
+    /// Whether it is the one that asks.
+    pub this: bool,
+}
+
+/// The sessions of a person that hold, the newest first.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn open(
+    conn: &Connection,
+    now: Timestamp,
+    person: i64,
+    token: &Token,
+    settings: &People,
+) -> rusqlite::Result<Vec<Open>> {
+    let (idle, whole) = lives(settings);
+    let select = "SELECT made_at, seen_at, sha256 = ?2 FROM session
+        WHERE person = ?1 AND seen_at > ?3 AND made_at > ?4 ORDER BY made_at DESC";
+    let now = sql::ms(now);
+    conn.prepare_cached(select)?
+        .query_map(params![person, token.sha256().0.as_slice(), now - idle, now - whole], |row| {
+            Ok(Open { since: sql::instant(row.get(0)?), seen: sql::instant(row.get(1)?), this: row.get(2)? })
+        })?
+        .collect()
 }
 
 /// Clears what does not hold any more away.

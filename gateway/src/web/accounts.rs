@@ -1,7 +1,8 @@
 //! Signing in and out, passwords and second factors, as pages have them done: checked off the serving threads, written by the one
 //! writer, and written down in the audit log before anybody is told.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -11,12 +12,15 @@ use rusqlite::Connection;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
+use super::metrics::Inside;
 use super::page::problem::Problem;
 use crate::audit::{Audit, Event, What, Who};
-use crate::config::People;
+use crate::config::{Passwords, People};
 use crate::ops::{OpError, Reply, Request};
 use crate::people::accounts::{self, AccountError, New};
 use crate::people::attempts::{self, Brake};
+use crate::people::identities::{self, Taken};
+use crate::people::openid::{Provider, Vouched};
 use crate::people::password::{self, Hashed};
 use crate::people::sessions::{self, Token};
 use crate::people::setup::{self, SetUp};
@@ -29,6 +33,8 @@ use crate::writer::Writer;
 const HASHING: usize = 2;
 /// How many recovery codes somebody has.
 const RECOVERY: usize = 10;
+/// Letters of each: 120 bits, so that a plain SHA-256 of it is as good as it can be kept.
+const RECOVERY_LETTERS: usize = 24;
 
 /// People as the pages deal with them.
 #[derive(Debug)]
@@ -40,9 +46,19 @@ pub(super) struct Accounts {
     /// The time that people live by, whatever is rehearsed.
     wall: Clock,
     set_up: Option<SetUp>,
+    pub(super) openid: Option<Arc<Provider>>,
     data: std::path::PathBuf,
     brake: Brake,
+    /// What each person and token has read lately.
+    readings: Mutex<HashMap<Reader, Brake>>,
     hashing: Arc<Semaphore>,
+}
+
+/// Who reads: a person or a token, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Reader {
+    Person(i64),
+    Token(i64),
 }
 
 /// What a sign-in, or a part of it, came to.
@@ -74,17 +90,17 @@ impl<E: Into<Problem>> From<E> for NotChanged {
 }
 
 impl Accounts {
-    pub(super) fn new(
-        settings: People,
-        readers: Readers,
-        writer: Writer,
-        audit: Audit,
-        wall: Clock,
-        set_up: Option<SetUp>,
-        data: std::path::PathBuf,
-    ) -> Self {
+    pub(super) fn new(inside: &Inside, readers: Readers, data: std::path::PathBuf) -> Self {
+        let Inside { people: settings, writer, audit, wall, set_up, openid, .. } = inside.clone();
         let (brake, hashing) = (Brake::new(settings.attempts_a_minute), Arc::new(Semaphore::new(HASHING)));
-        Self { settings, readers, writer, audit, wall, set_up, data, brake, hashing }
+        let readings = Mutex::default();
+        Self { settings, readers, writer, audit, wall, set_up, openid, data, brake, readings, hashing }
+    }
+
+    /// Whether a password of this person opens anything now.
+    fn takes_password_of(&self, person: &Person, now: Timestamp) -> bool {
+        let emergency = self.openid.as_ref().is_some_and(|openid| openid.passwords() == Passwords::Emergency);
+        person.blocked_at.is_none() && (!emergency || person.password_until.is_some_and(|until| now < until))
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -117,6 +133,18 @@ impl Accounts {
     /// Lets only so many through a minute.
     pub(super) fn brake(&self) -> Result<(), Problem> {
         if self.brake.lets(Instant::now()) { Ok(()) } else { Err(Problem::Slow) }
+    }
+
+    /// Lets somebody read only so much a minute.
+    pub(super) fn reads(&self, reader: Reader) -> Result<(), Problem> {
+        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        // As many as there are people and tokens.
+        let brake = readings.entry(reader).or_insert_with(|| Brake::new(self.settings.pages_a_minute));
+        if brake.lets(Instant::now()) {
+            return Ok(());
+        }
+        tracing::warn!(?reader, "somebody reads more pages a minute than people.pages_a_minute lets through");
+        Err(Problem::Hasty)
     }
 
     async fn verify(&self, password: &str, kept: Option<Hashed>) -> Result<bool, Problem> {
@@ -190,7 +218,8 @@ impl Accounts {
         let key = login.clone();
         let found = self.readers.with(move |conn| accounts::by_login(conn, &key)).await?;
         let known = found.as_ref().map(|(person, _)| person.id);
-        let kept = found.filter(|(person, _)| open && person.blocked_at.is_none()).map(|(_, kept)| kept);
+        let kept =
+            found.filter(|(person, _)| open && self.takes_password_of(person, now)).map(|(_, kept)| kept);
         let right = self.verify(password, kept.clone()).await?;
         let token = Token::new(rand::random());
         let begun = if let (true, Some(kept)) = (right, kept) {
@@ -258,6 +287,61 @@ impl Accounts {
         Ok(if good { Came::In(token) } else { Came::Out })
     }
 
+    /// Takes somebody whom the identity provider vouches for in, if they may.
+    pub(super) async fn vouched(&self, vouched: Vouched, before: Option<Token>) -> Result<Came, Problem> {
+        let (now, second) = (self.now(), vouched.second);
+        let taken = self.change(move |tx| {
+            let taken = match identities::take(tx, now, &vouched) {
+                Ok(taken) => taken,
+                Err(AccountError::Sql(error)) => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, "an account of the identity provider's can't be made");
+                    Taken::Unmapped(None)
+                }
+            };
+            let event = |what, person: &Person| {
+                let mut about = json!({ "person": person.id, "role": person.role.word(), "openid": true });
+                if let Some(contractor) = &person.contractor {
+                    about["contractor"] = contractor.as_str().into();
+                }
+                Some(Event::new(Who::Gateway, what, about))
+            };
+            let event = match &taken {
+                Taken::As(_) => None,
+                Taken::New(person) => event(What::PersonAdded, person),
+                Taken::Changed(person) => event(What::PersonRole, person),
+                Taken::Blocked(person) => Some(failed("blocked", Some(person.id))),
+                Taken::Unmapped(person) => Some(failed("unmapped", person.as_ref().map(|person| person.id))),
+            };
+            Ok((taken, event))
+        });
+        let person = match taken.await? {
+            Taken::As(person) | Taken::New(person) | Taken::Changed(person) => person.id,
+            Taken::Blocked(_) | Taken::Unmapped(_) => return Ok(Came::Out),
+        };
+        let (token, settings) = (Token::new(rand::random()), self.settings.clone());
+        let new = token.clone();
+        let begun = self.change(move |tx| {
+            // Meanwhile somebody may have blocked them.
+            if accounts::by_id(tx, person)?.is_none_or(|person| person.blocked_at.is_some()) {
+                return Ok((false, Some(failed("blocked", Some(person)))));
+            }
+            sessions::clear(tx, now, &settings)?;
+            if let Some(before) = before {
+                sessions::end(tx, &before)?;
+            }
+            sessions::begin(tx, now, person, &new, second)?;
+            let about = json!({ "openid": true, "second_factor": second });
+            Ok((true, Some(Event::new(Who::Person(person), What::SignedIn, about))))
+        });
+        Ok(if begun.await? { Came::In(token) } else { Came::Out })
+    }
+
+    /// Writes down that a sign-in at the identity provider failed, and why.
+    pub(super) async fn not_vouched(&self, why: &str) -> Result<(), Problem> {
+        self.note(failed(why, None)).await
+    }
+
     /// Ends a session.
     pub(super) async fn sign_out(&self, person: i64, token: Token) -> Result<(), Problem> {
         self.change(move |tx| {
@@ -310,6 +394,36 @@ impl Accounts {
         Ok(secret.to_vec())
     }
 
+    /// Whether whoever sits at the browser is still its person: by their password, or where they have none here, by their second factor.
+    pub(super) async fn confirms(&self, person: &Person, typed: &str) -> Result<bool, Problem> {
+        let (now, settings, id, login) = (self.now(), self.settings.clone(), person.id, person.login.clone());
+        let key = login.clone();
+        let open = self.change(move |tx| Ok((attempts::begin(tx, now, &key, &settings)?, None))).await?;
+        let good = if person.vouched {
+            let typed = typed.to_owned();
+            let check = move |tx: &Connection| Ok((accounts::check_second(tx, id, &typed, now)?, None));
+            open && (!person.second_factor || self.change(check).await?)
+        } else {
+            let key = login.clone();
+            let kept =
+                self.readers.with(move |conn| accounts::by_login(conn, &key)).await?.map(|(_, kept)| kept);
+            self.verify(typed, kept.filter(|_| open)).await?
+        };
+        if good {
+            self.change(move |tx| Ok((attempts::forget(tx, &login)?, None))).await?;
+        }
+        Ok(good)
+    }
+
+    /// Ends whatever else a person is signed in with.
+    pub(super) async fn end_others(&self, person: i64, token: Token) -> Result<(), Problem> {
+        self.change(move |tx| {
+            sessions::end_others(tx, person, &token)?;
+            Ok(((), Some(Event::new(Who::Person(person), What::SignedOut, json!({ "others": true })))))
+        })
+        .await
+    }
+
     /// Sets up a second factor once its telephone shows the right code. Gives the new session, and the recovery codes,
     /// which are shown this once; none for a wrong code.
     pub(super) async fn set_second(
@@ -318,7 +432,8 @@ impl Accounts {
         typed: &str,
     ) -> Result<Option<(Token, Vec<String>)>, Problem> {
         let (now, settings, id, login) = (self.now(), self.settings.clone(), person.id, person.login.clone());
-        let codes: Vec<String> = (0..RECOVERY).map(|_| password::drawn(rand::random())).collect();
+        let codes: Vec<String> =
+            (0..RECOVERY).map(|_| password::grouped(&rand::random::<[u8; RECOVERY_LETTERS]>())).collect();
         let sha256: Vec<[u8; 32]> =
             codes.iter().map(|code| Digest::of(password::as_drawn(code).as_bytes()).0).collect();
         let (typed, token) = (typed.to_owned(), Token::new(rand::random()));
@@ -411,6 +526,15 @@ impl Accounts {
         self.look_for_damage(done.as_ref().err()).await;
         Ok(done)
     }
+}
+
+/// A sign-in at the identity provider failed. What its token said of anybody is not told.
+fn failed(why: &str, person: Option<i64>) -> Event {
+    let mut about = json!({ "openid": why });
+    if let Some(person) = person {
+        about["person"] = person.into();
+    }
+    Event::new(Who::Nobody, What::SignInFailed, about)
 }
 
 /// Why the office is not set up.

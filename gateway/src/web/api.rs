@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::Web;
+use super::accounts::Reader;
 use super::gate::{self, Gate};
 use super::page::problem::Problem;
 use super::request::Asked;
@@ -34,6 +35,7 @@ async fn answer(web: &Web, headers: &HeaderMap, asked: &Asked) -> Result<Respons
     let since = since.transpose()?;
     // Built in, and held by a test to read.
     let profile = Profile::parse(BUILT_IN).map_err(|_| Problem::Store)?;
+    accounts.reads(Reader::Token(token.id))?;
     let scope = token.scope();
     let read = web.office.readers.with(move |conn| match export_in(conn, &profile, day, since, &scope) {
         Err(ExportError::Store(error)) => Err(error),
@@ -45,8 +47,10 @@ async fn answer(web: &Web, headers: &HeaderMap, asked: &Asked) -> Result<Respons
         .await?;
     Ok(match exported {
         Ok(Export { file: Some(bytes), report }) => {
-            let kind = HeaderValue::from_static("text/csv");
+            let kind = HeaderValue::from_static("text/csv; charset=utf-8");
+            let name = HeaderValue::try_from(format!("attachment; filename=\"results-{day}.csv\""));
             let mut response = ([(header::CONTENT_TYPE, kind)], bytes).into_response();
+            response.headers_mut().extend(name.ok().map(|name| (header::CONTENT_DISPOSITION, name)));
             // A cursor is spelt in ASCII.
             response
                 .headers_mut()

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::Web;
-use super::accounts::Accounts;
+use super::accounts::{Accounts, Reader};
 use super::page::problem::Problem;
 use super::request::Address;
 use super::text::Lang;
@@ -42,15 +42,22 @@ pub(super) enum Gate {
 pub(super) struct Cookies {
     pub(super) session: &'static str,
     pub(super) form: &'static str,
+    /// That this browser began a sign-in at the identity provider.
+    pub(super) openid: &'static str,
     pub(super) secure: bool,
 }
 
 impl Cookies {
     pub(super) fn of(extensions: &Extensions) -> Self {
         if extensions.get::<OverTls>().is_some() {
-            Self { session: "__Host-meguri", form: "__Host-meguri-form", secure: true }
+            Self {
+                session: "__Host-meguri",
+                form: "__Host-meguri-form",
+                openid: "__Host-meguri-openid",
+                secure: true,
+            }
         } else {
-            Self { session: "meguri", form: "meguri-form", secure: false }
+            Self { session: "meguri", form: "meguri-form", openid: "meguri-openid", secure: false }
         }
     }
 
@@ -176,6 +183,9 @@ impl Web {
         about: serde_json::Value,
     ) -> Result<(), Problem> {
         let Gate::Accounts(accounts) = &self.gate else { return Ok(()) };
+        if what != What::Refused {
+            accounts.reads(Reader::Person(signed.person.id))?;
+        }
         accounts.note(Event::new(signed.who(), what, about)).await
     }
 }

@@ -17,6 +17,7 @@ use super::{STREAMS, Web};
 use crate::audit::Audit;
 use crate::config::People;
 use crate::control::Desk;
+use crate::people::openid::Provider;
 use crate::people::setup::SetUp;
 use crate::store::{STORE_FILE, sql};
 use crate::vitals::{BOUNDS, Durations, Health};
@@ -35,6 +36,8 @@ pub struct Inside {
     pub people: People,
     /// Where what is done and read is written down.
     pub audit: Audit,
+    /// The city's identity provider, where there is one.
+    pub openid: Option<Arc<Provider>>,
     /// The time that people and their sessions live by, whatever is rehearsed.
     pub wall: Clock,
     /// The code for the first administrator, where nobody had an account at the start.

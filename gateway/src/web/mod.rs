@@ -19,6 +19,7 @@ mod items;
 mod live;
 mod metrics;
 mod names;
+mod openid;
 mod page;
 mod part;
 mod people;
@@ -60,6 +61,8 @@ use crate::office::{Office, Place};
 use crate::people::sessions::Stage;
 use crate::people::{Action, Person};
 
+/// How often at least a browser is answered something, or its connection ends: several of a stream's signs of life.
+pub const ANSWERED: std::time::Duration = std::time::Duration::from_secs(60);
 /// How many pages may update by themselves at a time.
 pub(crate) const STREAMS: usize = 256;
 /// How many exceptions stand on a page of their own.
@@ -86,9 +89,7 @@ pub fn router_as(office: Office, person: Person) -> Router {
 /// The city's pages as a running gateway serves them: for people who sign in, with its troubles, health and metrics.
 /// Serve it with the peer's address (`into_make_service_with_connect_info`), by which health and metrics know this machine.
 pub fn router_of(office: Office, inside: Inside) -> Router {
-    let Inside { people, writer, audit, wall, set_up, .. } = inside.clone();
-    let data = office.data.data.clone();
-    let accounts = Accounts::new(people, office.readers.clone(), writer, audit, wall, set_up, data);
+    let accounts = Accounts::new(&inside, office.readers.clone(), office.data.data.clone());
     routes(office, Some(inside), Gate::Accounts(Arc::new(accounts)))
 }
 
@@ -103,12 +104,15 @@ fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
         .route_layer(axum::middleware::from_fn_with_state(web.clone(), gate::monitoring));
     let accounts = Router::new()
         .route("/signin", get(people::sign_in_page).post(people::sign_in))
+        .route("/signin/openid", get(openid::begin))
+        .route("/signin/openid/back", get(openid::back))
         .route("/signin/code", get(people::code_page).post(people::give_code))
         .route("/signout", post(people::sign_out))
         .route("/setup", get(people::set_up_page).post(people::set_up))
         .route("/account", get(people::account))
         .route("/account/password", get(people::password_page).post(people::change_password))
         .route("/account/second", get(people::second_page).post(people::set_second))
+        .route("/account/others", post(people::end_others))
         .route("/people", get(people::list))
         .route("/people/add", post(people::add))
         .route("/people/block", post(people::block))
@@ -209,6 +213,16 @@ impl Web {
         let (status, shown) = match shown {
             Ok(shown) => (axum::http::StatusCode::OK, shown),
             Err(problem) => {
+                if matches!(problem, Problem::Forbidden | Problem::Form) {
+                    // By number and the page's name, without what stands behind it.
+                    let (person, page) = (signed.map(|signed| signed.person.id), asked.page_name());
+                    tracing::warn!(
+                        person,
+                        page,
+                        refused = problem.title(Lang::En),
+                        "something is refused to somebody"
+                    );
+                }
                 let (title, main) = (problem.title(lang).to_owned(), problem.page(lang));
                 (problem.status(), Shown { title, tab: Tab::Other, aside_open: 0, events: None, main })
             }
@@ -231,8 +245,10 @@ impl Web {
         let headers = response.headers_mut();
         headers.insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
         if asked.remember {
-            let cookie =
-                format!("{}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly", text::COOKIE, lang.tag());
+            let (name, secure) =
+                if asked.secure { (text::SECURE_COOKIE, "; Secure") } else { (text::COOKIE, "") };
+            let tag = lang.tag();
+            let cookie = format!("{name}={tag}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly{secure}");
             headers.extend(HeaderValue::try_from(cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
         }
         response
@@ -241,6 +257,9 @@ impl Web {
 
 /// An answer without a menu, for those who may see none of it.
 fn refuse(problem: &Problem, lang: Lang) -> Response {
+    if matches!(problem, Problem::Forbidden | Problem::Form) {
+        tracing::warn!(refused = problem.title(Lang::En), "something is refused to somebody");
+    }
     (problem.status(), page::bare(lang, problem.title(lang), &problem.page(lang))).into_response()
 }
 

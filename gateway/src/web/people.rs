@@ -1,7 +1,7 @@
 //! The pages of accounts: sign-in, one's own account, and who else has one.
 
 use axum::extract::State;
-use axum::http::{Extensions, HeaderMap, StatusCode};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
 use meguri_proto::clock::business_date;
 
@@ -16,14 +16,20 @@ use super::{Shown, Web};
 use crate::audit::{self, Entry, What};
 use crate::ops::{OpError, Reply, Request};
 use crate::people::accounts::{self as store, AccountError, New};
-use crate::people::sessions::{Stage, Token};
+use crate::people::sessions::{self, Stage, Token};
 use crate::people::{Action, Role, password, totp};
 
 /// How many entries of the audit log stand on a page.
 const ENTRIES: usize = 200;
 
 /// A page without a menu.
-fn lone(web: &Web, asked: &Asked, status: StatusCode, title: Text, main: maud::Markup) -> Response {
+pub(super) fn lone(
+    web: &Web,
+    asked: &Asked,
+    status: StatusCode,
+    title: Text,
+    main: maud::Markup,
+) -> Response {
     let shown =
         Shown { title: asked.lang.say(title).to_owned(), tab: Tab::Other, aside_open: 0, events: None, main };
     let mut response = web.answer(asked, None, Ok(shown));
@@ -32,7 +38,7 @@ fn lone(web: &Web, asked: &Asked, status: StatusCode, title: Text, main: maud::M
 }
 
 impl Web {
-    fn accounts(&self) -> Result<&Accounts, Problem> {
+    pub(super) fn accounts(&self) -> Result<&Accounts, Problem> {
         match &self.gate {
             Gate::Accounts(accounts) => Ok(accounts),
             // Pages by themselves know nobody.
@@ -42,7 +48,7 @@ impl Web {
 }
 
 /// Turns a refusal into a page.
-fn or_refuse(asked: &Asked, done: Result<Response, Problem>) -> Response {
+pub(super) fn or_refuse(asked: &Asked, done: Result<Response, Problem>) -> Response {
     done.unwrap_or_else(|problem| super::refuse(&problem, asked.lang))
 }
 
@@ -63,7 +69,7 @@ fn with_form(response: Response, cookies: Cookies, token: &Token, new: bool) -> 
 }
 
 /// In: the browser is given its session, and whatever it had before is of no use.
-fn signed_in(cookies: Cookies, token: &Token, to: &str) -> Response {
+pub(super) fn signed_in(cookies: Cookies, token: &Token, to: &str) -> Response {
     let set = [cookies.set(cookies.session, &token.text()), cookies.set(cookies.form, "")];
     (AppendHeaders(set), Redirect::to(to)).into_response()
 }
@@ -83,13 +89,27 @@ pub(super) async fn sign_in_page(
         if let Ok(signed) = web.asking(&headers, &extensions).await {
             return Ok(Redirect::to(gate::way(signed.stage).unwrap_or(to)).into_response());
         }
-        let cookies = Cookies::of(&extensions);
-        let (token, new) = form_token(&headers, cookies);
-        let main = page::sign_in(asked.lang, &token.form(), to, "", false);
-        Ok(with_form(lone(&web, &asked, StatusCode::OK, Text::SignIn, main), cookies, &token, new))
+        sign_in_again(&web, &extensions, &headers, &asked, to, StatusCode::OK, None)
     };
     let done = done.await;
     or_refuse(&asked, done)
+}
+
+/// The sign-in, with what is wrong.
+pub(super) fn sign_in_again(
+    web: &Web,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    asked: &Asked,
+    to: &str,
+    status: StatusCode,
+    wrong: Option<Text>,
+) -> Result<Response, Problem> {
+    let (accounts, cookies) = (web.accounts()?, Cookies::of(extensions));
+    let (token, new) = form_token(headers, cookies);
+    let passwords = accounts.openid.as_ref().map(|openid| openid.passwords());
+    let main = page::sign_in(asked.lang, &token.form(), to, passwords, wrong);
+    Ok(with_form(lone(web, asked, status, Text::SignIn, main), cookies, &token, new))
 }
 
 pub(super) async fn sign_in(
@@ -107,11 +127,10 @@ pub(super) async fn sign_in(
         let (to, login) = (ours(form.get("to")), form.get("login"));
         match accounts.sign_in(login, form.get("password"), cookie(&headers, cookies.session)).await? {
             Came::In(session) => Ok(signed_in(cookies, &session, to)),
+            // The login is not given back either: somebody may have typed a password there.
             Came::Out => {
-                let form = token.as_ref().map(Token::form).unwrap_or_default();
-                // The login is not given back either: somebody may have typed a password there.
-                let main = page::sign_in(asked.lang, &form, to, "", true);
-                Ok(lone(&web, &asked, StatusCode::UNAUTHORIZED, Text::SignIn, main))
+                let (status, wrong) = (StatusCode::UNAUTHORIZED, Some(Text::SignInFailed));
+                sign_in_again(&web, &extensions, &headers, &asked, to, status, wrong)
             }
         }
     };
@@ -171,8 +190,12 @@ pub(super) async fn sign_out(
         }
         Ok(gone.into_response())
     };
-    let done = done.await;
-    or_refuse(&asked, done)
+    let mut done = or_refuse(&asked, done.await);
+    // Pages of somebody who has gone are no one else's on this machine.
+    let clear =
+        (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
+    done.headers_mut().extend([clear]);
+    done
 }
 
 pub(super) async fn set_up_page(
@@ -238,13 +261,71 @@ fn framed(web: &Web, asked: &Asked, signed: &Signed, tab: Tab, title: Text, main
 
 pub(super) async fn account(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
     let done = async {
-        web.accounts()?;
-        signed.may(Action::OwnAccount)?;
         asked.only(&[])?;
-        let id = signed.person.id;
-        let left = web.office.readers.with(move |conn| store::recovery_left(conn, id)).await?;
-        let main = page::account(asked.lang, &signed.person, &web.office.city, &signed.form(), left);
-        Ok(framed(&web, &asked, &signed, Tab::Account, Text::Account, main))
+        account_again(&web, &signed, &asked, None).await
+    };
+    let done = done.await;
+    or_refuse(&asked, done)
+}
+
+async fn account_again(
+    web: &Web,
+    signed: &Signed,
+    asked: &Asked,
+    wrong: Option<Text>,
+) -> Result<Response, Problem> {
+    let accounts = web.accounts()?;
+    signed.may(Action::OwnAccount)?;
+    let (id, now, settings) = (signed.person.id, accounts.now(), accounts.settings.clone());
+    let token = signed.token.clone().ok_or(Problem::Unauthorized)?;
+    let read = move |conn: &rusqlite::Connection| {
+        Ok((store::recovery_left(conn, id)?, sessions::open(conn, now, id, &token, &settings)?))
+    };
+    let (left, open) = web.office.readers.with(read).await?;
+    let view = page::Account {
+        lang: asked.lang,
+        person: &signed.person,
+        city: &web.office.city,
+        form: &signed.form(),
+        left,
+        open: &open,
+        today: business_date(now),
+        confirm: confirm(signed),
+        wrong,
+    };
+    let mut response = framed(web, asked, signed, Tab::Account, Text::Account, view.page());
+    if wrong.is_some() {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+/// By what somebody who has been signed in for a while shows that they are still there.
+fn confirm(signed: &Signed) -> Option<Text> {
+    match (signed.stage, &signed.person) {
+        (Stage::In, person) if !person.vouched => Some(Text::PasswordNow),
+        (Stage::In, person) if person.second_factor => Some(Text::CodeNow),
+        _ => None,
+    }
+}
+
+/// Ends whatever else the person is signed in with.
+pub(super) async fn end_others(
+    State(web): State<Web>,
+    signed: Signed,
+    asked: Asked,
+    form: Posted,
+) -> Response {
+    let done = async {
+        let accounts = web.accounts()?;
+        form.is_of(signed.token.as_ref())?;
+        accounts.brake()?;
+        if confirm(&signed).is_some() && !accounts.confirms(&signed.person, form.get("now")).await? {
+            return account_again(&web, &signed, &asked, Some(Text::NotConfirmed)).await;
+        }
+        let token = signed.token.clone().ok_or(Problem::Unauthorized)?;
+        accounts.end_others(signed.person.id, token).await?;
+        Ok(Redirect::to("/account").into_response())
     };
     let done = done.await;
     or_refuse(&asked, done)
@@ -300,22 +381,29 @@ pub(super) async fn change_password(
 }
 
 pub(super) async fn second_page(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
-    let done = second_again(&web, &signed, &asked, false).await;
+    let done = second_again(&web, &signed, &asked, None).await;
     or_refuse(&asked, done)
 }
 
-async fn second_again(web: &Web, signed: &Signed, asked: &Asked, wrong: bool) -> Result<Response, Problem> {
+async fn second_again(
+    web: &Web,
+    signed: &Signed,
+    asked: &Asked,
+    wrong: Option<Text>,
+) -> Result<Response, Problem> {
     let secret = web.accounts()?.pending(signed.person.id).await?;
     let issuer = format!("Meguri {}", web.office.city.name);
     let address = totp::address(&issuer, &signed.person.login, &secret);
     let first = signed.stage == Stage::SetUp;
-    let main = page::second(asked.lang, &signed.form(), &address, &totp::base32(&secret), first, wrong)?;
+    let typed = totp::base32(&secret);
+    let confirm = confirm(signed);
+    let main = page::second(asked.lang, &signed.form(), &address, &typed, first, confirm, wrong)?;
     let mut response = if first {
         lone(web, asked, StatusCode::OK, Text::SecondFactor, main)
     } else {
         framed(web, asked, signed, Tab::Account, Text::SecondFactor, main)
     };
-    if wrong {
+    if wrong.is_some() {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     }
     Ok(response)
@@ -332,8 +420,12 @@ pub(super) async fn set_second(
         let accounts = web.accounts()?;
         form.is_of(signed.token.as_ref())?;
         accounts.brake()?;
+        // Whoever finds a browser open must not make its account their own.
+        if confirm(&signed).is_some() && !accounts.confirms(&signed.person, form.get("now")).await? {
+            return second_again(&web, &signed, &asked, Some(Text::NotConfirmed)).await;
+        }
         let Some((session, codes)) = accounts.set_second(&signed.person, form.get("code")).await? else {
-            return second_again(&web, &signed, &asked, true).await;
+            return second_again(&web, &signed, &asked, Some(Text::CodeWrong)).await;
         };
         let main = page::recovery(asked.lang, &codes);
         let response = framed(&web, &asked, &signed, Tab::Account, Text::RecoveryCodes, main);
@@ -404,13 +496,17 @@ async fn manage(
         let said = match request {
             Err(wrong) => Said::Wrong(wrong),
             Ok(request) => match accounts.request(request, signed.person.id).await? {
-                Ok(Reply::Person(person)) => Said::Done { login: person.login, drawn },
+                // Nobody who signs in at the identity provider has a password here.
+                Ok(Reply::Person(person)) => {
+                    Said::Done { drawn: drawn.filter(|_| !person.vouched), login: person.login }
+                }
                 Ok(_) => return Err(Problem::Store),
                 Err(OpError::Account(error)) => Said::Wrong(match error {
                     AccountError::Exists(_) => Text::LoginTaken,
                     AccountError::Unknown(_) => Text::LoginUnknown,
                     AccountError::Contractor | AccountError::UnknownContractor(_) => Text::ContractorNeeded,
                     AccountError::LastAdministrator(_) => Text::LastAdministrator,
+                    AccountError::Vouched(_) => Text::PersonVouched,
                     AccountError::Wrong(_) => Text::LoginWrong,
                     error @ (AccountError::SetUp | AccountError::Sql(_)) => {
                         return Err(OpError::Account(error).into());

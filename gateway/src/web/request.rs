@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use meguri_proto::limits;
 
 use super::format;
+use super::gate::OverTls;
 use super::page::problem::Problem;
 use super::text::{Lang, Text};
 
@@ -26,6 +27,8 @@ pub(super) struct Asked {
     pub(super) lang: Lang,
     /// Whether the language was asked for in the address, so that it is to be remembered.
     pub(super) remember: bool,
+    /// Whether it came over TLS.
+    pub(super) secure: bool,
     /// Where.
     pub(super) address: Address,
     unreadable: bool,
@@ -43,6 +46,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
         Ok(Self {
             lang: asked.unwrap_or_else(|| Lang::of_headers(&parts.headers)),
             remember: asked.is_some(),
+            secure: parts.extensions.get::<OverTls>().is_some(),
             address: Address::asked(parts.uri.path(), pairs),
             unreadable,
         })
@@ -90,6 +94,25 @@ impl Asked {
     /// As asked from another address: what answers a form has none of its own to come back to.
     pub(super) fn at(self, path: &str) -> Self {
         Self { address: Address::new(path, &[]), ..self }
+    }
+
+    /// A parameter of another system, which sends what it likes beside it; refused where it is there twice.
+    pub(super) fn one(&self, name: &'static str) -> Result<Option<&str>, Problem> {
+        let all = self.address.pairs.iter().filter(|(key, _)| key == name).count();
+        if self.unreadable || all > 1 {
+            return Err(Problem::bad(name, "…", Text::ErrorUnknown));
+        }
+        Ok(self.get(name))
+    }
+
+    /// Which page, without what is asked of it.
+    pub(super) fn page_name(&self) -> &str {
+        &self.address.path
+    }
+
+    /// The same asked of a page of ours, so that its links tell nothing of the address that was asked.
+    pub(super) fn instead_of(&self, path: &'static str) -> Self {
+        Self { address: Address::new(path, &[]), ..*self }
     }
 
     /// The parameter `day`.

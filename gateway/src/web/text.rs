@@ -43,7 +43,10 @@ impl Lang {
         let texts = |name| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
         let cookie = texts(header::COOKIE)
             .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+            .filter_map(|pair| {
+                let pair = pair.trim();
+                pair.strip_prefix(SECURE_COOKIE).or_else(|| pair.strip_prefix(COOKIE))?.strip_prefix('=')
+            })
             .find_map(Self::of_tag);
         cookie.or_else(|| texts(header::ACCEPT_LANGUAGE).find_map(preferred)).unwrap_or_default()
     }
@@ -51,6 +54,8 @@ impl Lang {
 
 /// The name of the cookie that keeps the language.
 pub(super) const COOKIE: &str = "lang";
+/// Its name over TLS, under which no plain page can set one.
+pub(super) const SECURE_COOKIE: &str = "__Host-lang";
 
 /// The best of ours in an `Accept-Language` value; between equals the one named first.
 fn preferred(value: &str) -> Option<Lang> {
@@ -412,11 +417,24 @@ texts! {
     Back "戻る" "Back";
     SignInFailed "サインインできません。ログイン名とパスワードを確かめてください。続けて間違えると、しばらく受け付けません。" "This does not sign in. Check login and password; after several failures a login waits for a while.";
     SignInForgot "パスワードを忘れたときは、市の管理者に再発行を頼んでください。" "If you forgot the password, ask the city's administrator for another one.";
+    OpenIdDo "市の認証でサインイン" "Sign in with the city's account";
+    OpenIdOr "ログイン名とパスワードで" "By login and password";
+    OpenIdEmergency "非常時のサインイン" "Sign in in an emergency";
+    OpenIdEmergencyLead "市の認証が使えないときに、サーバーの運用担当が許した人だけが使えます。" "While the city's account can't be used, for those alone whom the server's operator has let in.";
+    OpenIdAway "市の認証につながりません。しばらく待って、もう一度試してください。続くときは、情報システム担当に知らせてください。" "The city's account can't be reached. Wait a little and try again; if it goes on, tell those who run the systems.";
+    OpenIdAgain "市の認証でのサインインを終えられませんでした。もう一度、はじめからサインインしてください。" "Signing in with the city's account came to no end. Begin anew.";
+    OpenIdRefused "このアカウントでは使えません。市の管理者に頼んでください。" "This account is of no use here. Ask the city's administrator.";
     SecondFactor "二段階認証" "Second factor";
     Code "確認コード" "Code";
     CodeAsked "認証アプリに出ている6桁の数字を入れてください。" "Enter the six digits that your authenticator app shows.";
     CodeWrong "コードが違います。いま表示されている数字を入れてください。続けて間違えると、しばらく受け付けません。" "The code is wrong. Enter the one shown now; after several failures it waits for a while.";
     CodeLost "スマートフォンがないときは、控えておいた復旧コードを入れてください。それもないときは、市の管理者に頼んでください。" "Without your telephone, enter a recovery code that you kept; without one, ask the city's administrator.";
+    CodeNow "いまの確認コード" "The code of now";
+    NotConfirmed "本人と確かめられませんでした。入れ直してください。続けて間違えると、しばらく受け付けません。" "This does not show that it is you. Enter it again; after several failures it waits for a while.";
+    SessionsOpen "サインイン中" "Signed in";
+    SessionSince "{since}から（最後の操作 {seen}）" "since {since} (last seen {seen})";
+    SessionThis "この画面" "here";
+    SessionsEnd "ほかを全部サインアウト" "Sign out everywhere else";
     SetUpTitle "はじめの設定" "First set-up";
     SetUpLead "最初の管理者を作ります。設定コードは、このサーバーの次のファイルにあります。" "This makes the first administrator. The set-up code is in this file on the server:";
     SetUpCode "設定コード" "Set-up code";
@@ -473,6 +491,9 @@ texts! {
     PersonBlocked "停止中" "Blocked";
     PersonChange "変更" "Change";
     PersonRoleDo "役割を変える" "Change the role";
+    PersonOfProvider "市の認証" "By the city's account";
+    PersonVouched "この人の役割は、市の認証のグループで決まります。そちらで変えてください。" "The role of this person follows from the groups of the city's accounts. Change it there.";
+    PersonResetSecond "二段階認証を外す" "Take the second factor away";
     PersonReset "パスワードを再発行" "Reset the password";
     PersonResetHint "二段階認証も解除され、サインイン中の画面は終わります。" "The second factor goes, too, and whatever is signed in ends.";
     PersonBlock "停止する" "Block";
@@ -497,6 +518,7 @@ texts! {
     DidPersonUnblocked "利用者の停止を解除" "Person let in again";
     DidPersonReset "パスワードを再発行" "Password reset";
     DidPersonRole "役割を変更" "Role changed";
+    DidPersonEmergency "非常時のサインインを許可" "Let in by password";
     DidPassword "パスワードを変更" "Password changed";
     DidSecond "二段階認証を設定" "Second factor set up";
     DidTokenAdded "トークンを発行" "Token made";
@@ -782,6 +804,8 @@ texts! {
     ErrorTooLargeHint "元の画面を開き直して、短い内容で送ってください。" "Open the page again and send less.";
     ErrorSlow "サインインが混み合っています" "Too many sign-ins";
     ErrorSlowHint "1分ほど待って、もう一度サインインしてください。" "Wait a minute and sign in again.";
+    ErrorHasty "短い間に画面を開きすぎています" "Too many pages in a short time";
+    ErrorHastyHint "一分ほど待って、もう一度開いてください。" "Wait a minute and open it again.";
     ErrorAudit "操作の記録を書けません" "The audit log can't be written";
     ErrorAuditHint "記録を残せない間は、住民の情報を表示せず、変更も行いません。サーバーのディスクとログを確かめてください。" "While nothing can be written down, no resident's data is shown and nothing is changed. Look at the server's disk and log.";
     ErrorBad "この指定では表示できません" "This can't be shown";

@@ -16,12 +16,20 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use meguri_config::{City, Clock};
+use meguri_gateway::audit::Audit;
+use meguri_gateway::broker::{Broker, Login};
 use meguri_gateway::catalogue;
 use meguri_gateway::changes::{Change, Changes};
+use meguri_gateway::config::Retention;
+use meguri_gateway::control::Desk;
+use meguri_gateway::door::Reached;
+use meguri_gateway::import::Taker;
 use meguri_gateway::office::Office;
 use meguri_gateway::people::{Person, Role};
 use meguri_gateway::pickups;
-use meguri_gateway::store::{Store, sql};
+use meguri_gateway::store::{Readers, Store, sql};
+use meguri_gateway::vitals::Health;
+use meguri_gateway::writer::Writer;
 use meguri_proto::pickup::Result as Outcome;
 use meguri_proto::{
     Digest, Epoch, Fact, FactBody, FactId, Incarnation, ItemResult, ListRef, Outcome as Said, PickupId,
@@ -58,6 +66,8 @@ pub(crate) struct Request<'a> {
 /// Somebody who sees all of the city.
 pub(crate) fn administrator() -> Person {
     Person {
+        vouched: false,
+        password_until: None,
         id: 1,
         login: "kanri".to_owned(),
         name: "市の管理者".to_owned(),
@@ -447,4 +457,25 @@ pub(crate) fn clock_at(dir: &Path, at: Timestamp, speed: f64) -> Clock {
     let text = format!("real = \"{}\"\nfrom = \"{at}\"\nspeed = {speed:?}\n", Timestamp::now());
     std::fs::write(&path, text).unwrap();
     Clock::rehearsal(&path).unwrap()
+}
+
+/// What does the commands of an office without a broker, which terminals reach over TLS.
+pub(crate) fn desk(
+    writer: &Writer,
+    readers: &Readers,
+    city: &Arc<City>,
+    health: &Health,
+    audit: &Audit,
+) -> Desk {
+    let login = Login { host: String::new(), port: 0, user: String::new(), password: String::new() };
+    Desk {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        taker: Taker::new(writer.clone(), readers.clone(), city.clone()),
+        broker: Arc::new(Broker::External(login)),
+        health: health.clone(),
+        retention: Retention::default(),
+        reached: Some(Reached { host: "office.example".to_owned(), broker: 8883, door: 8651 }),
+        audit: audit.clone(),
+    }
 }

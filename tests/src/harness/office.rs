@@ -71,6 +71,7 @@ impl Office {
         // Nobody here has a telephone, and many sign in at once.
         put("people", "second_factor", "optional".into());
         put("people", "attempts_a_minute", 1_000.into());
+        put("people", "pages_a_minute", 60_000.into());
         put("mqtt", "listen", mqtt.to_string().into());
         if let Some(external) = external {
             let password = data.join("broker-password");

@@ -6,10 +6,13 @@ use meguri_config::City;
 use qrcode::{Color, QrCode};
 
 use super::super::format;
+use super::super::request::Address;
 use super::super::text::{Lang, Text};
 use super::problem::Problem;
 use crate::audit::{Entry, What, Who};
+use crate::config::Passwords;
 use crate::people::password::{LEAST_CHARS, Refused};
+use crate::people::sessions::Open;
 use crate::people::{LOGIN_BYTES, NAME_CHARS, Person, Role};
 
 /// Why a password can't be taken, in the pages' words.
@@ -40,21 +43,50 @@ fn secret(lang: Lang, label: Text, name: &str, complete: &str, first: bool) -> M
     } }
 }
 
-/// The sign-in.
-pub(in super::super) fn sign_in(lang: Lang, form: &str, to: &str, login: &str, failed: bool) -> Markup {
-    html! { section .card .lone {
-        h1 { (lang.say(Text::SignIn)) }
-        (wrong(lang, failed.then_some(Text::SignInFailed)))
+/// The sign-in; `openid` says who has a password where there is an identity provider.
+pub(in super::super) fn sign_in(
+    lang: Lang,
+    form: &str,
+    to: &str,
+    openid: Option<Passwords>,
+    failed: Option<Text>,
+) -> Markup {
+    let first = openid.is_none();
+    let by_password = html! {
         form .fields method="post" action="/signin" {
             (key(form))
             input type="hidden" name="to" value=(to);
             label { span { (lang.say(Text::Login)) }
-                input name="login" value=(login) autocomplete="username" autocapitalize="none" spellcheck="false"
-                    maxlength=(LOGIN_BYTES) required autofocus; }
+                input name="login" autocomplete="username" autocapitalize="none" spellcheck="false"
+                    maxlength=(LOGIN_BYTES) required autofocus[first]; }
             (secret(lang, Text::Password, "password", "current-password", false))
-            button .button { (lang.say(Text::SignIn)) }
+            button class=(if first { "button" } else { "quiet" }) { (lang.say(Text::SignIn)) }
         }
-        p .sub { (lang.say(Text::SignInForgot)) }
+    };
+    // A link and no form: where the provider leads on to another one, a form's policy would stop the browser there.
+    let provider = match to {
+        "/" => "/signin/openid".to_owned(),
+        to => Address::new("/signin/openid", &[]).with("to", to),
+    };
+    html! { section .card .lone {
+        h1 { (lang.say(Text::SignIn)) }
+        (wrong(lang, failed))
+        @if openid.is_some() { p { a .button href=(provider) { (lang.say(Text::OpenIdDo)) } } }
+        @match openid {
+            None => { (by_password) p .sub { (lang.say(Text::SignInForgot)) } }
+            Some(Passwords::Allowed) => {
+                h2 { (lang.say(Text::OpenIdOr)) }
+                (by_password)
+                p .sub { (lang.say(Text::SignInForgot)) }
+            }
+            Some(Passwords::Emergency) => {
+                details open[failed.is_some()] {
+                    summary .quiet { (lang.say(Text::OpenIdEmergency)) }
+                    p .sub { (lang.say(Text::OpenIdEmergencyLead)) }
+                    (by_password)
+                }
+            }
+        }
     } }
 }
 
@@ -161,6 +193,16 @@ pub(super) fn qr(text: &str) -> Result<Markup, Problem> {
     })
 }
 
+/// The field by which somebody shows that they are still there.
+fn confirmed(lang: Lang, confirm: Option<Text>) -> Markup {
+    html! { @match confirm {
+        None => {}
+        Some(Text::PasswordNow) => { (secret(lang, Text::PasswordNow, "now", "current-password", false)) }
+        Some(text) => { label { span { (lang.say(text)) }
+            input name="now" inputmode="numeric" autocomplete="one-time-code" maxlength="40" required; } }
+    } }
+}
+
 /// Setting up a second factor.
 pub(in super::super) fn second(
     lang: Lang,
@@ -168,13 +210,14 @@ pub(in super::super) fn second(
     address: &str,
     typed: &str,
     first: bool,
-    failed: bool,
+    confirm: Option<Text>,
+    failed: Option<Text>,
 ) -> Result<Markup, Problem> {
     let groups: Vec<String> =
         typed.as_bytes().chunks(4).map(|four| String::from_utf8_lossy(four).into_owned()).collect();
     Ok(html! { section .card .lone {
         h1 { (lang.say(Text::SecondFactor)) }
-        (wrong(lang, failed.then_some(Text::CodeWrong)))
+        (wrong(lang, failed))
         @if first { p { (lang.say(Text::SecondNeeded)) } }
         ol .steps {
             li { (lang.say(Text::SecondApp)) }
@@ -189,6 +232,7 @@ pub(in super::super) fn second(
                     (key(form))
                     label { span { (lang.say(Text::Code)) }
                         input name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="12" required; }
+                    (confirmed(lang, confirm))
                     button .button { (lang.say(Text::SecondDo)) }
                 }
             }
@@ -224,25 +268,61 @@ fn contractor(city: &City, person: &Person) -> Option<String> {
 }
 
 /// One's own account.
-pub(in super::super) fn account(lang: Lang, person: &Person, city: &City, form: &str, left: u32) -> Markup {
-    html! { section .card .lone {
-        h1 { (person.name) }
-        dl .facts {
-            dt { (lang.say(Text::Login)) } dd { (person.login) }
-            dt { (lang.say(Text::RoleTitle)) } dd { (role(lang, person.role))
-                @if let Some(contractor) = contractor(city, person) { (super::dot(lang)) (contractor) } }
-            dt { (lang.say(Text::SecondFactor)) } dd {
-                @if person.second_factor { (lang.fill(Text::SecondThere, &[("left", &left)])) }
-                @else { (lang.say(Text::None)) }
+pub(in super::super) struct Account<'a> {
+    pub(in super::super) lang: Lang,
+    pub(in super::super) person: &'a Person,
+    pub(in super::super) city: &'a City,
+    pub(in super::super) form: &'a str,
+    /// How many recovery codes are left.
+    pub(in super::super) left: u32,
+    pub(in super::super) open: &'a [Open],
+    pub(in super::super) today: Date,
+    pub(in super::super) confirm: Option<Text>,
+    pub(in super::super) wrong: Option<Text>,
+}
+
+impl Account<'_> {
+    /// The page.
+    pub(in super::super) fn page(&self) -> Markup {
+        let Self { lang, person, city, form, left, .. } = *self;
+        html! { section .card .lone {
+            h1 { (person.name) }
+            (wrong(lang, self.wrong))
+            dl .facts {
+                dt { (lang.say(Text::Login)) } dd { (person.login) }
+                dt { (lang.say(Text::RoleTitle)) } dd { (role(lang, person.role))
+                    @if let Some(contractor) = contractor(city, person) { (super::dot(lang)) (contractor) } }
+                dt { (lang.say(Text::SecondFactor)) } dd {
+                    @if person.second_factor { (lang.fill(Text::SecondThere, &[("left", &left)])) }
+                    @else { (lang.say(Text::None)) }
+                }
             }
+            ul .ways {
+                @if !person.vouched { li { a .quiet href="/account/password" { (lang.say(Text::PasswordChange)) } } }
+                li { a .quiet href="/account/second" {
+                    (lang.say(if person.second_factor { Text::SecondAnew } else { Text::SecondBegin })) } }
+            }
+            form method="post" action="/signout" { (key(form)) button .button { (lang.say(Text::SignOut)) } }
+            h2 { (lang.say(Text::SessionsOpen)) }
+            ul .facts { @for open in self.open { li { (self.open(open)) } } }
+            @if self.open.len() > 1 { form .fields method="post" action="/account/others" {
+                (key(form))
+                (confirmed(lang, self.confirm))
+                button .quiet { (lang.say(Text::SessionsEnd)) }
+            } }
+        } }
+    }
+
+    fn open(&self, open: &Open) -> String {
+        let time = |at| format::clock_on(self.lang, &format::in_japan(at), self.today);
+        let text =
+            self.lang.fill(Text::SessionSince, &[("since", &time(open.since)), ("seen", &time(open.seen))]);
+        if open.this {
+            format!("{text}{}{}", super::dot(self.lang), self.lang.say(Text::SessionThis))
+        } else {
+            text
         }
-        ul .ways {
-            li { a .quiet href="/account/password" { (lang.say(Text::PasswordChange)) } }
-            li { a .quiet href="/account/second" {
-                (lang.say(if person.second_factor { Text::SecondAnew } else { Text::SecondBegin })) } }
-        }
-        form method="post" action="/signout" { (key(form)) button .button { (lang.say(Text::SignOut)) } }
-    } }
+    }
 }
 
 /// What came of a change.
@@ -321,6 +401,9 @@ impl List<'_> {
             None => lang.say(Text::PersonNever).to_owned(),
         });
         facts.push(lang.say(if person.second_factor { Text::SecondOn } else { Text::SecondOff }).to_owned());
+        if person.vouched {
+            facts.push(lang.say(Text::PersonOfProvider).to_owned());
+        }
         if person.must_change {
             facts.push(lang.say(Text::PersonMustChange).to_owned());
         }
@@ -340,15 +423,16 @@ impl List<'_> {
                 details {
                     summary .quiet { (lang.say(Text::PersonChange)) }
                     div .choices {
-                        form .search method="post" action="/people/role" {
+                        @if person.vouched { p .sub { (lang.say(Text::PersonVouched)) } }
+                        @else { form .search method="post" action="/people/role" {
                             (key(self.form)) input type="hidden" name="login" value=(person.login);
                             (self.roles(Some(person)))
                             button { (lang.say(Text::PersonRoleDo)) }
-                        }
+                        } }
                         form method="post" action="/people/reset" {
                             (key(self.form)) input type="hidden" name="login" value=(person.login);
-                            button { (lang.say(Text::PersonReset)) }
-                            p .sub { (lang.say(Text::PersonResetHint)) }
+                            button { (lang.say(if person.vouched { Text::PersonResetSecond } else { Text::PersonReset })) }
+                            @if !person.vouched { p .sub { (lang.say(Text::PersonResetHint)) } }
                         }
                         form method="post" action=(if person.blocked_at.is_some() { "/people/unblock" } else { "/people/block" }) {
                             (key(self.form)) input type="hidden" name="login" value=(person.login);
@@ -397,6 +481,7 @@ fn what(lang: Lang, what: What) -> &'static str {
         What::PersonReset => Text::DidPersonReset,
         What::PersonRole => Text::DidPersonRole,
         What::PasswordChanged => Text::DidPassword,
+        What::PersonEmergency => Text::DidPersonEmergency,
         What::SecondFactorSet => Text::DidSecond,
         What::TokenAdded => Text::DidTokenAdded,
         What::TokenRevoked => Text::DidTokenRevoked,

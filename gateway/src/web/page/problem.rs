@@ -33,6 +33,8 @@ pub(in super::super) enum Problem {
     TooLarge,
     /// Too many sign-ins a minute.
     Slow,
+    /// More pages a minute than anybody reads.
+    Hasty,
     /// The audit log can't be written.
     Audit,
     /// Opened under a name that is not this machine's own.
@@ -63,7 +65,7 @@ impl Problem {
             Self::Forbidden | Self::Form => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Slow => StatusCode::TOO_MANY_REQUESTS,
+            Self::Slow | Self::Hasty => StatusCode::TOO_MANY_REQUESTS,
             Self::Audit | Self::Busy | Self::Store | Self::Damaged => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -79,6 +81,7 @@ impl Problem {
             Self::Form => Text::ErrorForm,
             Self::TooLarge => Text::ErrorTooLarge,
             Self::Slow => Text::ErrorSlow,
+            Self::Hasty => Text::ErrorHasty,
             Self::Audit => Text::ErrorAudit,
             Self::Busy => Text::ErrorBusy,
             Self::Store => Text::ErrorStore,
@@ -110,6 +113,7 @@ impl Problem {
             Self::Form => lang.say(Text::ErrorFormHint).to_owned(),
             Self::TooLarge => lang.say(Text::ErrorTooLargeHint).to_owned(),
             Self::Slow => lang.say(Text::ErrorSlowHint).to_owned(),
+            Self::Hasty => lang.say(Text::ErrorHastyHint).to_owned(),
             Self::Audit => lang.say(Text::ErrorAuditHint).to_owned(),
             Self::Busy => lang.say(Text::ErrorBusyHint).to_owned(),
             Self::Store => lang.say(Text::ErrorStoreHint).to_owned(),
