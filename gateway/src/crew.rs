@@ -128,7 +128,7 @@ pub fn set_pin(
     one(tx, id)
 }
 
-/// Takes a member out of the list: they have left.
+/// Takes a member out of the list: they have left. Of them the id alone is kept, so that it is never anybody else's.
 ///
 /// # Errors
 /// When there is no such member, or the store can't be written.
@@ -140,7 +140,7 @@ pub fn remove(
 ) -> Result<Listed, CrewError> {
     let member = one(tx, id)?;
     tx.execute(
-        "UPDATE crew SET removed_at = ?2, lock = '' WHERE id = ?1",
+        "UPDATE crew SET removed_at = ?2, lock = '', name = '' WHERE id = ?1",
         params![id.as_str(), sql::ms(now)],
     )?;
     touch(tx, touched, &member.contractor)?;

@@ -1912,6 +1912,10 @@ async fn crews_are_kept_on_their_page_and_pins_shown_once() {
     assert_eq!(location(&post("/crews/m-012/remove", &[]).await), "/crews?done=removed");
     let listed = page("/crews?done=removed", &admin).await;
     assert!(listed.contains("乗務員を削除しました") && !listed.contains("/crews/m-012/"), "{listed}");
+    let kept = house.writer.run_job(|tx, _| {
+        tx.query_row("SELECT name || lock FROM crew WHERE id = 'm-012'", [], |row| row.get::<_, String>(0))
+    });
+    assert_eq!(kept.await.unwrap().unwrap(), "", "of who has left the number alone stays");
     for gone in ["/crews/m-012/pin", "/crews/m-012/remove", "/crews/m-99/pin", "/crews/../pin"] {
         assert_eq!(post(gone, &[]).await.status(), StatusCode::NOT_FOUND, "{gone}");
     }
