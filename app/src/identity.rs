@@ -203,6 +203,20 @@ impl Identity {
         sync(&self.folder)
     }
 
+    /// Forgets the next certificate, which nobody takes, while the one before is taken.
+    ///
+    /// # Errors
+    /// When the file can't be removed; then it stays.
+    pub fn drop_next(&mut self) -> Result<(), IdentityError> {
+        if self.next.is_none() || self.current.is_none() {
+            return Ok(());
+        }
+        let path = self.folder.join(NEXT);
+        fs::remove_file(&path).map_err(file("remove", &path))?;
+        self.next = None;
+        sync(&self.folder)
+    }
+
     /// Whether a certificate waits to be used for the first time.
     #[must_use]
     pub fn has_next(&self) -> bool {
@@ -215,18 +229,33 @@ impl Identity {
         self.current.is_some()
     }
 
-    /// Whether the next certificate is to be asked for: two thirds of this one's life are over.
+    /// Whether the next certificate is to be asked for: two thirds of this one's life are over, and a while by which terminals
+    /// that enrolled on one day are apart.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
-        let (None, Some(Pair { from, until, .. })) = (&self.next, &self.current) else { return false };
+        let (None, Some(Pair { from, until, serial, .. })) = (&self.next, &self.current) else {
+            return false;
+        };
         let life = until.duration_since(*from);
-        now >= from.checked_add(life / 3 * 2).unwrap_or(*until)
+        now >= from.checked_add(life / 3 * 2 + spread(serial, life)).unwrap_or(*until)
     }
 
     /// Until when the certificate in use holds.
     #[must_use]
     pub fn until(&self) -> Option<Timestamp> {
         self.current.as_ref().or(self.next.as_ref()).map(|pair| pair.until)
+    }
+
+    /// The number of the certificate in use, or of the next one, in hexadecimal digits.
+    #[must_use]
+    pub fn serial(&self, by_next: bool) -> Option<&str> {
+        self.pair(by_next).map(|pair| pair.serial.as_str())
+    }
+
+    /// The certificate in use or the next one; where there is none of the one, the other.
+    fn pair(&self, by_next: bool) -> Option<&Pair> {
+        let (one, other) = if by_next { (&self.next, &self.current) } else { (&self.current, &self.next) };
+        one.as_ref().or(other.as_ref())
     }
 
     /// The number of the certificate in use, and a signature by its key (ECDSA, ASN.1 DER), in hexadecimal digits.
@@ -246,8 +275,7 @@ impl Identity {
     /// # Errors
     /// When TLS can't be set up with it.
     pub fn client(&self, by_next: bool, dates: &Dates) -> Result<Arc<ClientConfig>, IdentityError> {
-        let pair = if by_next { self.next.as_ref() } else { self.current.as_ref() };
-        let Some(pair) = pair.or(self.current.as_ref()).or(self.next.as_ref()) else {
+        let Some(pair) = self.pair(by_next) else {
             return Err(IdentityError::Answer("there is no certificate".to_owned()));
         };
         // Whatever this device's clock shows: it has lived to see its own certificate.
@@ -268,6 +296,16 @@ impl Identity {
         let dates = dates.at_least(from.checked_add(SignedDuration::from_hours(24)).unwrap_or(from));
         Ok(office::believing(&roots(&self.authority), &dates, None)?)
     }
+}
+
+/// Up to a thirtieth of a certificate's life, 16 days of 500, by its number, which is drawn at random: else all terminals that
+/// enrolled on one day would knock in the same minute of a morning, when their crews start.
+fn spread(serial: &str, life: SignedDuration) -> SignedDuration {
+    const PARTS: i32 = 1_000;
+    // Spread evenly, as SHA-256 spreads anything.
+    let drawn = meguri_proto::Digest::of(serial.as_bytes()).0;
+    let part = i32::from(u16::from_be_bytes([drawn[0], drawn[1]])) % PARTS;
+    life / 30 / PARTS * part
 }
 
 /// The certificates of a PEM.
@@ -446,15 +484,15 @@ mod tests {
         open().came_in().unwrap();
         assert!(!open().has_next() && open().has_current());
 
-        assert!(!open().is_due(day(199)) && open().is_due(day(200)), "two thirds");
+        assert!(!open().is_due(day(199)) && open().is_due(day(210)), "two thirds, and its own while");
         assert_eq!(open().ask().unwrap(), request, "not settled: as where the settings were not written yet");
         let request = open().ask_anew().unwrap();
         assert_eq!(open().ask_anew().unwrap(), request, "until it is answered");
         assert!(open().has_current(), "while it is asked for");
-        assert!(open().is_due(day(200)), "still to be answered");
+        assert!(open().is_due(day(210)), "still to be answered");
         open().certified(&office.certify(&request, 600), &office.1).unwrap();
         let both = open();
-        assert!(both.has_next() && both.has_current() && !both.is_due(day(200)));
+        assert!(both.has_next() && both.has_current() && !both.is_due(day(210)));
         assert_eq!(both.until(), Some(day(300)), "the one before is in use");
         // Another one is asked for, and does not come: what there is stays.
         open().ask_anew().unwrap();
@@ -475,6 +513,17 @@ mod tests {
         open().certified(&certificate, &office.1).unwrap();
         open().came_in().unwrap();
         assert!(open().client(false, &Dates::default()).is_ok());
+    }
+
+    #[test]
+    fn those_that_enrolled_together_renew_apart() {
+        let life = SignedDuration::from_hours(24 * 500);
+        let mut days = [0; 17];
+        for n in 0..2_000u32 {
+            let spread = spread(&format!("{n:x}"), life);
+            days[usize::try_from(spread.as_hours() / 24).unwrap()] += 1;
+        }
+        assert!(days[..16].iter().all(|day| (60..180).contains(day)), "{days:?}");
     }
 
     #[test]

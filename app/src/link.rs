@@ -33,8 +33,13 @@ const QUEUE: usize = 64;
 /// An event of the connection with this number; older ones count no more.
 pub(crate) type LinkEvent = (u64, Event);
 
-/// How long after a renewal that failed the next one is tried.
+/// How long after a renewal that failed the next one is tried, give or take half of it: many that failed at once, as while the
+/// office was away, must not come back at once.
 const RENEW_AGAIN: Duration = Duration::from_secs(60 * 60);
+
+fn renew_again() -> Instant {
+    Instant::now() + RENEW_AGAIN.mul_f64(0.5 + rand::random::<f64>())
+}
 
 /// By what the terminal comes in.
 #[derive(Debug)]
@@ -53,8 +58,12 @@ pub(crate) struct Link {
     dates: Dates,
     /// Whether this connection is by the next certificate.
     by_next: bool,
-    /// The next certificate was refused: the one before has its turn.
+    /// No line came of the next certificate: the one before has its turn.
+    next_failed: bool,
+    /// It was refused, and not merely lost on the way.
     next_refused: bool,
+    /// The line stands by the one before, while the next one waits.
+    next_waits: bool,
     /// A renewal under way, or when one may be tried again.
     renewing: Option<JoinHandle<()>>,
     renew_from: Instant,
@@ -77,7 +86,9 @@ impl Link {
             credentials,
             dates: Dates::default(),
             by_next: false,
+            next_failed: false,
             next_refused: false,
+            next_waits: false,
             renewing: None,
             renew_from: Instant::now(),
             will,
@@ -87,8 +98,9 @@ impl Link {
         }
     }
 
-    /// Notes what became of the connection: a certificate that was taken stays, one that was refused makes room for the
-    /// one before.
+    /// Notes what became of the connection: a certificate that was taken stays, one of which no line came makes room for the
+    /// one before. Where that is taken, one that was refused goes, so that another can be asked for: an office that was put back
+    /// from a copy knows nothing of it.
     pub(crate) fn note(&mut self, event: &Event) {
         let Credentials::Identity(identity) = &self.credentials else { return };
         match event {
@@ -103,7 +115,25 @@ impl Link {
                     }
                 }
             }
-            Event::Disconnected(_) => self.next_refused = std::mem::take(&mut self.by_next),
+            Event::Connected if !self.next_refused => {
+                self.next_waits = identity.lock().unwrap_or_else(PoisonError::into_inner).has_next();
+            }
+            Event::Connected => {
+                self.next_refused = false;
+                let dropped = identity.lock().unwrap_or_else(PoisonError::into_inner).drop_next();
+                self.renew_from = renew_again();
+                match dropped {
+                    Ok(()) => tracing::warn!("the new certificate is refused; another one is asked for"),
+                    Err(error) => {
+                        tracing::error!(%error, "the new certificate is refused, and can't be dropped")
+                    }
+                }
+            }
+            Event::Disconnected(why) => {
+                self.next_waits = false;
+                self.next_failed = std::mem::take(&mut self.by_next);
+                self.next_refused = self.next_failed && matches!(why, Why::Refused(_));
+            }
             _ => {}
         }
     }
@@ -115,6 +145,17 @@ impl Link {
         if self.renewing.as_ref().is_some_and(JoinHandle::is_finished) {
             self.renewing = None;
         }
+        if std::mem::take(&mut self.next_waits) {
+            // Nothing says that it is not taken.
+            if Instant::now() < self.renew_from {
+                self.next_waits = true;
+                return;
+            }
+            self.renew_from = renew_again();
+            let (events, number) = (self.events.clone(), self.number);
+            tokio::spawn(async move { change(&events, number).await });
+            return;
+        }
         let due = || identity.lock().unwrap_or_else(PoisonError::into_inner).is_due(now);
         let (Some(office), None, true) =
             (&self.settings.broker.office, &self.renewing, self.connection.is_some())
@@ -124,7 +165,7 @@ impl Link {
         if Instant::now() < self.renew_from || !due() {
             return;
         }
-        self.renew_from = Instant::now() + RENEW_AGAIN;
+        self.renew_from = renew_again();
         let (identity, terminal, office) =
             (Arc::clone(identity), self.settings.terminal.clone(), office.clone());
         let (dates, events, number) = (self.dates.clone(), self.events.clone(), self.number);
@@ -132,10 +173,7 @@ impl Link {
             match enrol::renew(&identity, &terminal, &office, &dates).await {
                 Ok(()) => {
                     tracing::info!("the certificate is renewed");
-                    let change =
-                        Event::Disconnected(Why::Lost("to come in by the new certificate".to_owned()));
-                    // Nobody listens any more when the terminal stops.
-                    let _stopping = events.send((number, change)).await;
+                    change(&events, number).await;
                 }
                 Err(error) => tracing::warn!(%error, "the certificate is not renewed; it is tried again"),
             }
@@ -151,8 +189,8 @@ impl Link {
     pub(crate) fn connect(&mut self) {
         self.disconnect();
         self.number += 1;
-        let options = match self.options() {
-            Ok(options) => options,
+        let (options, certificate) = match self.options() {
+            Ok(made) => made,
             Err(error) => {
                 let lost = (self.number, Event::Disconnected(Why::Refused(error.to_string())));
                 let events = self.events.clone();
@@ -170,6 +208,7 @@ impl Link {
             silence: eventloop.options.keep_alive() * 2 + Duration::from_secs(5),
             join: seconds(self.settings.timers.join),
             number: self.number,
+            certificate,
             events: self.events.clone(),
         };
         self.connection = Some((Some(client), tokio::spawn(connection.run(eventloop))));
@@ -206,14 +245,16 @@ impl Link {
         Topic::up(self.settings.city.clone(), self.settings.terminal.clone(), topic).to_string()
     }
 
-    fn options(&mut self) -> Result<MqttOptions, IdentityError> {
-        let (secret, tls) = match &self.credentials {
-            Credentials::Secret(secret) => (secret.clone(), None),
+    /// How to connect, and the serial number of the certificate by which.
+    fn options(&mut self) -> Result<(MqttOptions, Option<String>), IdentityError> {
+        let (secret, tls, certificate) = match &self.credentials {
+            Credentials::Secret(secret) => (secret.clone(), None, None),
             Credentials::Identity(identity) => {
                 let identity = identity.lock().unwrap_or_else(PoisonError::into_inner);
                 // The next one first; where it was refused, the one before, and then the next again.
-                self.by_next = identity.has_next() && !(self.next_refused && identity.has_current());
-                (String::new(), Some(identity.client(self.by_next, &self.dates)?))
+                self.by_next = identity.has_next() && !(self.next_failed && identity.has_current());
+                let certificate = identity.serial(self.by_next).map(str::to_owned);
+                (String::new(), Some(identity.client(self.by_next, &self.dates)?), certificate)
             }
         };
         let (broker, name) = (&self.settings.broker, self.settings.terminal.as_str());
@@ -236,8 +277,15 @@ impl Link {
             options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
         }
         options.set_connection_timeout(10);
-        Ok(options)
+        Ok((options, certificate))
     }
+}
+
+/// Has the line made anew, by the next certificate.
+async fn change(events: &mpsc::Sender<LinkEvent>, number: u64) {
+    let change = Event::Disconnected(Why::Lost("to come in by the new certificate".to_owned()));
+    // Nobody listens any more when the terminal stops.
+    let _stopping = events.send((number, change)).await;
 }
 
 impl Drop for Link {
@@ -252,6 +300,7 @@ struct Connection {
     silence: Duration,
     join: Duration,
     number: u64,
+    certificate: Option<String>,
     events: mpsc::Sender<LinkEvent>,
 }
 
@@ -288,6 +337,9 @@ impl Connection {
                         return Some(Why::Refused("the broker refuses this terminal's topics".to_owned()));
                     }
                     joined = true;
+                    if let Some(serial) = &self.certificate {
+                        self.report(Event::Certificate(serial.clone())).await;
+                    }
                     self.report(Event::Connected).await;
                 }
                 Packet::Publish(publish) => {

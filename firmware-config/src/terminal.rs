@@ -60,7 +60,8 @@ pub struct Broker {
     /// is TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<PathBuf>,
-    /// Where the terminal renews its certificate, as `https://host:port`; beside `identity`.
+    /// Where the terminal renews its certificate, as `https://host:port`; beside `identity`. Without it somebody else does: its
+    /// certificate is of the city's own authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub office: Option<String>,
 }
@@ -304,8 +305,11 @@ impl Terminal {
                 return Err(Wrong::new("broker.secret_file", "stands beside identity, expected one of both"));
             }
         }
-        if office.is_some() != identity.is_some() {
-            return Err(Wrong::new("broker.office", "belongs to identity: expected both or none"));
+        if office.is_some() && identity.is_none() {
+            return Err(Wrong::new(
+                "broker.office",
+                "belongs to identity: expected that, too, or none of both",
+            ));
         }
         if office.as_ref().is_some_and(|office| !office.starts_with("https://")) {
             return Err(Wrong::new("broker.office", "expected https://host:port"));

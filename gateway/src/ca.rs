@@ -25,6 +25,8 @@ use crate::store::write_durably;
 /// The authority's folder in the data folder.
 pub const FOLDER: &str = "ca";
 const AUTHORITY: &str = "authority.pem";
+/// With the city's own authority behind it.
+const TERMINALS: &str = "terminals.pem";
 const AUTHORITY_KEY: &str = "authority.key";
 /// The office's certificate there.
 pub(crate) const OFFICE: &str = "office.pem";
@@ -36,6 +38,9 @@ const AUTHORITY_DAYS: i64 = 20 * 365;
 const OFFICE_DAYS: i64 = 397;
 /// A certificate counts from a day before it was issued: clocks differ.
 const BEFORE: SignedDuration = SignedDuration::from_hours(24);
+
+/// The attribute `serialNumber` of a name (X.520, 2.5.4.5).
+const SERIAL_NUMBER: [u64; 4] = [2, 5, 4, 5];
 
 /// Why a certificate can't be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -148,10 +153,16 @@ impl Authority {
         Ok(Self { folder, pem, issuer })
     }
 
-    /// Where its certificate lies, as PEM.
-    #[must_use]
-    pub fn file(&self) -> PathBuf {
-        self.folder.join(AUTHORITY)
+    /// Where the certificates lie, as PEM, of who vouches for terminals: its own, and with it another authority's.
+    ///
+    /// # Errors
+    /// When the file of both can't be written.
+    pub fn vouching(&self, other: Option<&str>) -> Result<PathBuf, CaError> {
+        let Some(other) = other else { return Ok(self.folder.join(AUTHORITY)) };
+        let both = self.folder.join(TERMINALS);
+        write_durably(&both, format!("{}{other}", self.pem).as_bytes(), 0o644)
+            .map_err(file("write", &both))?;
+        Ok(both)
     }
 
     /// Its certificate, as PEM.
@@ -237,6 +248,8 @@ impl Authority {
         // Positive and without leading zeros, so that everybody writes it alike (RFC 5280, 4.1.2.2).
         serial[0] = serial[0] & 0x3f | 0x40;
         let mut params = self.params(terminal.as_str(), now, i64::from(days));
+        // So that no two certificates have one subject: brokers that know people by it can tell old from new.
+        params.distinguished_name.push(DnType::CustomDnType(SERIAL_NUMBER.to_vec()), hex(&serial));
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let not_after = Timestamp::from_second(params.not_after.unix_timestamp()).unwrap_or(Timestamp::MAX);
@@ -259,6 +272,12 @@ impl Authority {
     }
 }
 
+/// Where the authority's certificate lies, as PEM.
+#[must_use]
+pub fn authority_file(data: &Path) -> PathBuf {
+    data.join(FOLDER).join(AUTHORITY)
+}
+
 /// The first certificate of a file.
 ///
 /// # Errors
@@ -273,6 +292,41 @@ pub fn leaf(path: &Path) -> Result<Pem, CaError> {
         Some(Err(error)) => Err(content(error.to_string())),
         None => Err(content("it is no PEM".to_owned())),
     }
+}
+
+/// The first certificate of a text (PEM) as it stands there, and nothing else of it: there may be a key.
+#[must_use]
+pub fn first(text: &str) -> Option<String> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let rest = text.get(text.find(BEGIN)?..)?;
+    let block = rest.get(..rest.find(END)? + END.len())?;
+    Some(format!("{}\n", block.replace('\r', "")))
+}
+
+/// Whether one of these authorities (PEM) has issued a certificate (PEM), directly.
+#[must_use]
+pub fn vouches(authorities: &str, certificate: &str) -> bool {
+    let certificates = |text: &str| -> Vec<Pem> {
+        Pem::iter_from_buffer(text.as_bytes()).flatten().filter(|pem| pem.label == "CERTIFICATE").collect()
+    };
+    let (authorities, given) = (certificates(authorities), certificates(certificate));
+    let Some(Ok(given)) = given.first().map(Pem::parse_x509) else { return false };
+    authorities.iter().filter_map(|authority| authority.parse_x509().ok()).any(|authority| {
+        authority.is_ca()
+            && authority.subject() == given.issuer()
+            && given.verify_signature(Some(authority.public_key())).is_ok()
+    })
+}
+
+/// Whether the first certificate of a chain (PEM) leads to one of these authorities (PEM), each one issued by the next.
+#[must_use]
+pub fn leads_to(authorities: &str, chain: &str) -> bool {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    let links: Vec<String> =
+        chain.split_inclusive(BEGIN).skip(1).map(|rest| format!("{BEGIN}{rest}")).collect();
+    let ends = links.iter().position(|link| vouches(authorities, link));
+    ends.is_some_and(|end| links[..=end].windows(2).all(|pair| vouches(&pair[1], &pair[0])))
 }
 
 /// The SHA-256 of the certificate that a file shows first (RFC 5929, `tls-server-end-point`).
@@ -375,6 +429,38 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_leads_to_its_authority_alone() {
+        use rcgen::{BasicConstraints, IsCa, Issuer};
+        let authority = |name: &str, by: Option<&Issuer<'_, KeyPair>>| {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let pem = match by {
+                Some(by) => params.signed_by(&key, by).unwrap().pem(),
+                None => params.self_signed(&key).unwrap().pem(),
+            };
+            (pem, Issuer::new(params, key))
+        };
+        let (root, by_root) = authority("root", None);
+        let (between, by_between) = authority("between", Some(&by_root));
+        let (other, _) = authority("root", None);
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["office.example".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "office.example");
+        let leaf = params.signed_by(&key, &by_between).unwrap().pem();
+        let chain = format!("{leaf}{between}");
+        assert!(
+            leads_to(&root, &chain)
+                && leads_to(&between, &leaf)
+                && leads_to(&format!("{other}{root}"), &chain)
+        );
+        assert!(!leads_to(&root, &leaf), "what is between is missing");
+        assert!(!leads_to(&other, &chain), "of the same name alone");
+        assert!(!leads_to(&root, &format!("{between}{leaf}")[between.len()..]) && !leads_to(&root, ""));
+    }
+
+    #[test]
     fn the_authority_is_made_once_and_for_its_owner_alone() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
@@ -433,7 +519,8 @@ mod tests {
         assert_eq!(issued.public_key, pair.der_bytes());
         let pem = Pem::iter_from_buffer(issued.pem.as_bytes()).next().unwrap().unwrap();
         let found = pem.parse_x509().unwrap();
-        assert_eq!(found.subject().to_string(), "CN=t-0001");
+        let subject = format!("serialNumber={},CN=t-0001", issued.serial);
+        assert_eq!(crate::subject::of(found.subject()), Some(subject), "no two certificates have the same");
         assert_eq!(found.serial.to_str_radix(16), issued.serial, "as the broker reads it");
         assert!(!found.is_ca() && found.subject_alternative_name().unwrap().is_none());
         let usage = found.extended_key_usage().unwrap().unwrap().value;

@@ -19,8 +19,8 @@ pub enum Change {
     Notice,
     /// A terminal came, went, moved or was bound anew.
     Terminal,
-    /// Who may come in has changed.
-    Admission,
+    /// Which terminals may come in, or by which certificates, may be different now.
+    Access,
 }
 
 /// The stream of changes. Cheap to clone; clones are the same stream.

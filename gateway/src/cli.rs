@@ -17,6 +17,7 @@ use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
 use crate::audit::{self, Audit, Event, What, Who};
+use crate::ca;
 use crate::catalogue;
 use crate::config::Settings;
 use crate::control::{self, ControlError};
@@ -31,12 +32,15 @@ use crate::ops::{Reply, Request};
 use crate::people;
 use crate::store::{StoreError, write_durably};
 use crate::terminals::{self, Bound, Line, SECRET};
-use crate::{backup, doctor, logs, retention, serve, watch};
+use crate::{backup, doctor, logs, retention, serve, subject, watch};
 
 /// How long a command waits for a gateway that is starting or stopping.
 const BETWEEN: Duration = Duration::from_secs(10);
 /// A terminal's settings, in the folder that is made for it.
 const SETTINGS: &str = "terminal.toml";
+/// The folder of a terminal's key and certificates beside them, and whom it believes in it.
+const IDENTITY: &str = "identity";
+const AUTHORITY: &str = "authority.pem";
 /// `EX_USAGE` of BSD's sysexits: 1, 2 and 3 say what came of an import.
 const USAGE: u8 = 64;
 /// `EX_DATAERR`: the store can't be used as it is, and starting again does not help.
@@ -159,6 +163,18 @@ enum TerminalCommand {
     Secret(Renew),
     /// Draws a code by which a tablet becomes this terminal: the crew types or scans it once. Needs TLS (tls.names).
     Enrol(Enrol),
+    /// Registers a certificate that the city's own authority (tls.terminals_authority) has issued for this terminal: it is taken
+    /// from now on, and the one before until the terminal has come in by it.
+    Certificate {
+        /// The terminal; the certificate's common name.
+        terminal: TerminalId,
+        /// The certificate (PEM). A key in it is left alone.
+        file: PathBuf,
+        /// Writes terminal.toml and identity/authority.pem into this folder, which must hold neither; key and certificate
+        /// belong beside it as identity/current.pem.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Binds a terminal to another vehicle; to one of another contract, with new settings.
     Bind {
         /// The terminal.
@@ -604,15 +620,20 @@ fn with_line(settings: &Settings, reply: Reply) -> Reply {
     let Reply::TerminalBound { bound, line: None } = reply else { return reply };
     // A free port is known only once it is taken.
     let fixed = |port: u16| (port != 0).then_some(port);
-    let (host, port) = match &settings.mqtt.external {
-        Some(external) => (external.host.clone(), Some(external.port)),
-        None => (settings.mqtt.listen.ip().to_string(), fixed(settings.mqtt.listen.port())),
-    };
-    let line = match settings.tls.name() {
-        None => port.map(|port| Line::Plain(host, port)),
-        Some(name) => port
-            .zip(fixed(settings.tls.listen.port()))
-            .map(|(broker, door)| Line::Tls(Reached { host: name.to_owned(), broker, door })),
+    let external = settings.mqtt.external.as_ref();
+    let listens = fixed(settings.mqtt.listen.port());
+    let line = match (settings.tls.name(), external) {
+        (None, Some(external)) => Some(Line::Plain(external.host.clone(), external.port)),
+        (None, None) => listens.map(|port| Line::Plain(settings.mqtt.listen.ip().to_string(), port)),
+        (Some(name), external) => {
+            let broker = match external {
+                Some(external) => external.terminals(),
+                None => listens.map(|port| (name.to_owned(), port)),
+            };
+            broker.zip(fixed(settings.tls.listen.port())).map(|((broker_host, broker), door)| {
+                Line::Tls(Reached { host: name.to_owned(), broker_host, broker, door })
+            })
+        }
     };
     Reply::TerminalBound { bound, line }
 }
@@ -633,6 +654,9 @@ fn terminal(settings: &Settings, command: TerminalCommand, out: &mut impl Write)
             })?;
         }
         TerminalCommand::Enrol(asked) => enrol(settings, asked, out)?,
+        TerminalCommand::Certificate { terminal, file, out: folder } => {
+            certificate(settings, folder.as_deref(), out, terminal, &file)?;
+        }
         TerminalCommand::Bind { terminal, vehicle, out: folder } => {
             bind(settings, folder.as_deref(), out, terminal, vehicle)?;
         }
@@ -824,6 +848,58 @@ fn enrol(
         "terminal {terminal} can enrol once, until {:.0}\n\n{picture}\n\n  office  {office}\n  code    {code}",
         here.datetime()
     )?;
+    Ok(())
+}
+
+/// Registers a certificate of the city's own authority, and writes what the terminal needs beside it.
+fn certificate(
+    settings: &Settings,
+    folder: Option<&Path>,
+    out: &mut impl Write,
+    terminal: TerminalId,
+    file: &Path,
+) -> anyhow::Result<()> {
+    let authority = serve::terminals_authority(settings)?.context(
+        "no authority of the city is set: tls.terminals_authority says which one issues terminals' certificates",
+    )?;
+    let pem = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+    // Never a key that may stand in it.
+    let pem = ca::first(&pem).with_context(|| format!("{} holds no certificate (PEM)", file.display()))?;
+    ensure!(
+        ca::vouches(&authority, &pem),
+        "{} holds no certificate that the authority of tls.terminals_authority has issued itself",
+        file.display()
+    );
+    let dynamic = settings.mqtt.external.as_ref().is_some_and(|external| external.dynamic_security);
+    ensure!(
+        !dynamic || subject::of_pem(&pem).is_some(),
+        "the subject of {} has attributes that can't be told to Mosquitto; CN, O, OU, C, ST, L and serialNumber can, one each",
+        file.display()
+    );
+    let city = City::read(&settings.city_file())?.id;
+    let identity = folder.map(|folder| folder.join(IDENTITY));
+    if let (Some(folder), Some(identity)) = (folder, &identity) {
+        make_room(folder, &[SETTINGS])?;
+        make_room(identity, &[AUTHORITY])?;
+    }
+    let request = Request::TerminalCertificate { terminal, pem, looked: jiff::Timestamp::now() };
+    let (bound, line) = told_bound(request_done(settings, &request)?, out)?;
+    writeln!(out, "its certificate is registered")?;
+    if let (Some(folder), Some(identity)) = (folder, &identity) {
+        let path = write_terminal(folder, &city, &bound, line).context(
+            "the certificate is registered, terminal.toml is not written: the same command again writes it",
+        )?;
+        let authority = identity.join(AUTHORITY);
+        write_durably(&authority, serve::believed(settings)?.as_bytes(), 0o644)
+            .with_context(|| format!("can't write {}", authority.display()))?;
+        writeln!(
+            out,
+            "wrote {} and {}; put the key (PKCS #8) and the certificate, one after the other, into {}",
+            path.display(),
+            authority.display(),
+            identity.join("current.pem").display()
+        )?;
+    }
     Ok(())
 }
 

@@ -123,6 +123,23 @@ pub struct External {
     pub port: u16,
     pub user: String,
     pub password_file: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminals: Option<String>,
+    #[serde(default)]
+    pub dynamic_security: bool,
+}
+
+impl External {
+    /// Where terminals reach it: host and port; none where that can't be read, or is not set.
+    #[must_use]
+    pub fn terminals(&self) -> Option<(String, u16)> {
+        let (host, port) = self.terminals.as_ref()?.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = port.parse().ok().filter(|port| *port != 0)?;
+        (!host.is_empty() && !host.contains(char::is_whitespace)).then(|| (host.to_owned(), port))
+    }
 }
 
 /// TLS, and the certificates of terminals.
@@ -138,6 +155,8 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminals_authority: Option<PathBuf>,
     pub terminal_days: u16,
     pub code_minutes: u16,
 }
@@ -380,13 +399,28 @@ pub const FIELDS: &[(&str, &str)] = &[
         "mqtt.listen",
         "Where the embedded broker listens for terminals. Loopback only without TLS. Port 0 takes a free one.",
     ),
-    ("mqtt.external.host", "An external MQTT 5 broker instead of the embedded one. Loopback only."),
+    (
+        "mqtt.external.host",
+        "An external MQTT 5 broker instead of the embedded one. Loopback only without mqtt.external.authority.",
+    ),
     ("mqtt.external.port", "Its port."),
     (
         "mqtt.external.user",
         "The gateway's user name there; may subscribe and publish below meguri/1/{city}/.",
     ),
     ("mqtt.external.password_file", "File with the password; a relative path is one in the data folder."),
+    (
+        "mqtt.external.authority",
+        "The authority behind the broker's certificate (PEM); with it the line is TLS. A relative path is one in the data folder.",
+    ),
+    (
+        "mqtt.external.terminals",
+        "Where terminals reach that broker over TLS, as host:port; they are told at their enrolment. Needed with tls.names.",
+    ),
+    (
+        "mqtt.external.dynamic_security",
+        "Whether it is a Mosquitto with the plugin dynamic security, whose clients and roles the gateway keeps for terminals: mqtt.external.user must have the role admin there. Needs tls.names.",
+    ),
     (
         "tls.names",
         "Host names and addresses by which the office is reached, the first one by terminals. With any, pages are served over HTTPS, and terminals speak TLS and come in by certificate; without, nobody but this machine reaches the gateway.",
@@ -401,6 +435,10 @@ pub const FIELDS: &[(&str, &str)] = &[
     ),
     ("tls.key", "Its key (PEM)."),
     ("tls.authority", "The authority behind it (PEM), which terminals believe from their enrolment on."),
+    (
+        "tls.terminals_authority",
+        "An authority of the city (PEM) that issues terminals' certificates beside the gateway's own; only those count that `terminal certificate` has registered.",
+    ),
     (
         "tls.terminal_days",
         "Days for which a terminal's certificate holds, 400 to 1825; it is renewed after two thirds of them.",
@@ -555,6 +593,7 @@ impl Default for Tls {
             certificate: None,
             key: None,
             authority: None,
+            terminals_authority: None,
             terminal_days: 500,
             code_minutes: 60,
         }
@@ -713,15 +752,7 @@ impl Settings {
             loopback("web.listen", self.web.listen.ip())?;
         }
         if let Some(external) = &self.mqtt.external {
-            let ip = match external.host.as_str() {
-                "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
-                host => host.parse(),
-            };
-            let ip = ip.map_err(|_| SettingsError::Value {
-                field: "mqtt.external.host",
-                problem: format!("{:?} is no loopback address; {WHY_LOOPBACK}", external.host),
-            })?;
-            loopback("mqtt.external.host", ip)?;
+            external.check(!self.tls.names.is_empty())?;
         } else if self.tls.names.is_empty() {
             loopback("mqtt.listen", self.mqtt.listen.ip())?;
         }
@@ -800,6 +831,44 @@ impl Settings {
     }
 }
 
+impl External {
+    fn check(&self, tls: bool) -> Result<(), SettingsError> {
+        let wrong = |field, problem: &str| Err(SettingsError::Value { field, problem: problem.to_owned() });
+        if self.authority.is_none() {
+            let ip = match self.host.as_str() {
+                "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
+                host => host.parse(),
+            };
+            let ip = ip.map_err(|_| SettingsError::Value {
+                field: "mqtt.external.host",
+                problem: format!("{:?} is no loopback address; {WHY_NO_LOOPBACK_BROKER}", self.host),
+            })?;
+            if !ip.is_loopback() {
+                let problem = format!("{ip} is no loopback address; {WHY_NO_LOOPBACK_BROKER}");
+                return Err(SettingsError::Value { field: "mqtt.external.host", problem });
+            }
+        }
+        match (tls, &self.terminals, self.dynamic_security) {
+            (true, None, _) => wrong(
+                "mqtt.external.terminals",
+                "is missing: with tls.names terminals come in by certificate; say where they reach this broker, as host:port",
+            ),
+            (false, Some(_), _) => wrong(
+                "mqtt.external.terminals",
+                "needs tls.names: terminals get their certificates at the gateway's door",
+            ),
+            (false, None, true) => wrong(
+                "mqtt.external.dynamic_security",
+                "needs tls.names: the gateway keeps names of certificates there, and no secrets",
+            ),
+            (true, Some(_), _) if self.terminals().is_none() => {
+                wrong("mqtt.external.terminals", "expected host:port, such as broker.example.jp:8883")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Tls {
     fn check(&self) -> Result<(), SettingsError> {
         let wrong = |field, problem: String| Err(SettingsError::Value { field, problem });
@@ -819,6 +888,12 @@ impl Tls {
             if path.is_some() && names.is_empty() {
                 return wrong(field, "needs tls.names, by which the office is reached".to_owned());
             }
+        }
+        if self.terminals_authority.is_some() && names.is_empty() {
+            return wrong(
+                "tls.terminals_authority",
+                "needs tls.names, by which the office is reached".to_owned(),
+            );
         }
         for (field, value, least, most) in [
             ("tls.terminal_days", self.terminal_days, 400, 1_825),
@@ -943,6 +1018,9 @@ const LIST_DAYS: u32 = 30;
 const WHY_LOOPBACK: &str = "nobody but this machine may reach what has no TLS: \
     use 127.0.0.1 or ::1, or name the office in tls.names";
 
+const WHY_NO_LOOPBACK_BROKER: &str = "nobody but this machine may reach what has no TLS: \
+    use 127.0.0.1 or ::1, or name in mqtt.external.authority who vouches for the broker's certificate";
+
 fn loopback(field: &'static str, ip: IpAddr) -> Result<(), SettingsError> {
     if ip.is_loopback() {
         return Ok(());
@@ -976,8 +1054,15 @@ fn set(table: &mut Table, name: &str, value: OsString) -> Result<&'static str, S
         return Err(bad("can be set in the settings' file only".to_owned()));
     }
     let text = value.into_string().map_err(|value| bad(format!("is {value:?}, expected UTF-8")))?;
-    let external =
-        External { host: String::new(), port: 0, user: String::new(), password_file: PathBuf::new() };
+    let external = External {
+        host: String::new(),
+        port: 0,
+        user: String::new(),
+        password_file: PathBuf::new(),
+        authority: Some(PathBuf::new()),
+        terminals: Some(String::new()),
+        dynamic_security: false,
+    };
     let whole = Settings {
         rehearsal: Some(PathBuf::new()),
         mqtt: Mqtt { external: Some(external), ..Mqtt::default() },
@@ -989,6 +1074,7 @@ fn set(table: &mut Table, name: &str, value: OsString) -> Result<&'static str, S
     let expected = |what: &str| bad(format!("is {text:?}, expected {what}"));
     let value = match lookup(&kinds, path) {
         Some(Value::Integer(_)) => Value::Integer(text.parse().map_err(|_| expected("a whole number"))?),
+        Some(Value::Boolean(_)) => Value::Boolean(text.parse().map_err(|_| expected("true or false"))?),
         Some(Value::Float(_)) => Value::Float(text.parse().map_err(|_| expected("a number"))?),
         _ => Value::String(text),
     };
@@ -1037,6 +1123,9 @@ mod tests {
         port = 1883
         user = "office"
         password_file = "broker-password"
+        authority = "broker.pem"
+        terminals = "broker.example:8883"
+        dynamic_security = true
         [tls]
         names = ["office.example"]
         certificate = "office.pem"
@@ -1053,6 +1142,7 @@ mod tests {
         ]
         acr = ["phr"]
         passwords = "emergency"
+        terminals_authority = "city-terminals.pem"
         [[watch]]
         folder = "drop"
         profile = "reception.toml"
@@ -1202,6 +1292,27 @@ mod tests {
         ] {
             let error = read(text, &[]).unwrap_err().to_string();
             assert!(error.contains("may reach what has no TLS"), "{error}");
+        }
+        let broker = |more: &str| {
+            let names = "[tls]\nnames = [\"office.example\"]\n";
+            read(
+                &format!(
+                    "{names}[mqtt.external]\nhost = \"broker.example\"\nport = 8883\nuser = \"u\"\npassword_file = \"p\"\n{more}"
+                ),
+                &[],
+            )
+        };
+        let good =
+            broker("authority = \"a.pem\"\nterminals = \"[::1]:8883\"").unwrap().mqtt.external.unwrap();
+        assert_eq!(good.terminals(), Some(("::1".to_owned(), 8883)));
+        for (more, wrong) in [
+            ("authority = \"a.pem\"", "mqtt.external.terminals: is missing"),
+            ("authority = \"a.pem\"\nterminals = \"broker.example\"", "expected host:port"),
+            ("authority = \"a.pem\"\nterminals = \"broker.example:0\"", "expected host:port"),
+            ("terminals = \"broker.example:8883\"", "may reach what has no TLS"),
+        ] {
+            let error = broker(more).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{error}");
         }
         assert!(read("[web]\nlisten = \"0.0.0.0:443\"\n[mqtt]\nlisten = \"0.0.0.0:8883\"\n[tls]\nnames = [\"office.example\"]", &[]).is_ok());
         assert!(read("[web]\nlisten = \"[::1]:8650\"", &[]).is_ok());

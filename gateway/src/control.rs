@@ -433,8 +433,9 @@ mod tests {
             settings: Settings::default(),
         })
         .unwrap();
-        let login = Login { host: String::new(), port: 0, user: String::new(), password: String::new() };
-        let broker = Arc::new(Broker::External(login));
+        let login =
+            Login { host: String::new(), port: 0, user: String::new(), password: String::new(), tls: None };
+        let broker = Arc::new(Broker::External(login, None));
         let taker = Taker::new(writer.clone(), readers.clone(), city);
         let health = Health {
             vitals: writer.vitals().clone(),

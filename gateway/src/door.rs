@@ -23,8 +23,10 @@ use crate::store::{Readers, StoreError};
 use crate::terminals::{self, Line};
 use crate::writer::Writer;
 
-/// Requests that are looked at at a time.
+/// Requests of a kind that are looked at at a time.
 const AT_A_TIME: usize = 16;
+/// How long a renewal waits for its turn: many terminals start in the same minute of a morning.
+const TURN: Duration = Duration::from_secs(10);
 /// How long a refusal is held back, in its turn.
 const HELD_BACK: Duration = Duration::from_millis(500);
 /// How long a terminal's connection may take for its one request, over a bad line.
@@ -62,6 +64,8 @@ pub struct Door {
 pub struct Reached {
     /// Host name or address.
     pub host: String,
+    /// The broker's host name or address.
+    pub broker_host: String,
     /// The broker's port.
     pub broker: u16,
     /// This door's port.
@@ -81,7 +85,8 @@ impl Reached {
 #[derive(Debug, Clone)]
 struct Desk {
     door: Door,
-    room: Arc<Semaphore>,
+    enrolments: Arc<Semaphore>,
+    renewals: Arc<Semaphore>,
 }
 
 /// The door's two addresses.
@@ -90,7 +95,11 @@ pub fn router(door: Door) -> Router {
         .route("/enrol", post(take_code))
         .route("/renew", post(take_renewal))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(Desk { door, room: Arc::new(Semaphore::new(AT_A_TIME)) })
+        .with_state(Desk {
+            door,
+            enrolments: Arc::new(Semaphore::new(AT_A_TIME)),
+            renewals: Arc::new(Semaphore::new(AT_A_TIME)),
+        })
 }
 
 /// Why a terminal gets no answer of the wire.
@@ -147,27 +156,28 @@ fn written<M: Message>(message: &M) -> Result<Vec<u8>, Problem> {
 }
 
 async fn take_code(State(desk): State<Desk>, body: Bytes) -> Response {
-    answer(desk.in_turn(desk.enrol(&body)).await)
+    // Nobody who only tries may have others wait.
+    let Ok(_permit) = desk.enrolments.try_acquire() else { return answer(Err(Problem::Busy)) };
+    answer(held_back(desk.enrol(&body)).await)
 }
 
 async fn take_renewal(State(desk): State<Desk>, body: Bytes) -> Response {
-    answer(desk.in_turn(desk.renew(&body)).await)
+    let Ok(Ok(_permit)) = tokio::time::timeout(TURN, desk.renewals.acquire()).await else {
+        return answer(Err(Problem::Busy));
+    };
+    answer(held_back(desk.renew(&body)).await)
+}
+
+/// A refusal is held back, in its turn: who tries codes tries few.
+async fn held_back(work: impl Future<Output = Result<Vec<u8>, Problem>>) -> Result<Vec<u8>, Problem> {
+    let done = work.await;
+    if let Err(Problem::Refused(_)) = done {
+        tokio::time::sleep(HELD_BACK).await;
+    }
+    done
 }
 
 impl Desk {
-    /// Few at a time, and a refusal is held back: who tries codes tries few.
-    async fn in_turn(
-        &self,
-        work: impl Future<Output = Result<Vec<u8>, Problem>>,
-    ) -> Result<Vec<u8>, Problem> {
-        let _permit = self.room.try_acquire().map_err(|_| Problem::Busy)?;
-        let done = work.await;
-        if let Err(Problem::Refused(_)) = done {
-            tokio::time::sleep(HELD_BACK).await;
-        }
-        done
-    }
-
     async fn enrol(&self, body: &[u8]) -> Result<Vec<u8>, Problem> {
         let request: EnrolRequest = read(body)?;
         let (nonce, name) = (request.nonce, request.code.clone());

@@ -8,9 +8,11 @@ use meguri_proto::enrol::{Code, CodeKey, EnrolRequest, RenewRequest};
 use meguri_proto::{Digest, TerminalId};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use x509_parser::oid_registry;
+use x509_parser::pem::Pem;
 
 use crate::broker::Certificate;
-use crate::ca::{Authority, CaError};
+use crate::ca::{self, Authority, CaError};
 use crate::store::sql;
 use crate::terminals::TerminalError;
 
@@ -165,7 +167,8 @@ pub fn renew(
     channel: &Digest,
 ) -> Result<Result<Certified, Refused>, EnrolError> {
     let select = "SELECT public_key FROM certificate JOIN terminal ON terminal.id = certificate.terminal
-        WHERE serial = ?1 AND terminal = ?2 AND ended_at IS NULL AND not_after > ?3 AND blocked_at IS NULL";
+        WHERE serial = ?1 AND terminal = ?2 AND ended_at IS NULL AND not_after > ?3 AND blocked_at IS NULL
+            AND request <> x''";
     let key: Option<Vec<u8>> = tx
         .prepare_cached(select)?
         .query_row(params![request.serial, request.terminal.as_str(), sql::ms(making.now)], |row| row.get(0))
@@ -235,10 +238,13 @@ pub fn void_code(tx: &Connection, terminal: &TerminalId) -> rusqlite::Result<()>
 /// # Errors
 /// When the store can't be read.
 pub fn certificates(conn: &Connection) -> rusqlite::Result<Vec<(TerminalId, Certificate)>> {
-    let select = "SELECT terminal, serial, connected_at IS NOT NULL FROM certificate WHERE ended_at IS NULL ORDER BY rowid";
+    let select = "SELECT terminal, serial, connected_at IS NOT NULL, pem FROM certificate WHERE ended_at IS NULL ORDER BY rowid";
     let mut statement = conn.prepare(select)?;
     let rows = statement.query_map([], |row| {
-        Ok((sql::parsed(row, 0)?, Certificate { serial: row.get(1)?, connected: row.get(2)? }))
+        Ok((
+            sql::parsed(row, 0)?,
+            Certificate { serial: row.get(1)?, connected: row.get(2)?, pem: row.get::<_, String>(3)?.into() },
+        ))
     })?;
     rows.collect()
 }
@@ -269,15 +275,104 @@ fn issue(
             sql::ms(issued.not_after),
         ],
     )?;
-    // The one that the terminal comes in by stays, and the newest of those that it has not come in by.
+    end_lost(tx, terminal, now)?;
+    Ok(Ok((issued.serial, issued.pem)))
+}
+
+/// The certificate that the terminal comes in by stays, and the newest of those that it has not come in by.
+fn end_lost(tx: &Connection, terminal: &TerminalId, now: Timestamp) -> rusqlite::Result<()> {
     tx.execute(
         "UPDATE certificate SET ended_at = ?2
             WHERE terminal = ?1 AND ended_at IS NULL AND connected_at IS NULL AND rowid NOT IN
                 (SELECT rowid FROM certificate WHERE terminal = ?1 AND ended_at IS NULL AND connected_at IS NULL
                     ORDER BY rowid DESC LIMIT ?3)",
         params![terminal.as_str(), sql::ms(now), WAITING],
+    )
+    .map(drop)
+}
+
+/// Registers a certificate that the city's own authority has issued for a terminal: it is taken from now on, and those before
+/// it until the terminal has come in by it. Whether that authority vouches for it, is for the caller to know. Once registered, again changes nothing.
+///
+/// # Errors
+/// When it is not this terminal's, or over, or can't be used, or the store can't be written.
+pub fn register(
+    tx: &Connection,
+    now: Timestamp,
+    terminal: &TerminalId,
+    pem: &str,
+) -> Result<(), TerminalError> {
+    if !tx.prepare_cached("SELECT 1 FROM terminal WHERE id = ?1")?.exists([terminal.as_str()])? {
+        return Err(TerminalError::Unknown(terminal.clone()));
+    }
+    let Given { serial, public_key, not_after, pem } = Given::read(terminal, pem, now)?;
+    let select = "SELECT terminal, pem, ended_at IS NOT NULL FROM certificate WHERE serial = ?1";
+    let known: Option<(TerminalId, String, bool)> = tx
+        .prepare_cached(select)?
+        .query_row([&serial], |row| Ok((sql::parsed(row, 0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    match known {
+        None => {}
+        Some((of, held, false)) if of == *terminal && held == pem => return Ok(()),
+        Some((of, held, true)) if of == *terminal && held == pem => {
+            let problem = "it was registered before, and another one has taken its place; have the city's authority issue a new one";
+            return Err(TerminalError::Certificate(problem.to_owned()));
+        }
+        Some((of, ..)) => {
+            let problem = format!("another certificate, of terminal {of}, has its serial number {serial}");
+            return Err(TerminalError::Certificate(problem));
+        }
+    }
+    tx.execute(
+        // It answers no request.
+        "INSERT INTO certificate (serial, terminal, public_key, request, pem, issued_at, not_after)
+            VALUES (?1, ?2, ?3, x'', ?4, ?5, ?6)",
+        params![serial, terminal.as_str(), public_key, pem, sql::ms(now), sql::ms(not_after)],
     )?;
-    Ok(Ok((issued.serial, issued.pem)))
+    end_lost(tx, terminal, now)?;
+    Ok(())
+}
+
+/// A certificate that somebody else has issued.
+struct Given {
+    serial: String,
+    public_key: Vec<u8>,
+    not_after: Timestamp,
+    /// As it is kept, without what may stand around it in its file.
+    pem: String,
+}
+
+impl Given {
+    fn read(terminal: &TerminalId, pem: &str, now: Timestamp) -> Result<Self, TerminalError> {
+        let wrong = |problem: String| TerminalError::Certificate(problem);
+        let pem = ca::first(pem).ok_or_else(|| wrong("the file holds none (PEM)".to_owned()))?;
+        let first = Pem::iter_from_buffer(pem.as_bytes()).next();
+        let Some(Ok(first)) = first else { return Err(wrong("the file can't be read (PEM)".to_owned())) };
+        let read = first.parse_x509().map_err(|error| wrong(format!("it can't be read: {error}")))?;
+        let names: Vec<_> = read.subject().iter_common_name().filter_map(|name| name.as_str().ok()).collect();
+        if names != [terminal.as_str()] {
+            let problem = format!("its common name is {names:?}, expected {:?} alone", terminal.as_str());
+            return Err(wrong(problem));
+        }
+        let usage = read.extended_key_usage().ok().flatten();
+        if usage.is_some_and(|usage| !usage.value.client_auth && !usage.value.any) {
+            return Err(wrong("it is not for coming in (extended key usage clientAuth)".to_owned()));
+        }
+        let key = read.public_key();
+        let public_key = key.subject_public_key.data.to_vec();
+        // A point of P-256, uncompressed (SEC 1): what terminals have.
+        let curve = key.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+        if curve != Some(oid_registry::OID_EC_P256) || public_key.len() != 65 {
+            return Err(wrong("its key is not of P-256".to_owned()));
+        }
+        let end = read.validity().not_after.timestamp();
+        let not_after = Timestamp::from_second(end).map_err(|_| wrong("its end can't be".to_owned()))?;
+        if not_after <= now {
+            return Err(wrong(format!("it ended at {not_after}")));
+        }
+        let serial = read.serial.to_str_radix(16);
+        Ok(Self { serial, public_key, not_after, pem })
+    }
 }
 
 /// Hexadecimal digits as bytes.
@@ -434,6 +529,77 @@ mod tests {
         bench.store.conn.execute("UPDATE terminal SET blocked_at = 1", []).unwrap();
         let second = bench.taken().remove(0);
         assert_eq!(bench.renew(5, &second, &key, &wanted), Err(Refused::Certificate), "it is blocked");
+    }
+
+    /// A certificate for t-0001, or as it is changed, by an authority of the city.
+    fn of_city(change: impl FnOnce(&mut CertificateParams)) -> String {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "t-0001");
+        let day = |n: i64| time::OffsetDateTime::from_unix_timestamp(1_800_000_000 + n * 86_400).unwrap();
+        (params.not_before, params.not_after) = (day(-1), day(400));
+        params.serial_number = Some(rcgen::SerialNumber::from_slice(&[0x0a, 0x10]));
+        change(&mut params);
+        let issuer = rcgen::Issuer::new(CertificateParams::default(), KeyPair::generate().unwrap());
+        let key = KeyPair::generate().unwrap();
+        format!("{}{}", key.serialize_pem(), params.signed_by(&key, &issuer).unwrap().pem())
+    }
+
+    #[test]
+    fn a_certificate_of_the_city_is_taken_as_it_is_and_never_renewed_here() {
+        let (bench, key) = (Bench::new(), KeyPair::generate().unwrap());
+        bench.open(0);
+        bench.enrol(1, &asks(&code(), &csr(&key))).unwrap();
+        let own = bench.taken().remove(0);
+        let (conn, given) = (&bench.store.conn, of_city(|_| {}));
+        register(conn, at(2), &terminal(), &given).unwrap();
+        register(conn, at(3), &terminal(), &given).unwrap();
+        assert_eq!(
+            bench.taken(),
+            [own.clone(), "a10".to_owned()],
+            "both, until it has come in; without leading zeros"
+        );
+        let kept: String =
+            conn.query_row("SELECT pem FROM certificate WHERE serial = 'a10'", [], |row| row.get(0)).unwrap();
+        assert!(kept.starts_with("-----BEGIN CERTIFICATE-----") && !kept.contains("KEY"), "no key is kept");
+        assert!(came_in(conn, at(4), &terminal(), "a10").unwrap());
+        assert_eq!(bench.taken(), ["a10"]);
+        let by_city = KeyPair::from_pem(&given).unwrap();
+        assert_eq!(bench.renew(5, "a10", &by_city, &csr(&key)), Err(Refused::Certificate));
+        // An enrolment by a code ends it, and it does not come back.
+        bench.open(6);
+        bench.enrol(7, &asks(&code(), &csr(&KeyPair::generate().unwrap()))).unwrap();
+        assert!(matches!(register(conn, at(8), &terminal(), &given), Err(TerminalError::Certificate(_))));
+    }
+
+    #[test]
+    fn what_is_not_this_terminals_is_not_registered() {
+        let bench = Bench::new();
+        let refused = |pem: &str, expected: &str| {
+            let error = register(&bench.store.conn, at(0), &terminal(), pem).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        refused("", "holds none");
+        refused("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----", "can't be read");
+        refused(
+            &of_city(|params| {
+                params.distinguished_name = rcgen::DistinguishedName::new();
+                params.distinguished_name.push(rcgen::DnType::CommonName, "t-0002");
+            }),
+            "common name",
+        );
+        refused(&of_city(|params| params.not_after = params.not_before), "it ended");
+        refused(
+            &of_city(|params| params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth]),
+            "clientAuth",
+        );
+        let other: TerminalId = "t-0009".parse().unwrap();
+        assert!(matches!(
+            register(&bench.store.conn, at(0), &other, &of_city(|_| {})),
+            Err(TerminalError::Unknown(_))
+        ));
+        register(&bench.store.conn, at(0), &terminal(), &of_city(|_| {})).unwrap();
+        refused(&of_city(|_| {}), "has its serial number a10");
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub mod retention;
 mod room;
 pub mod serve;
 pub mod store;
+mod subject;
 pub mod systemd;
 pub mod terminals;
 pub mod tls;

@@ -178,7 +178,11 @@ impl Line {
                 Ok(_) => {}
                 Err(error) => {
                     // What the client says of its requests may hold payloads, so only its kind is told.
-                    tracing::warn!(problem = kind(&error), stood, "no line to the broker; it is tried again");
+                    tracing::warn!(
+                        problem = crate::broker::problem(&error),
+                        stood,
+                        "no line to the broker; it is tried again"
+                    );
                     return stood;
                 }
             }
@@ -203,10 +207,9 @@ impl Line {
     }
 
     fn options(&self) -> MqttOptions {
-        let Login { host, port, user, password } = &self.login;
         let packet = u32::try_from(limits::PACKET_BYTES).unwrap_or(u32::MAX);
         // The embedded broker knows the office by its user name alone; an external one may want a client id, too.
-        let mut options = MqttOptions::new(self.client_id.clone(), host.clone(), *port);
+        let mut options = self.login.options(&self.client_id);
         let properties = ConnectProperties {
             session_expiry_interval: Some(0),
             receive_maximum: Some(self.window),
@@ -218,8 +221,6 @@ impl Line {
         network.set_tcp_nodelay(true);
         options
             .set_network_options(network)
-            .set_credentials(user.clone(), password.clone())
-            .set_clean_start(true)
             .set_keep_alive(self.keep_alive)
             .set_connection_timeout(CONNECT)
             .set_manual_acks(true)
@@ -254,22 +255,5 @@ async fn send(waiting: Waiting, connection: watch::Receiver<Option<Connection>>)
     }
     if let Some(now) = current() {
         let _ = now.client.disconnect().await;
-    }
-}
-
-fn kind(error: &rumqttc::v5::ConnectionError) -> String {
-    use rumqttc::v5::{ConnectionError, StateError};
-    match error {
-        ConnectionError::Io(error) => error.to_string(),
-        ConnectionError::Timeout(_) => "no answer in time".to_owned(),
-        ConnectionError::ConnectionRefused(reason) => format!("refused: {reason:?}"),
-        ConnectionError::MqttState(StateError::Io(error)) => error.to_string(),
-        ConnectionError::MqttState(StateError::AwaitPingResp) => "no answer to a ping".to_owned(),
-        ConnectionError::MqttState(StateError::ConnectionAborted) => "closed by the broker".to_owned(),
-        ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
-            format!("disconnected by the broker: {reason_code:?}")
-        }
-        ConnectionError::MqttState(_) => "the broker broke the protocol".to_owned(),
-        _ => "the connection ended".to_owned(),
     }
 }

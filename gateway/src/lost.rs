@@ -37,7 +37,7 @@ pub fn report(
     tx.execute(update, params![terminal.as_str(), sql::ms(now)])?;
     enrol::void_code(tx, terminal)?;
     touched.terminals.insert(terminal.clone());
-    touched.admission = true;
+    touched.access = true;
     Ok(true)
 }
 
@@ -69,6 +69,6 @@ pub(crate) fn hello(
     tx.prepare_cached(update)?.execute(params![terminal.as_str(), sql::ms(ctx.now)])?;
     fx.touched.notice |= sql::notice(tx, ctx.now, "erased", Some(terminal), &json!({}))?;
     fx.touched.presence = true;
-    fx.touched.admission = true;
+    fx.touched.access = true;
     Ok(())
 }

@@ -45,6 +45,15 @@ pub enum Request {
         /// SHA-256 of its new secret.
         secret_sha256: Digest,
     },
+    /// Registers a certificate that the city's own authority has issued for a terminal.
+    TerminalCertificate {
+        /// Which.
+        terminal: TerminalId,
+        /// The certificate, as PEM.
+        pem: String,
+        /// When it was looked at, by the machine's clock.
+        looked: jiff::Timestamp,
+    },
     /// Opens a terminal's enrolment by a code, which whoever asks has drawn and shows.
     TerminalEnrol {
         /// Which.
@@ -351,6 +360,12 @@ impl Request {
                 let bound = terminals::renew(tx, &terminal, secret_sha256)?;
                 Ok(Reply::TerminalBound { bound, line: None })
             }
+            Self::TerminalCertificate { terminal, pem, looked } => {
+                enrol::register(tx, looked, &terminal, &pem)?;
+                fx.touched.access = true;
+                fx.touched.presence = true;
+                Ok(Reply::TerminalBound { bound: terminals::bound(tx, &terminal)?, line: None })
+            }
             Self::TerminalEnrol { terminal, code, minutes, drawn } => {
                 let until = enrol::open(tx, drawn, &terminal, &code, minutes)?;
                 Ok(Reply::TerminalEnrolling { until, office: None })
@@ -464,6 +479,9 @@ impl Request {
                 (What::TerminalAdded, json!({ "terminal": terminal, "vehicle": vehicle }))
             }
             Self::TerminalSecret { terminal, .. } => (What::TerminalSecret, json!({ "terminal": terminal })),
+            Self::TerminalCertificate { terminal, .. } => {
+                (What::TerminalCertificate, json!({ "terminal": terminal }))
+            }
             Self::TerminalEnrol { terminal, .. } => (What::TerminalCode, json!({ "terminal": terminal })),
             Self::TerminalBind { terminal, vehicle, .. } => {
                 (What::TerminalBound, json!({ "terminal": terminal, "vehicle": vehicle }))

@@ -1,23 +1,22 @@
 //! The running gateway: its parts, joined in the order they need each other, and ended in the reverse.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 use meguri_config::terminal::seconds;
 use meguri_config::{City, Clock};
 use meguri_proto::{Digest, Incarnation};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use uuid::Uuid;
 
 use crate::audit::{self, Audit, Event, What, Who};
-use crate::broker::{Broker, Embedded, Guarding, Login, Seen};
+use crate::broker::{Broker, Dynamic, Embedded, Guarding, Keeping, Login, Seen};
 use crate::ca::{self, Authority, Files};
 use crate::changes::{Change, Changes};
 use crate::config::{External, Settings};
@@ -35,7 +34,7 @@ use crate::store::{Readers, Store, is_damage};
 use crate::systemd::Supervisor;
 use crate::tls::{self, Life, Peer, TlsListener};
 use crate::trust::Doubt;
-use crate::vitals::Health;
+use crate::vitals::{Health, Vitals};
 use crate::writer::{Parts, Writer};
 use crate::{enrol, plan, terminals, watch, web};
 
@@ -82,7 +81,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let trust = Trust::of(&settings, &city, readers.with(vouched).await?)?;
     let https = trust.as_ref().map(|trust| tls::server(&trust.files)).transpose()?;
     let guarding = trust.as_ref().map(|trust| trust.guarding(seen));
-    let broker = Arc::new(broker(&settings, &city, guarding).await?);
+    let vitals = Vitals::new();
+    let broker = Arc::new(broker(&settings, &city, guarding, &vitals).await?);
+    let access = changes.subscribe();
     broker.admit_by(readers.with(terminals::credentials)).await?;
     let listener = TcpListener::bind(settings.web.listen).await.with_context(|| {
         format!("the pages can't be served on {}; web.listen sets another port", settings.web.listen)
@@ -103,7 +104,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         outbox,
         settings: settings.clone(),
     };
-    let (writer, writing) = Writer::start(parts).context("can't start the writer's thread")?;
+    let (writer, writing) = Writer::start_with(parts, vitals).context("can't start the writer's thread")?;
     let mut link = Link::start(broker.login(), &city.id, &settings, writer.clone(), waiting);
     let health = Health {
         vitals: writer.vitals().clone(),
@@ -147,7 +148,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         changes.clone(),
     ));
     let noting = tokio::spawn(note_certificates(seen_by, writer.clone(), readers.clone(), broker.clone()));
-    let admitting = tokio::spawn(admit(changes.subscribe(), readers.clone(), broker.clone()));
+    let admitting = tokio::spawn(admit(access, readers.clone(), broker.clone()));
     let days = tokio::spawn(days(writer.clone(), seconds(settings.timers.day)));
     let silence_minutes = settings.web.silence_minutes;
     // Whoever copies a command may stand in another folder.
@@ -367,18 +368,29 @@ pub fn clock(settings: &Settings) -> anyhow::Result<Clock> {
     }
 }
 
-async fn broker(settings: &Settings, city: &City, guarding: Option<Guarding>) -> anyhow::Result<Broker> {
+async fn broker(
+    settings: &Settings,
+    city: &City,
+    guarding: Option<Guarding>,
+    vitals: &Vitals,
+) -> anyhow::Result<Broker> {
     match &settings.mqtt.external {
         None => {
             let (secret, address) = (terminals::draw_secret(), settings.mqtt.listen);
             Ok(Broker::Embedded(Embedded::start(city.id.clone(), address, secret, guarding).await?))
         }
-        Some(External { host, port, user, password_file }) => {
+        Some(External { host, port, user, password_file, authority, dynamic_security, .. }) => {
             let path = settings.data.join(password_file);
             let password = std::fs::read_to_string(&path)
                 .with_context(|| format!("can't read the broker's password from {}", path.display()))?;
             let password = password.trim().to_owned();
-            Ok(Broker::External(Login { host: host.clone(), port: *port, user: user.clone(), password }))
+            let tls = authority.as_ref().map(|path| tls::client(&settings.in_data(path))).transpose()?;
+            let login = Login { host: host.clone(), port: *port, user: user.clone(), password, tls };
+            let dynamic = dynamic_security.then(|| {
+                let keeping = Keeping { city: city.id.clone(), office: user.clone() };
+                Dynamic::start(keeping, login.clone(), vitals.clone())
+            });
+            Ok(Broker::External(login, dynamic))
         }
     }
 }
@@ -391,9 +403,43 @@ async fn days(writer: Writer, every: Duration) {
     }
 }
 
+/// The authority's certificates in a file, as they stand there.
+fn authority_of(path: &Path) -> anyhow::Result<String> {
+    ca::leaf(path)?;
+    std::fs::read_to_string(path).with_context(|| format!("can't read the authority from {}", path.display()))
+}
+
+/// Whom terminals are to believe as the office, and as its broker: as PEM.
+///
+/// # Errors
+/// When an authority can't be read, or the gateway's own is not made yet.
+pub fn believed(settings: &Settings) -> anyhow::Result<String> {
+    let own = settings.tls.authority.as_ref().map(|path| settings.in_data(path));
+    let mut believed = authority_of(&own.unwrap_or_else(|| ca::authority_file(&settings.data)))?;
+    let external = settings.mqtt.external.as_ref();
+    if let Some(path) = external.and_then(|external| external.authority.as_ref()) {
+        let other = authority_of(&settings.in_data(path))?;
+        if other != believed {
+            believed.push_str(&other);
+        }
+    }
+    Ok(believed)
+}
+
+/// The city's authority that issues terminals' certificates, as PEM.
+///
+/// # Errors
+/// When it can't be read.
+pub fn terminals_authority(settings: &Settings) -> anyhow::Result<Option<String>> {
+    let path = settings.tls.terminals_authority.as_ref();
+    path.map(|path| authority_of(&settings.in_data(path))).transpose()
+}
+
 /// By what the office is believed, and believes terminals.
 struct Trust {
     authority: Arc<Authority>,
+    /// Who vouches for terminals, as a file.
+    vouching: PathBuf,
     files: Files,
     believed: Arc<str>,
     channel: Digest,
@@ -408,20 +454,29 @@ impl Trust {
         // Browsers and terminals judge certificates by their own clocks, so a rehearsal's time is nothing to them.
         let now = Timestamp::now();
         let authority = Authority::open(&settings.data, &city.id, now, vouched)?;
-        let (files, believed) = match (&tls.certificate, &tls.key, &tls.authority) {
-            (Some(certificate), Some(key), Some(path)) => {
-                let files = Files { certificate: settings.in_data(certificate), key: settings.in_data(key) };
-                let path = settings.in_data(path);
-                let believed = std::fs::read_to_string(&path)
-                    .with_context(|| format!("can't read the authority from {}", path.display()))?;
-                ca::leaf(&path)?;
-                (files, believed)
+        let files = match (&tls.certificate, &tls.key) {
+            (Some(certificate), Some(key)) => {
+                Files { certificate: settings.in_data(certificate), key: settings.in_data(key) }
             }
-            _ => (authority.office(&tls.names, now)?, authority.pem().to_owned()),
+            _ => authority.office(&tls.names, now)?,
         };
+        let vouching = authority.vouching(terminals_authority(settings)?.as_deref())?;
+        let believed = believed(settings)?;
+        if let Some(path) = &tls.certificate {
+            let path = settings.in_data(path);
+            let chain = std::fs::read_to_string(&path)
+                .with_context(|| format!("can't read the office's certificate from {}", path.display()))?;
+            ensure!(
+                ca::leads_to(&believed, &chain),
+                "tls.authority does not vouch for tls.certificate ({}): terminals would not believe this office. Put the \
+                 certificates between both behind the office's own one in that file, or name the right authority",
+                path.display()
+            );
+        }
         Ok(Some(Self {
             channel: ca::channel(&files.certificate)?,
             authority: Arc::new(authority),
+            vouching,
             files,
             believed: believed.into(),
             host: host.to_owned(),
@@ -429,7 +484,7 @@ impl Trust {
     }
 
     fn guarding(&self, seen: mpsc::UnboundedSender<Seen>) -> Guarding {
-        Guarding { files: self.files.clone(), authority: self.authority.file(), seen: Some(seen) }
+        Guarding { files: self.files.clone(), authority: self.vouching.clone(), seen: Some(seen) }
     }
 
     /// Listens for terminals that enrol. Says how they reach the office.
@@ -440,8 +495,13 @@ impl Trust {
             .with_context(|| format!("terminals can't enrol on {at}; tls.listen sets another port"))?;
         let door = listener.local_addr().context("the terminals' door's address is unknown")?.port();
         let listener = TlsListener::over(listener, tls::server(&self.files)?, Life::Whole(door::LIFE))?;
-        let broker = broker.listens().map_or_else(|| broker.login().port, |address| address.port());
-        Ok((listener, Reached { host: self.host.clone(), broker, door }))
+        let external = settings.mqtt.external.as_ref().and_then(External::terminals);
+        let (broker_host, broker) = match (external, broker.listens()) {
+            (Some(external), _) => external,
+            (None, Some(address)) => (self.host.clone(), address.port()),
+            (None, None) => (self.host.clone(), broker.login().port),
+        };
+        Ok((listener, Reached { host: self.host.clone(), broker_host, broker, door }))
     }
 
     fn door(
@@ -466,6 +526,22 @@ async fn doors(door: Option<(TlsListener, Door)>, changes: Changes) -> std::io::
     axum::serve(listener, door::router(door))
         .with_graceful_shutdown(async move { changes.stopping().await })
         .await
+}
+
+/// Tells the broker anew who may come in whenever that was changed.
+async fn admit(mut changes: broadcast::Receiver<Change>, readers: Readers, broker: Arc<Broker>) {
+    loop {
+        match changes.recv().await {
+            // Which of those that were missed it was, does not matter.
+            Ok(Change::Access) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                if let Err(error) = broker.admit_by(readers.with(terminals::credentials)).await {
+                    tracing::error!(%error, "who may come in could not be read");
+                }
+            }
+            Ok(_) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
 }
 
 /// Notes which certificates came in for the first time, so that those before them are taken no more.
@@ -497,21 +573,6 @@ async fn note_certificates(
             Err(error) => {
                 tracing::error!(%error, terminal = %name, "a certificate's coming in could not be noted")
             }
-        }
-    }
-}
-
-/// Tells the broker who may come in, where a terminal's own word has changed that: a lost one is erased.
-async fn admit(mut changes: broadcast::Receiver<Change>, readers: Readers, broker: Arc<Broker>) {
-    loop {
-        match changes.recv().await {
-            Ok(Change::Admission) | Err(RecvError::Lagged(_)) => {
-                if let Err(error) = broker.admit_by(readers.with(terminals::credentials)).await {
-                    tracing::error!(%error, "who may come in could not be read");
-                }
-            }
-            Ok(_) => {}
-            Err(RecvError::Closed) => return,
         }
     }
 }

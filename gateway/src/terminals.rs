@@ -47,6 +47,9 @@ pub enum TerminalError {
         /// The vehicle's.
         to: ContractId,
     },
+    /// A certificate that can't be this terminal's.
+    #[error("the certificate can't be registered: {0}")]
+    Certificate(String),
     /// The store can't be read or written.
     #[error("the store can't change terminals: {0}")]
     Sql(#[from] rusqlite::Error),
@@ -63,6 +66,9 @@ pub struct Bound {
     pub contract: ContractId,
     /// The contract's contractor.
     pub contractor: ContractorId,
+    /// Whether it comes in by a certificate of the city's own authority, which the gateway does not renew.
+    #[serde(default)]
+    pub of_city: bool,
 }
 
 /// A terminal as listed.
@@ -126,7 +132,8 @@ pub fn add(
         return Err(TerminalError::Exists(terminal.clone()));
     }
     touched.terminals.insert(terminal.clone());
-    Ok(Bound { terminal: terminal.clone(), vehicle: vehicle.clone(), contract, contractor })
+    let (terminal, vehicle) = (terminal.clone(), vehicle.clone());
+    Ok(Bound { terminal, vehicle, contract, contractor, of_city: false })
 }
 
 /// Gives a terminal another secret. A blocked one stays blocked.
@@ -147,7 +154,9 @@ pub fn renew(tx: &Connection, terminal: &TerminalId, secret_sha256: Digest) -> R
 /// When there is no such terminal, or the store can't be read.
 pub fn bound(conn: &Connection, terminal: &TerminalId) -> rusqlite::Result<Bound> {
     // The contract that its lists are of, which the vehicle may have left in the plan meanwhile.
-    let select = "SELECT terminal.vehicle, contract.id, contract.contractor FROM terminal
+    let select = "SELECT terminal.vehicle, contract.id, contract.contractor,
+            EXISTS (SELECT 1 FROM certificate WHERE terminal = ?1 AND ended_at IS NULL AND request = x'')
+        FROM terminal
         JOIN contract ON contract.id = terminal.contract WHERE terminal.id = ?1";
     conn.query_row(select, [terminal.as_str()], |row| {
         Ok(Bound {
@@ -155,6 +164,7 @@ pub fn bound(conn: &Connection, terminal: &TerminalId) -> rusqlite::Result<Bound
             vehicle: sql::parsed(row, 0)?,
             contract: sql::parsed(row, 1)?,
             contractor: sql::parsed(row, 2)?,
+            of_city: row.get(3)?,
         })
     })
 }
@@ -175,17 +185,21 @@ pub const SECRET: &str = "secret";
 /// A terminal's settings (`terminal.toml`).
 #[must_use]
 pub fn settings(city: &CityId, bound: &Bound, line: &Line) -> String {
-    let Bound { terminal, vehicle, contract, contractor } = bound;
+    let Bound { terminal, vehicle, contract, contractor, of_city } = bound;
     let broker = match line {
         Line::Plain(host, port) => format!(
             "host = \"{host}\"\nport = {port}\n# Beside this file; for the terminal alone to read.\nsecret_file = \"{SECRET}\"\n"
         ),
         Line::Tls(reached) => format!(
             "host = \"{}\"\nport = {}\n# Its key and certificates, beside this file; for the terminal alone to read.\n\
-             identity = \"identity\"\n# Where it renews them.\noffice = \"{}\"\n",
-            reached.host,
+             identity = \"identity\"\n{}",
+            reached.broker_host,
             reached.broker,
-            reached.office()
+            if *of_city {
+                "# The city's authority issues them: nobody renews them by itself.\n".to_owned()
+            } else {
+                format!("# Where it renews them.\noffice = \"{}\"\n", reached.office())
+            }
         ),
     };
     format!(
@@ -208,7 +222,7 @@ pub fn bind(
     vehicle: &VehicleId,
     new_settings: bool,
 ) -> Result<Bound, TerminalError> {
-    let (contract, contractor) = contract_of(tx, vehicle)?;
+    let (contract, _) = contract_of(tx, vehicle)?;
     let select = "SELECT contract FROM terminal WHERE id = ?1";
     let from: Option<ContractId> =
         tx.query_row(select, [terminal.as_str()], |row| sql::parsed(row, 0)).optional()?;
@@ -221,7 +235,7 @@ pub fn bind(
     tx.execute(update, [terminal.as_str(), contract.as_str(), vehicle.as_str()])?;
     touched.notice |= plan::tell_of_moved(tx, now)?;
     touched.terminals.insert(terminal.clone());
-    Ok(Bound { terminal: terminal.clone(), vehicle: vehicle.clone(), contract, contractor })
+    Ok(bound(tx, terminal)?)
 }
 
 /// Keeps a terminal out, or lets it in again: then it is not lost any more, either. Says whether that changed anything.

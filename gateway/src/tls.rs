@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -83,6 +83,29 @@ pub enum Life {
     /// As long as it is answered something at least so often: who sends a request bit by bit, or reads an answer bit by bit, is
     /// not. A page that updates by itself is.
     Answered(Duration),
+}
+
+/// TLS to a broker that one of these authorities (a file of PEM) vouches for.
+///
+/// # Errors
+/// When the file can't be read, or holds no authority that can be used.
+pub fn client(authority: &Path) -> Result<Arc<ClientConfig>, TlsError> {
+    let what = "an authority";
+    let failed = |problem: String| TlsError::File { what, path: authority.to_owned(), problem };
+    let mut roots = RootCertStore::empty();
+    let read = CertificateDer::pem_file_iter(authority).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    for root in read.map_err(|error| failed(error.to_string()))? {
+        roots.add(root).map_err(|error| failed(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(failed("it holds none".to_owned()));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
 }
 
 /// A connection whose handshake is done. It holds its place among the listener's, and ends after its time.

@@ -25,10 +25,10 @@ pub struct Touched {
     pub spoken: BTreeSet<(Round, TerminalId)>,
     /// Terminals that were made, bound anew, blocked or let in again.
     pub terminals: BTreeSet<TerminalId>,
-    /// Whether who may come in has changed while messages were taken: the broker is to be told.
-    pub admission: bool,
     /// Whether a terminal came, went, moved or said how it is.
     pub presence: bool,
+    /// Whether other terminals may come in now, or by other certificates.
+    pub access: bool,
     /// Whether rows were added to `history`.
     pub history: bool,
     /// Whether `aside` changed.
@@ -49,8 +49,8 @@ impl Touched {
         self.rounds.append(&mut other.rounds);
         self.spoken.append(&mut other.spoken);
         self.terminals.append(&mut other.terminals);
-        self.admission |= other.admission;
         self.presence |= other.presence;
+        self.access |= other.access;
         self.history |= other.history;
         self.aside |= other.aside;
         self.notice |= other.notice;

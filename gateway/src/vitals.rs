@@ -116,6 +116,8 @@ struct Inner {
     asked: Mutex<Option<Instant>>,
     writer_ended: AtomicBool,
     connected: AtomicBool,
+    /// Why a broker with dynamic security does not know who may come in.
+    access: Mutex<Option<String>>,
     stopping: AtomicBool,
     free_bytes: AtomicU64,
     /// Milliseconds by which the last fix of a terminal was ahead of the office's clock.
@@ -149,6 +151,7 @@ impl Vitals {
             asked: Mutex::default(),
             writer_ended: AtomicBool::new(false),
             connected: AtomicBool::new(false),
+            access: Mutex::default(),
             stopping: AtomicBool::new(false),
             free_bytes: AtomicU64::new(u64::MAX),
             fix_ahead: AtomicI64::new(0),
@@ -260,6 +263,26 @@ impl Vitals {
         self.0.connected.load(Ordering::Relaxed)
     }
 
+    /// Whether a broker with dynamic security is in step with who may come in, or why not. Said in the log where that is new.
+    pub fn access(&self, in_step: Result<(), &str>) {
+        let mut access = locked(&self.0.access);
+        match in_step {
+            Ok(()) => {
+                if access.take().is_some() {
+                    tracing::info!("the broker knows again who may come in");
+                }
+            }
+            Err(problem) if access.as_deref() == Some(problem) => {}
+            Err(problem) => {
+                tracing::error!(
+                    problem,
+                    "the broker does not know who may come in; whoever is blocked may still be let in there"
+                );
+                *access = Some(problem.to_owned());
+            }
+        }
+    }
+
     /// The office is stopping.
     pub fn stopping(&self) {
         self.0.stopping.store(true, Ordering::Relaxed);
@@ -318,6 +341,8 @@ pub struct Checks {
     pub disk_room: bool,
     /// The broker is connected and subscribed to.
     pub broker: bool,
+    /// A broker with dynamic security knows who may come in. Where not, it is told and does not make the office unready.
+    pub access: bool,
     /// The clock is not in doubt.
     pub clock: bool,
     /// The office is not stopping.
@@ -350,10 +375,11 @@ impl Health {
             disk_speed: vitals.slow().is_none() && silent < LATE,
             disk_room: vitals.free_bytes() >= self.least_free,
             broker: vitals.connected(),
+            access: locked(&vitals.0.access).is_none(),
             clock: !self.clock.in_doubt(),
             running: !vitals.0.stopping.load(Ordering::Relaxed),
         };
-        let Checks { store, writer, disk_speed: _, disk_room, broker, clock, running } = checks;
+        let Checks { store, writer, disk_speed: _, disk_room, broker, access: _, clock, running } = checks;
         Report {
             live: !ended && silent < HUNG,
             ready: store && writer && disk_room && broker && clock && running,

@@ -67,13 +67,14 @@ pub fn status(report: &Report) -> String {
 /// What is wrong, and what to do about it.
 #[must_use]
 pub fn troubles(checks: &Checks) -> Vec<&'static str> {
-    let Checks { store, writer, disk_speed, disk_room, broker, clock, running } = *checks;
+    let Checks { store, writer, disk_speed, disk_room, broker, access, clock, running } = *checks;
     [
         (store, "the store can't be written: see the log, make room on the disk or mend it"),
         (writer, "the writer does not answer"),
         (disk_speed, "the disk is slow: confirmations come late"),
         (disk_room, "the disk is nearly full: make room"),
         (broker, "no line to the broker"),
+        (access, "the broker does not know who may come in: see the log"),
         (clock, "the clock of this machine is in doubt: set it right, or say `clock right`"),
         (running, "stopping"),
     ]

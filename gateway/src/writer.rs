@@ -104,6 +104,14 @@ impl Writer {
     /// # Errors
     /// When the system gives no thread, or the store can't be opened a second time.
     pub fn start(parts: Parts) -> std::io::Result<(Self, Running)> {
+        Self::start_with(parts, Vitals::new())
+    }
+
+    /// As [`Writer::start`], for an office whose vital signs others note, too.
+    ///
+    /// # Errors
+    /// As [`Writer::start`].
+    pub fn start_with(parts: Parts, vitals: Vitals) -> std::io::Result<(Self, Running)> {
         let room = usize::from(parts.settings.ingest.window) + parts.settings.ingest.batch;
         let (work, inbox) = mpsc::channel(room);
         let checkpoints = parts.store.checkpoints().map_err(std::io::Error::other)?;
@@ -117,7 +125,6 @@ impl Writer {
                 }
             }
         })?;
-        let vitals = Vitals::new();
         let engine = Engine::new(parts, vitals.clone(), due);
         let of_thread = Ended(vitals.clone());
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {

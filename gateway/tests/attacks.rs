@@ -556,7 +556,7 @@ async fn slow_clients_hold_no_place() {
         Authority::open(dir.path(), &"hiroshima".parse().unwrap(), Timestamp::now(), false).unwrap();
     let files = authority.office(&["localhost".to_owned()], Timestamp::now()).unwrap();
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(authority.file()).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()

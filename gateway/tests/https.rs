@@ -102,14 +102,9 @@ async fn pages_are_served_over_tls_alone() {
     assert!(other.starts_with("HTTP/1.1 421"), "{other}");
     assert!(get(gateway.address, &config, "other.example", "office.example").await.is_err(), "not its name");
     let stranger = tempfile::tempdir().unwrap();
-    let other = meguri_gateway::ca::Authority::open(
-        stranger.path(),
-        &"hiroshima".parse().unwrap(),
-        jiff::Timestamp::now(),
-        false,
-    )
-    .unwrap();
-    let believes_another = believing(&other.file());
+    let city = "hiroshima".parse().unwrap();
+    meguri_gateway::ca::Authority::open(stranger.path(), &city, jiff::Timestamp::now(), false).unwrap();
+    let believes_another = believing(&meguri_gateway::ca::authority_file(stranger.path()));
     assert!(get(gateway.address, &believes_another, "office.example", "office.example").await.is_err());
 
     // Without TLS nothing is said, on either port.

@@ -206,6 +206,7 @@ fn hello(fact: Vec<EpochHeld>) -> Vec<u8> {
         app: "kept".into(),
         config: 1,
         incarnation: None,
+        certificate: None,
         logs,
         documents: Vec::new(),
     };

@@ -241,6 +241,7 @@ fn hello(
         app: "test".into(),
         config: 1,
         incarnation,
+        certificate: None,
         logs: LogsHeld { fact: logs.to_vec(), track: Vec::new() },
         documents,
     }
@@ -579,7 +580,7 @@ async fn a_lost_terminal_gets_its_erasure_alone_and_is_kept_out_once_it_says_it_
     bench.up("t-1", UpTopic::Hello, done.encode().unwrap());
     bench.quiet().await;
     let told: Vec<Change> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
-    assert!(told.contains(&Change::Admission), "the broker is told: {told:?}");
+    assert!(told.contains(&Change::Access), "the broker is told: {told:?}");
     let kept_out =
         "SELECT count(*) FROM terminal WHERE id = 't-1' AND erased_at IS NOT NULL AND blocked_at IS NOT NULL";
     assert_eq!(bench.count(kept_out).await, 1);

@@ -846,14 +846,17 @@ async fn a_provider_is_believed_by_its_authority_alone() {
     let authority = |dir: &TempDir| {
         ca::Authority::open(dir.path(), &"hiroshima".parse().unwrap(), Timestamp::now(), false).unwrap()
     };
-    let (own, other) = (authority(&own), authority(&other));
+    let files = [&own, &other].map(|dir| ca::authority_file(dir.path()));
+    let (own_file, other_file) = (files[0].clone(), files[1].clone());
+    let own = authority(&own);
+    drop(authority(&other));
     let evil = Evil::start(Some(&own)).await;
     let with =
         |file: Option<std::path::PathBuf>| OpenId { authority: file, ..openid(&evil.issuer, "meguri") };
-    let house = House::open(with(Some(own.file())), |_| {}).await;
+    let house = House::open(with(Some(own_file)), |_| {}).await;
     assert!(session(&evil.lets(&house, |evil, nonce| evil.token(&evil.claims(nonce))).await).is_some());
     house.close().await;
-    for file in [Some(other.file()), None] {
+    for file in [Some(other_file), None] {
         let house = House::open(with(file), |_| {}).await;
         assert_eq!(house.get("/signin/openid", "").await.status(), StatusCode::SERVICE_UNAVAILABLE);
         house.close().await;

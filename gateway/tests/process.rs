@@ -138,6 +138,7 @@ fn hello() -> Hello {
         app: "test".into(),
         config: 1,
         incarnation: None,
+        certificate: None,
         logs: LogsHeld::default(),
         documents: Vec::new(),
     }

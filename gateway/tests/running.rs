@@ -252,6 +252,7 @@ impl Client {
             app: "test".into(),
             config: 1,
             incarnation: None,
+            certificate: None,
             logs: LogsHeld::default(),
             documents: Vec::new(),
         };

@@ -25,6 +25,10 @@ pub struct Hello {
     /// The office that the `acked` numbers are from, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<Incarnation>,
+    /// Serial number, in hexadecimal digits, of the certificate by which the terminal has come in, where it was by one: so the
+    /// office knows which one works, whoever runs the broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
     /// Every kept epoch of both logs.
     pub logs: LogsHeld,
     /// Every document held.
@@ -92,6 +96,9 @@ impl Message for Hello {
     fn check(&self) -> Result<(), WireError> {
         let check = Check(Self::NAME);
         check.text("app", &self.app, limits::SHORT_TEXT)?;
+        if let Some(certificate) = &self.certificate {
+            check.text("certificate", certificate, limits::SHORT_TEXT)?;
+        }
         check.count("documents", self.documents.len(), limits::HELLO_DOCUMENTS)?;
         for (index, held) in self.documents.iter().enumerate() {
             check.version(&format!("documents[{index}].version"), held.version)?;

@@ -113,6 +113,7 @@ fn hello_and_ack() {
             app: "0.1.0".into(),
             config: 3,
             incarnation: Some(Incarnation(uuid(6))),
+            certificate: Some("5f02c4".into()),
             logs: LogsHeld { fact: vec![held], track: vec![empty] },
             documents: vec![DocumentHeld { name, version: 2, digest }],
         },

@@ -59,6 +59,8 @@ pub struct Core {
     pub(crate) retry: Retry,
     pub(crate) sign_in: SignIn,
     pub(crate) refused: Option<String>,
+    /// By which certificate the link comes in.
+    pub(crate) certificate: Option<String>,
     pub(crate) heard_at: Option<Timestamp>,
     /// The commit under way, and what came while it was.
     pub(crate) commit: Option<(Vec<Op>, Purpose)>,
@@ -99,6 +101,7 @@ impl Core {
             sign_in: SignIn::start(!kept.crew().is_empty(), kept.pins_wrong, now.boot),
             retry: Retry::new(seconds(timers.reconnect), seconds(timers.reconnect_most)),
             refused: None,
+            certificate: None,
             heard_at: None,
             commit: None,
             later: VecDeque::new(),

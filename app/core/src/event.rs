@@ -14,6 +14,8 @@ use crate::view::{Intent, NotRecorded, Shown};
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
+    /// The link comes in by the certificate of this serial number; said before [`Event::Connected`].
+    Certificate(String),
     /// The link is connected and subscribed.
     Connected,
     /// The link is lost, or could not be made.

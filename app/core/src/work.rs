@@ -28,6 +28,7 @@ impl Core {
     /// Takes an event while no commit is under way.
     pub(crate) fn take(&mut self, event: Event, now: &mut Now, out: &mut Vec<Effect>) {
         match event {
+            Event::Certificate(serial) => self.certificate = Some(serial),
             Event::Connected => {
                 self.line = Line::Open(Session::open(&self.settings.terminal.timers, now.boot));
                 (self.refused, self.changed) = (None, true);
@@ -316,6 +317,7 @@ impl Core {
             app: self.settings.app.clone(),
             config: self.settings.terminal.version,
             incarnation: self.kept.office,
+            certificate: self.certificate.clone(),
             logs: LogsHeld { fact: held(LogKind::Fact), track: held(LogKind::Track) },
             documents: self.kept.documents_told(),
         };

@@ -88,6 +88,8 @@ pub enum What {
     TerminalAdded,
     /// A terminal has another secret.
     TerminalSecret,
+    /// A certificate of the city's own authority is registered for a terminal.
+    TerminalCertificate,
     /// A code was drawn by which a terminal may enrol.
     TerminalCode,
     /// A terminal enrolled by its code.

@@ -26,7 +26,7 @@ use rmqtt::types::{
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Credential, Guarding, Login, Seen};
+use super::{Credential, Guarding, Login, Seen, Turns};
 
 /// Publishes that may stand unacknowledged to one client; the office's own window asks for fewer or as many.
 const INFLIGHT: NonZeroU16 = NonZeroU16::MIN.saturating_add(4_095);
@@ -59,7 +59,7 @@ pub struct Embedded {
     access: Arc<Access>,
     context: ServerContext,
     task: JoinHandle<()>,
-    admitting: tokio::sync::Mutex<()>,
+    turns: Turns,
 }
 
 impl std::fmt::Debug for Embedded {
@@ -135,8 +135,9 @@ impl Embedded {
                 tracing::error!(%error, "the broker has ended");
             }
         });
-        let login = Login { host: office.ip().to_string(), port: office.port(), user, password: secret };
-        Ok(Self { address, login, access, context, task, admitting: tokio::sync::Mutex::default() })
+        let login =
+            Login { host: office.ip().to_string(), port: office.port(), user, password: secret, tls: None };
+        Ok(Self { address, login, access, context, task, turns: Turns::default() })
     }
 
     /// Where it listens.
@@ -151,13 +152,14 @@ impl Embedded {
         self.login.clone()
     }
 
-    /// Reads anew who may come in, by `read`, one after the other: what was read first must not be said last.
+    /// Reads anew who may come in, by `read`.
     ///
     /// # Errors
     /// As `read`.
     pub async fn admit_by<E>(&self, read: impl Future<Output = Result<Vec<Credential>, E>>) -> Result<(), E> {
-        let _in_order = self.admitting.lock().await;
+        let Some(turn) = self.turns.turn().await else { return Ok(()) };
         self.admit(read.await?).await;
+        turn.done();
         Ok(())
     }
 

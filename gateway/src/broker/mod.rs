@@ -3,15 +3,24 @@
 //! The office talks to both through the same link ([`crate::link`]); this seam says where the broker
 //! is, with which login, and tells the embedded one who may come in.
 
+mod dynamic;
 mod embedded;
+mod roster;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use meguri_proto::TerminalId;
+use rumqttc::v5::{ConnectionError, MqttOptions, StateError};
+use rumqttc::{TlsConfiguration, Transport};
+use rustls::ClientConfig;
 use tokio::sync::mpsc;
 
+pub use dynamic::Dynamic;
 pub use embedded::{Embedded, EmbeddedError};
+pub use roster::Keeping;
 
 use crate::ca::Files;
 
@@ -26,6 +35,8 @@ pub struct Login {
     pub user: String,
     /// Password.
     pub password: String,
+    /// TLS by which the broker is believed; none on this machine.
+    pub tls: Option<Arc<ClientConfig>>,
 }
 
 impl std::fmt::Debug for Login {
@@ -45,6 +56,35 @@ impl Login {
     pub fn address(&self) -> String {
         let Self { host, port, .. } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+
+    /// How a client of this name logs in.
+    #[must_use]
+    pub fn options(&self, client_id: &str) -> MqttOptions {
+        let mut options = MqttOptions::new(client_id, self.host.clone(), self.port);
+        options.set_credentials(self.user.clone(), self.password.clone()).set_clean_start(true);
+        if let Some(tls) = &self.tls {
+            options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.clone())));
+        }
+        options
+    }
+}
+
+/// Why there is no line, in words without anything that was said on it: what the client says of its requests may hold payloads.
+#[must_use]
+pub fn problem(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::Io(error) | ConnectionError::MqttState(StateError::Io(error)) => error.to_string(),
+        ConnectionError::Tls(error) => error.to_string(),
+        ConnectionError::Timeout(_) => "no answer in time".to_owned(),
+        ConnectionError::ConnectionRefused(reason) => format!("refused: {reason:?}"),
+        ConnectionError::MqttState(StateError::AwaitPingResp) => "no answer to a ping".to_owned(),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => "closed by the broker".to_owned(),
+        ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
+            format!("disconnected by the broker: {reason_code:?}")
+        }
+        ConnectionError::MqttState(_) => "the broker broke the protocol".to_owned(),
+        _ => "the connection ended".to_owned(),
     }
 }
 
@@ -66,6 +106,8 @@ pub struct Credential {
 pub struct Certificate {
     /// Its serial number, in hexadecimal digits.
     pub serial: String,
+    /// Itself, as PEM.
+    pub pem: Arc<str>,
     /// Whether the terminal has come in by it.
     pub connected: bool,
 }
@@ -90,13 +132,44 @@ pub struct Guarding {
     pub seen: Option<mpsc::UnboundedSender<Seen>>,
 }
 
+/// Readings of who may come in, one after the other: what was read first must not be said last. Many may ask at once, as when
+/// terminals renew: whoever waits while a reading begins that began after they asked, needs none of their own.
+#[derive(Debug, Default)]
+struct Turns {
+    asked: AtomicU64,
+    /// Up to which asking was read.
+    read: tokio::sync::Mutex<u64>,
+}
+
+/// The turn to read.
+struct Turn<'a> {
+    read: tokio::sync::MutexGuard<'a, u64>,
+    asked: u64,
+}
+
+impl Turns {
+    /// Waits for the turn to read; none where another reading has done it.
+    async fn turn(&self) -> Option<Turn<'_>> {
+        let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let read = self.read.lock().await;
+        (*read < mine).then(|| Turn { read, asked: self.asked.load(Ordering::SeqCst) })
+    }
+}
+
+impl Turn<'_> {
+    /// What was read is said.
+    fn done(mut self) {
+        *self.read = self.asked;
+    }
+}
+
 /// The broker in use.
 #[derive(Debug)]
 pub enum Broker {
     /// One inside this process.
     Embedded(Embedded),
-    /// One that somebody else runs; its access rules are theirs to keep.
-    External(Login),
+    /// One that somebody else runs; its access rules are theirs to keep, but where it has dynamic security.
+    External(Login, Option<Dynamic>),
 }
 
 impl Broker {
@@ -105,7 +178,7 @@ impl Broker {
     pub fn login(&self) -> Login {
         match self {
             Self::Embedded(embedded) => embedded.login(),
-            Self::External(login) => login.clone(),
+            Self::External(login, _) => login.clone(),
         }
     }
 
@@ -114,18 +187,20 @@ impl Broker {
     pub fn listens(&self) -> Option<SocketAddr> {
         match self {
             Self::Embedded(embedded) => Some(embedded.address()),
-            Self::External(_) => None,
+            Self::External(..) => None,
         }
     }
 
-    /// Reads anew, by `read`, who may come in; whoever may not any more is cut off at once.
+    /// Reads anew, by `read`, who may come in; whoever may not any more is cut off at once, or where another broker with
+    /// dynamic security can be reached, within seconds.
     ///
     /// # Errors
     /// As `read`.
     pub async fn admit_by<E>(&self, read: impl Future<Output = Result<Vec<Credential>, E>>) -> Result<(), E> {
         match self {
             Self::Embedded(embedded) => embedded.admit_by(read).await,
-            Self::External(_) => Ok(()),
+            Self::External(_, Some(dynamic)) => dynamic.admit_by(read).await,
+            Self::External(_, None) => Ok(()),
         }
     }
 
@@ -133,7 +208,7 @@ impl Broker {
     pub fn stop(&self) {
         match self {
             Self::Embedded(embedded) => embedded.stop(),
-            Self::External(_) => {}
+            Self::External(..) => {}
         }
     }
 }

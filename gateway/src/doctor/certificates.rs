@@ -74,8 +74,8 @@ pub(super) fn certificates(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
                 format!("the certificates of {count} terminals are over, or soon will be"),
             );
             found.push(finding.todo(
-                "つながる場所で端末を動かしてください（ひとりでに更新されます）。切れていれば `terminal enrol` で登録し直してください。`terminal list` に期限が出ます",
-                "have them run where they have a line, and they renew them; enrol those anew whose are over (`terminal enrol`); `terminal list` says which",
+                "つながる場所で端末を動かしてください（ひとりでに更新されます）。切れていれば `terminal enrol` で登録し直してください。市の認証局の証明書なら、新しいものを `terminal certificate` で登録してください。`terminal list` に期限が出ます",
+                "have them run where they have a line, and they renew them; enrol those anew whose are over (`terminal enrol`), and register new ones of the city's authority (`terminal certificate`); `terminal list` says which",
             ));
         }
     }

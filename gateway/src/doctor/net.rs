@@ -11,13 +11,15 @@ use meguri_config::City;
 use meguri_proto::{DownTopic, TerminalId, Topic, limits};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, MqttOptions};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event};
 
 use super::{Finding, Scope};
+use crate::broker::{self, Login};
 use crate::config::External;
 use crate::control::{self, ControlError};
-use crate::ops::Request;
+use crate::ops::{Reply, Request};
 use crate::store::{self, StoreError};
+use crate::tls;
 
 /// Longest wait for an answer from this machine.
 const WAIT: Duration = Duration::from_secs(5);
@@ -166,10 +168,31 @@ pub(super) fn broker(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
     }
     if !matches!(scope.gateway, Gateway::None) {
         // Where the user name is the client id, a second login would throw the gateway out.
-        return Ok(vec![Finding::ok(
+        let mut found = vec![Finding::ok(
             format!("ブローカー {place} に届きます（サーバーが動いているので、ログインは試していません）"),
             format!("the broker {place} can be reached (a login is not tried beside a running gateway)"),
-        )]);
+        )];
+        if external.dynamic_security
+            && matches!(scope.gateway, Gateway::Answers)
+            && let Ok(Reply::Health(report)) = control::ask(&settings.data, &mut Request::Health, &mut |_| ())
+        {
+            found.push(if report.checks.access {
+                Finding::ok(
+                    format!("ブローカー {place} に、どの端末を通すかを伝えてあります"),
+                    format!("the broker {place} knows which terminals may come in"),
+                )
+            } else {
+                Finding::error(
+                    format!("ブローカー {place} に、どの端末を通すかを伝えられていません。締め出した端末がつながっているかもしれません"),
+                    format!("the broker {place} could not be told which terminals may come in; a blocked one may still be connected"),
+                )
+                .todo(
+                    "理由はサーバーのログにあります。mqtt.external.user に役割 admin があるか、プラグインが読み込まれているかを確かめてください",
+                    "the gateway's log says why; look whether mqtt.external.user has the role admin there, and whether the plugin is loaded",
+                )
+            });
+        }
+        return Ok(found);
     }
     let path = settings.data.join(&external.password_file);
     let password = match std::fs::read_to_string(&path) {
@@ -188,15 +211,17 @@ pub(super) fn broker(scope: &Scope) -> anyhow::Result<Vec<Finding>> {
             ]);
         }
     };
+    let tls = external.authority.as_ref().map(|path| tls::client(&settings.in_data(path))).transpose()?;
+    let External { host, port, user, .. } = external.clone();
+    let login = Login { host, port, user, password, tls };
     let city = City::read(&settings.city_file()).context("without the plan its topics are unknown")?;
     let filter = Topic::office_filter(&city.id);
     let nobody: TerminalId = NOBODY.parse().context("this is a fault of the program")?;
     let topic = Topic::down(city.id, nobody, DownTopic::Ack).to_string();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("can't start")?;
-    let tried = runtime.block_on(async {
-        tokio::time::timeout(WAIT, try_broker(external, password, &filter, &topic)).await
-    });
+    let tried =
+        runtime.block_on(async { tokio::time::timeout(WAIT, try_broker(&login, &filter, &topic)).await });
     Ok(vec![match tried {
         Ok(Tried::Works) => Finding::ok(
             format!("ブローカー {place} にログインでき、権利もあります"),
@@ -253,10 +278,9 @@ enum Tried {
 
 /// Logs in, subscribes to what the office subscribes to, and publishes to nobody. What terminals say meanwhile is left to
 /// the gateway's own line: nothing is receipted here, and hello repairs.
-async fn try_broker(external: &External, password: String, filter: &str, topic: &str) -> Tried {
-    let client_id = format!("office-{}", uuid::Uuid::new_v4().simple());
-    let mut options = MqttOptions::new(client_id, external.host.clone(), external.port);
-    options.set_credentials(external.user.clone(), password).set_clean_start(true).set_manual_acks(true);
+async fn try_broker(login: &Login, filter: &str, topic: &str) -> Tried {
+    let mut options = login.options(&format!("office-{}", uuid::Uuid::new_v4().simple()));
+    options.set_manual_acks(true);
     let (client, mut events) = AsyncClient::new(options, 16);
     let asked = client.try_subscribe(filter, QoS::AtLeastOnce).is_ok()
         && client.try_publish(topic, QoS::AtLeastOnce, false, Vec::new()).is_ok();
@@ -290,6 +314,7 @@ async fn try_broker(external: &External, password: String, filter: &str, topic: 
             Err(ConnectionError::ConnectionRefused(reason)) => return Tried::Refused(format!("{reason:?}")),
             // The client's own patience is over: whoever waits for this tells of it.
             Err(ConnectionError::Timeout(_)) => std::future::pending().await,
+            Err(error @ ConnectionError::Tls(_)) => return Tried::Refused(broker::problem(&error)),
             Err(_) => return Tried::Refused("it ended the connection".to_owned()),
         }
     }

@@ -217,7 +217,15 @@ fn a_broker_that_is_not_there_or_never_answers() {
     let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = deaf.local_addr().unwrap().port();
     let (host, user) = ("127.0.0.1".to_owned(), "office".to_owned());
-    good.settings.mqtt.external = Some(External { host, port, user, password_file: "password".into() });
+    good.settings.mqtt.external = Some(External {
+        host,
+        port,
+        user,
+        password_file: "password".into(),
+        authority: None,
+        terminals: None,
+        dynamic_security: false,
+    });
     good.one("broker", Severity::Error, "password");
     fs::write(good.settings.data.join("password"), "x").unwrap();
     good.one("broker", Severity::Error, "does not answer");

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::aside::{Place, problem, set_aside};
 use super::decide::{self, Held, Verdict};
 use super::{Answer, Context, Effects, Incoming};
+use crate::enrol;
 use crate::lost;
 use crate::pickups;
 use crate::store::sql;
@@ -617,6 +618,13 @@ fn hello(
     if ctx.memory.alternates(terminal, says.boot) {
         tracing::warn!(%terminal, "two devices under one name");
         fx.touched.notice |= sql::notice(conn, ctx.now, "two_devices", Some(terminal), &json!({}))?;
+    }
+    // Its broker may be one that does not tell.
+    if let Some(serial) = &says.certificate
+        && enrol::came_in(conn, ctx.now, terminal, serial)?
+    {
+        tracing::info!(%terminal, "the terminal came in by its new certificate");
+        fx.touched.access = true;
     }
     let update = "UPDATE terminal SET online = 1, boot = ?2, app = ?3 WHERE id = ?1";
     conn.prepare_cached(update)?.execute(params![

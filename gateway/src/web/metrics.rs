@@ -177,6 +177,7 @@ fn write(inside: &Inside, of_store: Option<&OfStore>, listeners: usize) -> Strin
         ("disk_speed", u8::from(checks.disk_speed)),
         ("disk_room", u8::from(checks.disk_room)),
         ("broker", u8::from(checks.broker)),
+        ("access", u8::from(checks.access)),
         ("clock", u8::from(checks.clock)),
         ("running", u8::from(checks.running)),
     ];

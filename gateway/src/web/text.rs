@@ -251,6 +251,7 @@ texts! {
     TroubleDiskSpeed "ディスクの書き込みが遅く、受領の返事が遅れています。" "The disk is slow: confirmations come late.";
     TroubleDiskRoom "ディスクの空きが残りわずかです。" "The disk is nearly full.";
     TroubleBroker "MQTT ブローカーにつながっていません。端末の報告は端末に残っています。" "There is no line to the MQTT broker. Terminals keep what they report.";
+    TroubleAccess "MQTT ブローカーに、どの端末を通すかを伝えられていません。締め出した端末がつながっているかもしれません。理由はログにあります。" "The MQTT broker could not be told which terminals may come in. A terminal that is blocked may still be connected. The log says why.";
     TroubleClock "この装置の時計が大きく動いたため、時刻を確かめる必要があります。" "This machine's clock has jumped and must be looked at.";
     NoticeWatchTrouble "取込フォルダーを処理できません" "A watched folder can't be worked on";
     NoticeWatchTroubleHint "{number}番目の [[watch]] のフォルダーで、ファイルの取込が止まっています（{what}）。くわしくはサーバーのログにあります。直ると自動で再開し、このお知らせは消えます。" "In the folder of [[watch]] number {number} no files are taken ({what}). The server's log says more. It goes on, and this notice goes, by itself once that is mended.";
@@ -524,6 +525,7 @@ texts! {
     DidTokenAdded "トークンを発行" "Token made";
     DidTokenRevoked "トークンを失効" "Token revoked";
     DidTerminalAdded "端末を追加" "Terminal made";
+    DidTerminalCertificate "市の認証局の端末証明書を登録" "Terminal's certificate of the city's authority registered";
     DidTerminalSecret "端末の秘密を引き直し" "Terminal's secret drawn anew";
     DidTerminalBound "端末の号車を変更" "Terminal bound to another vehicle";
     DidTerminalBlocked "端末を締め出し" "Terminal blocked";

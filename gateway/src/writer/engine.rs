@@ -299,7 +299,7 @@ impl Engine {
     }
 
     fn touched(&mut self, touched: Touched, history: Option<i64>) {
-        let Touched { rounds, spoken, terminals, admission, presence, history: in_history, aside, notice } =
+        let Touched { rounds, spoken, terminals, presence, access, history: in_history, aside, notice } =
             touched;
         let window = self.window_now();
         let mut damage = None;
@@ -334,11 +334,11 @@ impl Engine {
         if notice {
             changes.tell(Change::Notice);
         }
-        if admission {
-            changes.tell(Change::Admission);
-        }
         if presence || !terminals.is_empty() {
             changes.tell(Change::Terminal);
+        }
+        if access || !terminals.is_empty() {
+            changes.tell(Change::Access);
         }
     }
 

@@ -467,15 +467,21 @@ pub(crate) fn desk(
     health: &Health,
     audit: &Audit,
 ) -> Desk {
-    let login = Login { host: String::new(), port: 0, user: String::new(), password: String::new() };
+    let (host, user, password) = Default::default();
+    let login = Login { host, port: 0, user, password, tls: None };
     Desk {
         writer: writer.clone(),
         readers: readers.clone(),
         taker: Taker::new(writer.clone(), readers.clone(), city.clone()),
-        broker: Arc::new(Broker::External(login)),
+        broker: Arc::new(Broker::External(login, None)),
         health: health.clone(),
         retention: Retention::default(),
-        reached: Some(Reached { host: "office.example".to_owned(), broker: 8883, door: 8651 }),
+        reached: Some(Reached {
+            host: "office.example".to_owned(),
+            broker_host: "office.example".to_owned(),
+            broker: 8883,
+            door: 8651,
+        }),
         audit: audit.clone(),
     }
 }

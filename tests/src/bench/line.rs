@@ -2,17 +2,26 @@
 //! by hand, many a write, and read without copies.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::harness::mqtt::{Packet, kind};
+
+/// What a connection is made of: TCP, or TLS over it.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Stream for S {}
 
 /// A connection.
 #[derive(Debug)]
 pub struct Line {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     read: Vec<u8>,
     out: Vec<u8>,
     packet: u16,
@@ -45,8 +54,31 @@ impl Line {
         filter: &str,
         window: u16,
     ) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(broker).await.context("can't reach the broker")?;
-        stream.set_nodelay(true)?;
+        Self::over(Box::new(reach(broker).await?), client_id, user, secret, filter, window).await
+    }
+
+    /// As [`Line::connect`], over TLS by a certificate.
+    ///
+    /// # Errors
+    /// As [`Line::connect`].
+    pub async fn connect_by(
+        tls: Arc<ClientConfig>,
+        broker: SocketAddr,
+        terminal: &str,
+        filter: &str,
+    ) -> anyhow::Result<Self> {
+        let stream = secured(tls, broker).await?;
+        Self::over(Box::new(stream), terminal, terminal, "", filter, 100).await
+    }
+
+    async fn over(
+        stream: Box<dyn Stream>,
+        client_id: &str,
+        user: &str,
+        secret: &str,
+        filter: &str,
+        window: u16,
+    ) -> anyhow::Result<Self> {
         let mut line = Self { stream, read: Vec::new(), out: Vec::new(), packet: 0 };
         let mut body = Vec::new();
         text(&mut body, "MQTT");
@@ -155,6 +187,25 @@ impl Line {
         self.read.drain(..at);
         Ok(came)
     }
+}
+
+async fn reach(address: SocketAddr) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await.context("can't reach the broker")?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A connection over TLS.
+///
+/// # Errors
+/// When nobody answers there, or not as one who is believed.
+pub async fn secured(
+    tls: Arc<ClientConfig>,
+    address: SocketAddr,
+) -> anyhow::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let stream = reach(address).await?;
+    let name = ServerName::IpAddress(address.ip().into());
+    TlsConnector::from(tls).connect(name, stream).await.context("no TLS with the office")
 }
 
 /// The packet identifier of a publish.

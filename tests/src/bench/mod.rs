@@ -13,6 +13,7 @@ pub mod lte;
 pub mod machine;
 pub mod pages;
 pub mod process;
+pub mod renewals;
 pub mod row;
 pub mod stage;
 pub mod tablet;
@@ -42,6 +43,7 @@ pub const GROUPS: &[Group] = &[
     ("confirm", "a sealed confirmation on the terminal's disk, beside one in plain", confirm::measure),
     ("offline", "60 days offline", drain::measure),
     ("terminals", "2,000 terminals connected", terminals::measure),
+    ("renewals", "2,000 terminals renew their certificates while others work", renewals::measure),
     ("tablet", "the tablet in a real window, beside Chromium", tablet::measure),
     ("import", "a file of 100,000 requests", import::measure),
     ("pages", "pages and search on a year of a large city", pages::measure),

@@ -265,6 +265,12 @@ impl Book {
         Ok(Self { epoch, seq: 0, digest: Digest::ZERO, seat, at: MORNING.parse()?, said })
     }
 
+    /// The topic that it goes to.
+    #[must_use]
+    pub fn topic(&self) -> String {
+        self.seat.fact_topic()
+    }
+
     /// The next entry.
     ///
     /// # Errors

@@ -100,6 +100,7 @@ async fn serve(
         app: "bench".to_owned(),
         config: 1,
         incarnation: None,
+        certificate: None,
         logs: LogsHeld::default(),
         documents: Vec::new(),
     };

@@ -122,7 +122,7 @@ pub fn enrol(settings: &Settings, count: usize, out: &Path, beside_others: bool)
         secrets.push((terminal, vehicle, Digest::of(secret.as_bytes())));
     }
     let (bound, broker) = office.add(secrets)?;
-    for Bound { terminal, vehicle, contract, contractor } in bound {
+    for Bound { terminal, vehicle, contract, contractor, .. } in bound {
         let text = format!(
             "# Settings of the simulated terminal {terminal}.\nversion = 1\ncity = \"{}\"\nterminal = \"{terminal}\"\n\
              contractor = \"{contractor}\"\ncontract = \"{contract}\"\nvehicle = \"{vehicle}\"\n\n\

@@ -10,6 +10,7 @@ pub mod console;
 pub mod http;
 pub mod mqtt;
 pub mod office;
+pub mod pki;
 pub mod plain;
 pub mod port;
 pub mod process;

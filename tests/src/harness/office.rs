@@ -116,6 +116,28 @@ impl Office {
         Ok(())
     }
 
+    /// Has it use a Mosquitto with certificates from its next start on: the office at one address, terminals at another.
+    ///
+    /// # Errors
+    /// When its settings can't be read or written.
+    pub fn set_up_dynamic(&self, external: &External, terminals: SocketAddr) -> anyhow::Result<()> {
+        let password = self.data().join("broker-password");
+        fs::write(&password, &external.password)?;
+        let (address, user) = (external.address, external.user.clone());
+        self.change_settings(|settings| {
+            let Some(mqtt) = settings.get_mut("mqtt").and_then(toml::Value::as_table_mut) else { return };
+            let mut table = toml::Table::new();
+            table.insert("host".into(), address.ip().to_string().into());
+            table.insert("port".into(), i64::from(address.port()).into());
+            table.insert("user".into(), user.into());
+            table.insert("password_file".into(), password.display().to_string().into());
+            table.insert("authority".into(), "ca/authority.pem".into());
+            table.insert("terminals".into(), terminals.to_string().into());
+            table.insert("dynamic_security".into(), true.into());
+            mqtt.insert("external".into(), table.into());
+        })
+    }
+
     /// Where terminals enrol, while it runs with TLS.
     ///
     /// # Errors

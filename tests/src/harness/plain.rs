@@ -1,15 +1,21 @@
 //! A plain MQTT 5 client, as anybody could write one who got hold of one terminal's credentials.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use meguri_proto::{Ack, Hello, LogsHeld, Message, Nonce, limits};
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Packet, SubscribeReasonCode};
-use rumqttc::v5::{Client, Event, MqttOptions};
+use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PubAckReason, SubscribeReasonCode};
+use rumqttc::v5::{Client, ConnectionError, Event, MqttOptions};
+use rumqttc::{TlsConfiguration, Transport};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use uuid::Uuid;
 
 use super::PATIENCE;
@@ -33,19 +39,87 @@ pub struct Plain {
 enum Seen {
     Connected,
     Subscribed(bool),
-    Published,
+    Published(bool),
     Came(Came),
-    Ended(String),
+    Ended(Turned),
+}
+
+/// How a client comes to a broker.
+#[derive(Debug, Clone, Default)]
+pub struct Coming {
+    /// Its client id.
+    pub id: String,
+    /// User name and password, if it says any.
+    pub user: Option<(String, String)>,
+    /// TLS, with or without a certificate of its own; without it the line is plain.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// Topic, payload and retain of its last will.
+    pub will: Option<(String, Vec<u8>, bool)>,
+}
+
+/// How a broker turns a client away.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Turned {
+    /// By an answer of MQTT.
+    #[error("the broker refuses the connection: {0}")]
+    Refused(String),
+    /// The connection ended, or never stood.
+    #[error("the broker ended the connection: {0}")]
+    Shut(String),
+}
+
+/// TLS that believes the authorities of a PEM, and shows the certificate of another PEM, which holds its key, too.
+///
+/// # Errors
+/// When a PEM holds nothing that can be used.
+pub fn tls(authorities: &str, own: Option<&str>) -> anyhow::Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(authorities.as_bytes()) {
+        roots.add(authority?)?;
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    Ok(Arc::new(match own {
+        None => builder.with_no_client_auth(),
+        Some(pem) => {
+            let chain = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(pem.as_bytes())?)?
+        }
+    }))
 }
 
 impl Plain {
-    /// Connects.
+    /// Connects on a plain line.
     ///
     /// # Errors
     /// When the broker refuses.
     pub fn connect(broker: SocketAddr, client_id: &str, user: &str, secret: &str) -> anyhow::Result<Self> {
-        let mut options = MqttOptions::new(client_id, broker.ip().to_string(), broker.port());
-        options.set_credentials(user, secret);
+        let user = Some((user.to_owned(), secret.to_owned()));
+        Ok(Self::come(broker, &Coming { id: client_id.to_owned(), user, ..Coming::default() })?)
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the broker turns it away.
+    pub fn come(broker: SocketAddr, coming: &Coming) -> Result<Self, Turned> {
+        let mut options = MqttOptions::new(&coming.id, broker.ip().to_string(), broker.port());
+        if let Some((user, secret)) = &coming.user {
+            options.set_credentials(user, secret);
+        }
+        if let Some(tls) = &coming.tls {
+            options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.clone())));
+        }
+        if let Some((topic, payload, retain)) = &coming.will {
+            options.set_last_will(LastWill::new(
+                topic.as_str(),
+                payload.clone(),
+                QoS::AtLeastOnce,
+                *retain,
+                None,
+            ));
+        }
         options.set_keep_alive(Duration::from_secs(30));
         // It may try to send more than is allowed.
         let largest = u32::try_from(2 * limits::PACKET_BYTES).unwrap_or(u32::MAX);
@@ -60,13 +134,19 @@ impl Plain {
                     Ok(Event::Incoming(Packet::SubAck(ack))) => Seen::Subscribed(
                         ack.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))),
                     ),
-                    Ok(Event::Incoming(Packet::PubAck(_))) => Seen::Published,
+                    Ok(Event::Incoming(Packet::PubAck(ack))) => Seen::Published(matches!(
+                        ack.reason,
+                        PubAckReason::Success | PubAckReason::NoMatchingSubscribers
+                    )),
                     Ok(Event::Incoming(Packet::Publish(publish))) => Seen::Came(Came {
                         topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                         payload: publish.payload.to_vec(),
                     }),
                     Ok(_) => continue,
-                    Err(error) => Seen::Ended(error.to_string()),
+                    Err(ConnectionError::ConnectionRefused(code)) => {
+                        Seen::Ended(Turned::Refused(format!("{code:?}")))
+                    }
+                    Err(error) => Seen::Ended(Turned::Shut(error.to_string())),
                 };
                 let ended = matches!(seen, Seen::Ended(_));
                 if to.send(seen).is_err() || ended {
@@ -75,8 +155,14 @@ impl Plain {
             }
         });
         let mut plain = Self { client, events, came: Vec::new() };
-        plain.until("it is connected", |seen| matches!(seen, Seen::Connected).then_some(()))?;
-        Ok(plain)
+        let connected = plain.until("it is connected", |seen| matches!(seen, Seen::Connected).then_some(()));
+        match connected {
+            Ok(()) => Ok(plain),
+            Err(error) => Err(match error.downcast::<Turned>() {
+                Ok(turned) => turned,
+                Err(error) => Turned::Shut(error.to_string()),
+            }),
+        }
     }
 
     fn until<T>(&mut self, awaited: &str, mut look: impl FnMut(&Seen) -> Option<T>) -> anyhow::Result<T> {
@@ -87,7 +173,7 @@ impl Plain {
             let found = look(&seen);
             match seen {
                 Seen::Came(came) => self.came.push(came),
-                Seen::Ended(why) => bail!("the broker ended the connection: {why}"),
+                Seen::Ended(turned) => return Err(turned.into()),
                 _ => {}
             }
             if let Some(found) = found {
@@ -113,8 +199,19 @@ impl Plain {
     /// # Errors
     /// When the broker ends the connection instead.
     pub fn publish(&mut self, topic: &str, payload: &[u8], retain: bool) -> anyhow::Result<()> {
+        self.publish_allowed(topic, payload, retain).map(drop)
+    }
+
+    /// As [`Plain::publish`]; whether the broker says that it took it.
+    ///
+    /// # Errors
+    /// When the broker ends the connection instead.
+    pub fn publish_allowed(&mut self, topic: &str, payload: &[u8], retain: bool) -> anyhow::Result<bool> {
         self.client.publish(topic, QoS::AtLeastOnce, retain, payload.to_vec())?;
-        self.until("a publish is received", |seen| matches!(seen, Seen::Published).then_some(()))
+        self.until("a publish is received", |seen| match seen {
+            Seen::Published(taken) => Some(*taken),
+            _ => None,
+        })
     }
 
     /// Says hello as the terminal `name`, which must be subscribed, and waits for the office's answer. All that the broker
@@ -131,6 +228,7 @@ impl Plain {
             app: "plain".to_owned(),
             config: 1,
             incarnation: None,
+            certificate: None,
             logs,
             documents: Vec::new(),
         };

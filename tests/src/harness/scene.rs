@@ -31,7 +31,8 @@ pub const DAY: Date = jiff::civil::date(2026, 4, 1);
 /// When that day's scenes begin: 09:00 in Japan.
 const BEGINS: &str = "2026-04-01T00:00:00Z";
 
-const OFFICE_PASSWORD: &str = "of-the-office";
+/// The office's password at an external broker.
+pub const OFFICE_PASSWORD: &str = "of-the-office";
 /// A user that external brokers let in and the office has never heard of.
 pub const STRANGER: (&str, &str) = ("stranger", "of-a-stranger");
 
@@ -178,6 +179,36 @@ impl Scene {
             _port: port,
             folder,
         })
+    }
+
+    /// Sets the scene as [`Scene::set`], with an office that speaks TLS: its terminals are made and have not enrolled.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub fn set_certified(broker: Broker, vehicles: &[&str], each: usize) -> anyhow::Result<Self> {
+        let mut scene = Self::set(Broker::Embedded, vehicles, each)?;
+        scene.terminals.clear();
+        scene.office.stop()?;
+        scene.office.set_up_tls()?;
+        if broker == Broker::Mosquitto {
+            // Its authority is made at the first start.
+            scene.office.start()?;
+            scene.office.stop()?;
+            let (folder, ca) = (scene.dir().join("broker"), scene.office.data().join("ca"));
+            let mut mosquitto = Mosquitto::set_up_with_certificates(&folder, &ca, OFFICE_PASSWORD)?;
+            mosquitto.start()?;
+            let line = Proxy::start(mosquitto.office())?;
+            let external = External {
+                address: line.address(),
+                user: OFFICE.to_owned(),
+                password: OFFICE_PASSWORD.to_owned(),
+            };
+            scene.broker = mosquitto.address();
+            scene.office.set_up_dynamic(&external, scene.broker)?;
+            (scene.mosquitto, scene.office_line) = (Some(mosquitto), Some(line));
+        }
+        scene.office.start()?;
+        Ok(scene)
     }
 
     /// The scene's folder.

@@ -206,13 +206,14 @@ pub(super) fn bare(lang: Lang, title: &str, main: &Markup) -> Markup {
 /// What keeps the office from its work, in plain words above every page.
 pub(super) fn troubles(lang: Lang, checks: Option<Checks>) -> Markup {
     let Some(checks) = checks else { return Markup::default() };
-    let Checks { store, writer, disk_speed, disk_room, broker, clock, running: _ } = checks;
+    let Checks { store, writer, disk_speed, disk_room, broker, access, clock, running: _ } = checks;
     let all = [
         (store, Text::TroubleStore),
         (writer, Text::TroubleWriter),
         (disk_speed || !writer, Text::TroubleDiskSpeed),
         (disk_room, Text::TroubleDiskRoom),
         (broker, Text::TroubleBroker),
+        (access || !broker, Text::TroubleAccess),
         (clock, Text::TroubleClock),
     ];
     html! { @for (well, trouble) in all { @if !well { p { (lang.say(trouble)) } } } }

@@ -487,6 +487,7 @@ fn what(lang: Lang, what: What) -> &'static str {
         What::TokenRevoked => Text::DidTokenRevoked,
         What::TerminalAdded => Text::DidTerminalAdded,
         What::TerminalSecret => Text::DidTerminalSecret,
+        What::TerminalCertificate => Text::DidTerminalCertificate,
         What::TerminalBound => Text::DidTerminalBound,
         What::TerminalBlocked => Text::DidTerminalBlocked,
         What::TerminalCode => Text::DidTerminalCode,
