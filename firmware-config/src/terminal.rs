@@ -124,8 +124,9 @@ pub struct ReasonSetting {
     pub note: bool,
 }
 
-/// A hello names at most 64 documents: so long kept, there is room for today's and the coming days' lists.
-const LIST_DAYS_MOST: u32 = 60;
+/// Most days after its date for which a terminal keeps a list: a hello names at most 64 documents, so there is room for today's
+/// and the coming days' lists.
+pub const LIST_DAYS_MOST: u32 = 60;
 /// No shift is longer.
 const LOCK_MINUTES_MOST: u16 = 720;
 /// Longer than a year no copy of an office's store is put back.

@@ -1131,6 +1131,7 @@ mod tests {
         certificate = "office.pem"
         key = "office.key"
         authority = "city.pem"
+        terminals_authority = "city-terminals.pem"
         [people.openid]
         issuer = "https://id.example/city"
         client_id = "meguri"
@@ -1142,7 +1143,6 @@ mod tests {
         ]
         acr = ["phr"]
         passwords = "emergency"
-        terminals_authority = "city-terminals.pem"
         [[watch]]
         folder = "drop"
         profile = "reception.toml"

@@ -13,6 +13,7 @@ use meguri_proto::clock::japan;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
+use crate::export::is_formula;
 use crate::store::sql;
 
 /// The days in question.
@@ -119,7 +120,8 @@ pub fn look_up(conn: &Connection, terminal: &TerminalId, days: Days) -> rusqlite
 }
 
 impl Exposure {
-    /// As CSV with a heading, for a spreadsheet of a city office: UTF-8 with its mark, lines ended by CR LF.
+    /// As CSV with a heading, for a spreadsheet of a city office: UTF-8 with its mark, lines ended by CR LF, and an apostrophe
+    /// before what the spreadsheet would take for a formula.
     ///
     /// # Errors
     /// When a row can't be written, which memory always can.
@@ -139,13 +141,14 @@ impl Exposure {
         let at = |at: Option<Timestamp>| {
             at.map(|at| at.to_zoned(japan()).strftime("%Y/%m/%d %H:%M").to_string()).unwrap_or_default()
         };
+        let text = |text: &str| if is_formula(text) { format!("'{text}") } else { text.to_owned() };
         for row in &self.requests {
             csv.write_record([
                 row.date.strftime("%Y/%m/%d").to_string(),
-                row.reception.clone(),
-                row.district.clone(),
-                row.address.clone().unwrap_or_else(|| "（保存期間が過ぎて消去済み）".to_owned()),
-                row.spot.clone().unwrap_or_default(),
+                text(&row.reception),
+                text(&row.district),
+                text(row.address.as_deref().unwrap_or("（保存期間が過ぎて消去済み）")),
+                text(row.spot.as_deref().unwrap_or_default()),
                 at(row.first_at),
                 at(row.last_at),
             ])?;

@@ -20,6 +20,7 @@ use meguri_config::Clock;
 use meguri_gateway::audit::{self, Audit, Entry, What, Who};
 use meguri_gateway::changes::Changes;
 use meguri_gateway::config::{People, SecondFactor, Settings};
+use meguri_gateway::crew;
 use meguri_gateway::office::Office;
 use meguri_gateway::outbox::{Outbox, Waiting};
 use meguri_gateway::people::accounts::{self, New};
@@ -29,6 +30,7 @@ use meguri_gateway::tls::Peer;
 use meguri_gateway::vitals::Health;
 use meguri_gateway::web::{self, Inside, OverTls};
 use meguri_gateway::writer::{Parts, Running, Writer};
+use meguri_proto::crew::PinLock;
 use meguri_proto::pickup::Result as Outcome;
 use meguri_proto::{Digest, PickupId, Reason};
 use sample::{Request, Sample, day_start};
@@ -218,11 +220,26 @@ impl House {
     }
 
     fn contractor(&self) -> meguri_proto::ContractorId {
-        meguri_config::City::parse(Path::new("city.toml"), include_str!("../../tests/demo/city.toml"))
-            .unwrap()
-            .contractor[0]
-            .id
-            .clone()
+        self.contractors()[0].parse().unwrap()
+    }
+
+    /// The contractors by id: the dispatcher's own first.
+    fn contractors(&self) -> Vec<String> {
+        let plan = include_str!("../../tests/demo/city.toml");
+        let city = meguri_config::City::parse(Path::new("city.toml"), plan).unwrap();
+        city.contractor.iter().map(|one| one.id.to_string()).collect()
+    }
+
+    /// Makes a member of a crew, whose PIN nobody knows.
+    async fn member(&self, id: &str, contractor: &str) {
+        let lock = PinLock { salt: Digest([7; 32]), memory_kib: 64, passes: 1, key: Digest([9; 32]) };
+        let (id, contractor) = (id.parse().unwrap(), contractor.parse().unwrap());
+        let new = crew::New { id, contractor, name: "乗務員 乙".to_owned(), lock };
+        let add = move |tx: &mut rusqlite::Transaction<'_>,
+                        touched: &mut meguri_gateway::touched::Touched| {
+            crew::add(tx, touched, noon(), &new)
+        };
+        self.writer.run_job(add).await.unwrap().unwrap();
     }
 
     async fn ask(&self, request: HttpRequest<Body>) -> Response {
@@ -337,8 +354,12 @@ async fn every_role_sees_its_own_and_no_more() {
     let ((own_page, own_stream), (past_page, past_stream), (foreign_page, foreign_stream)) =
         (pickup(&own), pickup(&past), pickup(&foreign));
     let (ok, no, gone, see) = (200, 403, 404, 303);
+    let contractors = house.contractors();
+    let (own_contractor, foreign_contractor) = (&contractors[0], &contractors[1]);
+    house.member("m-own", own_contractor).await;
+    house.member("m-foreign", foreign_contractor).await;
     #[rustfmt::skip]
-    let table: [(&str, [u16; 5]); 30] = [
+    let table: [(&str, [u16; 5]); 40] = [
         ("/",                       [ok, ok, ok, ok, see]),
         ("/?day=2026-03-02",        [ok, ok, ok, ok, see]),
         ("/attention",              [ok, ok, ok, ok, no]),
@@ -362,8 +383,18 @@ async fn every_role_sees_its_own_and_no_more() {
         ("/terminals/t-99",         [gone, gone, gone, gone, no]),
         ("/terminals/t-01/block",   [ok, no, no, no, no]),
         ("/terminals/t-10/block",   [ok, no, no, no, no]),
+        ("/terminals/t-01/lost",    [ok, no, no, no, no]),
+        ("/terminals/t-01/exposure", [ok, no, no, no, no]),
+        ("/terminals/t-01/exposure?from=2026-04-01&to=2026-04-01", [ok, no, no, no, no]),
+        ("/terminals/t-10/exposure?from=2026-04-01", [ok, no, no, no, no]),
+        ("/terminals/t-99/exposure?from=2026-04-01", [gone, no, no, no, no]),
+        ("/terminals/t-01/exposure.csv", [ok, no, no, no, no]),
+        ("/terminals/t-99/exposure.csv", [gone, no, no, no, no]),
         ("/handover?t=t-01&t=t-10", [ok, no, no, no, no]),
         ("/handover",               [400, no, no, no, no]),
+        ("/crews",                  [ok, no, no, ok, no]),
+        ("/crews/m-own/remove",     [ok, no, no, ok, no]),
+        ("/crews/m-foreign/remove", [ok, no, no, gone, no]),
         ("/tokens",                 [ok, no, no, no, no]),
         ("/people",                 [ok, no, no, no, ok]),
         ("/audit",                  [ok, no, no, no, ok]),
@@ -381,8 +412,11 @@ async fn every_role_sees_its_own_and_no_more() {
             let body =
                 if path.starts_with("/events") { first_event(response).await } else { text(response).await };
             // Whatever is on it, no word of another contractor's is a dispatcher's to see; the city's people see all.
-            for secret in ["4419", "raw of t-10", "t-10", &foreign] {
+            for secret in ["4419", "raw of t-10", "t-10", "m-foreign", &foreign] {
                 assert!(role != Role::Dispatcher || !body.contains(secret), "{role:?} {path} shows {secret}");
+            }
+            if *path == "/crews" && role == Role::Administrator {
+                assert!(body.contains("m-foreign"), "{body}");
             }
             if ["/", "/attention"].contains(path) && role != Role::Dispatcher {
                 assert!(body.contains("t-10") && body.contains("4419"), "{role:?} {path}");
@@ -410,6 +444,7 @@ async fn every_role_sees_its_own_and_no_more() {
             ("/terminals/t-10/code", 200),
             ("/terminals/t-10/void", 303),
             ("/terminals/t-10/block", 303),
+            ("/terminals/t-10/lost", 303),
             ("/terminals/t-10/unblock", 303),
             ("/handover/sheet", 200),
             ("/handover/record", 303),
@@ -432,6 +467,32 @@ async fn every_role_sees_its_own_and_no_more() {
             let may = role == Role::Administrator;
             assert_eq!(status, if may { done } else { 403 }, "{role:?} {path}");
             assert_eq!(refused(&house) - before, usize::from(!may), "{role:?} {path}");
+        }
+        // Crews are the administrator's, and those of their own contractor the dispatcher's.
+        let member = |whose: &str| format!("m-{whose}-{}", role.word());
+        for (whose, contractor) in [("own", own_contractor), ("foreign", foreign_contractor)] {
+            house.member(&member(whose), contractor).await;
+        }
+        #[rustfmt::skip]
+        let crews: [(String, &str, [u16; 5]); 7] = [
+            ("/crews/add".to_owned(),                         own_contractor,     [ok, no, no, ok, no]),
+            ("/crews/add".to_owned(),                         "",                 [422, no, no, ok, no]),
+            ("/crews/add".to_owned(),                         foreign_contractor, [ok, no, no, no, no]),
+            (format!("/crews/{}/pin", member("own")),         "",                 [ok, no, no, ok, no]),
+            (format!("/crews/{}/pin", member("foreign")),     "",                 [ok, no, no, gone, no]),
+            (format!("/crews/{}/remove", member("own")),      "",                 [see, no, no, see, no]),
+            (format!("/crews/{}/remove", member("foreign")),  "",                 [see, no, no, gone, no]),
+        ];
+        for (number, (path, contractor, expected)) in crews.iter().enumerate() {
+            let count =
+                |house: &House, what| house.entries().iter().filter(|entry| entry.what == what).count();
+            let before = count(&house, What::Refused);
+            let id = format!("m-{}-{number}", role.word());
+            let fields = [("form", &*form), ("id", &id), ("name", "乗務員 丙"), ("contractor", contractor)];
+            let status = house.post(path, &cookie, &fields).await.status().as_u16();
+            assert_eq!(status, expected[index], "{role:?} {path} {contractor}");
+            let refused = [no, gone].contains(&status);
+            assert_eq!(count(&house, What::Refused) - before, usize::from(refused), "{role:?} {path}");
         }
     }
     // Numbers are those of what is seen.
@@ -468,7 +529,12 @@ async fn nobody_sees_anything_without_signing_in() {
         "/terminals",
         "/terminals/t-01",
         "/terminals/t-01/block",
+        "/terminals/t-01/lost",
+        "/terminals/t-01/exposure?from=2026-04-01",
+        "/terminals/t-01/exposure.csv",
         "/handover?t=t-01",
+        "/crews",
+        "/crews/m-01/remove",
         "/tokens",
         "/people",
         "/audit",
@@ -1337,8 +1403,12 @@ async fn terminals_are_made_enrolled_and_blocked_on_their_pages() {
         "/terminals/t-01/void",
         "/terminals/t-01/block",
         "/terminals/t-01/unblock",
+        "/terminals/t-01/lost",
         "/handover/sheet",
         "/handover/record",
+        "/crews/add",
+        "/crews/m-01/pin",
+        "/crews/m-01/remove",
         "/tokens/add",
         "/tokens/revoke",
     ] {
@@ -1346,7 +1416,8 @@ async fn terminals_are_made_enrolled_and_blocked_on_their_pages() {
             assert_eq!(house.post(path, &admin, fields).await.status(), StatusCode::FORBIDDEN, "{path}");
         }
     }
-    assert!(!page("/terminals/t-01").await.contains("停止中"));
+    let shown = page("/terminals/t-01").await;
+    assert!(!shown.contains("停止中") && !shown.contains("紛失・未消去"), "{shown}");
 
     // Blocking is asked for first.
     let asked = page("/terminals/t-02/block").await;
@@ -1577,6 +1648,293 @@ async fn tokens_are_made_shown_once_and_revoked_on_their_page() {
     house.close().await;
 }
 
+/// A lost terminal is told of as lost until it says that it is erased; found before, it comes in as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_terminals_are_reported_on_their_page() {
+    let house = House::peopled().await;
+    let admin = house.sign_in("administrator").await;
+    let form = house.form(&admin).await;
+    let post = async |path: &str| house.post(path, &admin, &[("form", form.as_str())]).await;
+    let page = async |path: &str| text(house.get(path, &admin).await).await;
+    let marks = async || {
+        let select = "SELECT lost_at IS NOT NULL, blocked_at IS NOT NULL, erased_at IS NOT NULL FROM terminal WHERE id = 't-01'";
+        let read = house.writer.run_job(move |tx, _| {
+            tx.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        });
+        let marks: (bool, bool, bool) = read.await.unwrap().unwrap();
+        marks
+    };
+
+    // What happens is said first; asking does nothing.
+    let shown = page("/terminals/t-01").await;
+    assert!(shown.contains("href=\"/terminals/t-01/lost\""), "{shown}");
+    assert!(shown.contains("href=\"/terminals/t-01/exposure\"") && shown.contains("/t-01/block"), "{shown}");
+    let asked = page("/terminals/t-01/lost").await;
+    for words in ["自分で消し", "SIMは、消去が終わるまで止めないで", "端末に残ります", "何も受け取れず"]
+    {
+        assert!(asked.contains(words), "{words} in {asked}");
+    }
+    assert_eq!(marks().await, (false, false, false));
+    post("/terminals/t-01/code").await;
+    assert_eq!(location(&post("/terminals/t-01/lost").await), "/terminals/t-01?done=lost");
+    assert_eq!(marks().await, (true, false, false));
+    let shown = page("/terminals/t-01?done=lost").await;
+    for words in
+        ["紛失・未消去", "12:00に届出、まだ消去されていません", "見つかった", "消去が届かなくなります"]
+    {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    // Blocked now it could not be erased any more.
+    assert!(!shown.contains("/t-01/block") && !shown.contains("登録コードが出ています"), "{shown}");
+    assert!(page("/terminals").await.contains("12:00に届出、まだ消去されていません"));
+    for path in ["/terminals/t-01/lost", "/terminals/t-10/unblock"] {
+        assert_eq!(house.get(path, &admin).await.status(), StatusCode::SEE_OTHER, "{path}");
+    }
+
+    // Found again before it was erased.
+    let asked = page("/terminals/t-01/unblock").await;
+    assert!(asked.contains("見つかりましたか") && asked.contains("消去はされず"), "{asked}");
+    assert_eq!(location(&post("/terminals/t-01/unblock").await), "/terminals/t-01?done=found");
+    assert_eq!(marks().await, (false, false, false));
+    assert!(!page("/terminals/t-01").await.contains("紛失・未消去"));
+
+    // Blocked by hand it is let in for its erasure.
+    post("/terminals/t-01/block").await;
+    assert_eq!(location(&post("/terminals/t-01/lost").await), "/terminals/t-01?done=lost");
+    assert_eq!(marks().await, (true, false, false));
+    let erase = "UPDATE terminal SET erased_at = ?1, blocked_at = ?1 WHERE id = 't-01'";
+    let at = (noon() + SignedDuration::from_mins(7)).as_millisecond();
+    house.writer.run_job(move |tx, _| tx.execute(erase, [at])).await.unwrap().unwrap();
+    for path in ["/terminals/t-01", "/terminals"] {
+        let shown = page(path).await;
+        assert!(
+            shown.contains("紛失・消去済み") && shown.contains("12:07に消去済み（届出 12:00）"),
+            "{shown}"
+        );
+    }
+    // It comes in again by enrolling anew, and by nothing else.
+    let shown = page("/terminals/t-01").await;
+    assert!(shown.contains("新しい登録コード") && !shown.contains("/t-01/unblock"), "{shown}");
+    for path in ["/terminals/t-01/lost", "/terminals/t-01/unblock", "/terminals/t-01/block"] {
+        assert_eq!(location(&house.get(path, &admin).await), "/terminals/t-01", "{path}");
+        assert_eq!(location(&post(path).await), "/terminals/t-01", "{path}");
+    }
+    assert_eq!(marks().await, (true, true, true));
+
+    let entries = house.entries();
+    let count = |what| entries.iter().filter(|entry| entry.what == what).count();
+    let all = [What::TerminalLost, What::TerminalUnblocked, What::TerminalBlocked].map(count);
+    assert_eq!(all, [2, 1, 1]);
+    house.close().await;
+}
+
+/// Whose data a terminal held: written down before anything is read, in pages for people and in one file for the report.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_looked_up_whose_data_a_terminal_held() {
+    let house = House::peopled().await;
+    let admin = house.sign_in("administrator").await;
+    let page = async |path: &str| text(house.get(path, &admin).await).await;
+    // Its own pickup of today and 249 more, one of them erased here by now; and one of a month ago, which it had deleted.
+    let (own, past) = (house.own.0, house.past.0);
+    let make = move |tx: &mut rusqlite::Transaction<'_>, _: &mut _| {
+        let (own, past) = (own.as_bytes().as_slice(), past.as_bytes().as_slice());
+        let many = "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 249)
+            INSERT INTO pickup (uid, source, source_key, date, district, ward, contract, vehicle, stop, reception, items, payment)
+            SELECT randomblob(16), source, 'more-' || n, date, district, ward, contract, vehicle, stop + n,
+                printf('9%03d', n), items, payment FROM pickup, n WHERE uid = ?1";
+        tx.execute(many, [own])?;
+        tx.execute(
+            "INSERT INTO resident (pickup, rev, town, lot, building, spot)
+                SELECT id, 1, '白島町', '=1+1', '', '=cmd' FROM pickup WHERE reception BETWEEN '9001' AND '9248'",
+            [],
+        )?;
+        let (at, before) =
+            (noon().as_millisecond(), (noon() - SignedDuration::from_hours(24 * 31)).as_millisecond());
+        let issued = "INSERT INTO issued SELECT id, 't-01', ?2, ?2 FROM pickup WHERE uid = ?1 OR reception LIKE '9___'";
+        tx.execute(issued, rusqlite::params![own, at])?;
+        tx.execute(
+            "INSERT INTO issued SELECT id, 't-01', ?2, ?2 FROM pickup WHERE uid = ?1",
+            rusqlite::params![past, before],
+        )?;
+        tx.execute("UPDATE terminal SET lost_at = ?1 WHERE id = 't-01'", [at - 86_400_000])
+    };
+    house.writer.run_job(make).await.unwrap().unwrap();
+    let exposures = |house: &House| {
+        let entries = house.entries().into_iter();
+        entries.filter(|entry| entry.what == What::ReadExposure).map(|entry| entry.about).collect::<Vec<_>>()
+    };
+
+    // From the day on which it was lost until today; nothing is read before it is asked for.
+    let asked = page("/terminals/t-01/exposure").await;
+    assert!(
+        asked.contains("name=\"from\" value=\"2026-03-31\"")
+            && asked.contains("name=\"to\" value=\"2026-04-01\""),
+        "{asked}"
+    );
+    assert!(!asked.contains("大手町") && exposures(&house).is_empty(), "{asked}");
+    let first = page("/terminals/t-01/exposure?from=2026-03-31&to=2026-04-01&kept=7").await;
+    for words in ["：250件", "4417", "大手町四丁目3番12号", "建物西側", "白島町=1+1", "12:00"]
+    {
+        assert!(first.contains(words), "{words} in {first}");
+    }
+    assert!(!first.contains("4418") && !first.contains("4419"), "{first}");
+    let rows = |page: &str| page.matches("<th scope=\"row\"").count();
+    let last = page("/terminals/t-01/exposure?from=2026-03-31&to=2026-04-01&kept=7&page=3").await;
+    assert_eq!((rows(&first), rows(&last)), (100, 50));
+    assert!(last.contains("9249") && last.contains("（住所などは消去済み）"), "{last}");
+    // A month kept, it had that of March, too.
+    let long = page("/terminals/t-01/exposure?from=2026-03-31&to=2026-04-01&kept=60").await;
+    assert!(long.contains("：251件") && long.contains("4418"), "{long}");
+    let before = page("/terminals/t-01/exposure?from=2026-03-30&to=2026-03-31").await;
+    assert!(before.contains("：0件") && before.contains("申込みはありません"), "{before}");
+
+    let link = between(&first, "href=\"/terminals/t-01/exposure.csv", "\"").replace("&amp;", "&");
+    let response = house.get(&format!("/terminals/t-01/exposure.csv{link}"), &admin).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let headers = response.headers();
+    assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+    assert_eq!(headers[header::CONTENT_TYPE], "text/csv; charset=utf-8");
+    let name = "attachment; filename=\"exposure-t-01-2026-03-31-2026-04-01.csv\"";
+    assert_eq!(headers[header::CONTENT_DISPOSITION], name);
+    let csv = text(response).await;
+    assert_eq!(csv.lines().count(), 251);
+    assert!(csv.starts_with("\u{feff}収集日,") && csv.contains("大手町四丁目3番12号"), "{csv}");
+    assert!(csv.contains(",'=cmd,") && !csv.contains(",=cmd"), "no cell is a formula: {csv}");
+    let days = |from: &str, to: &str| json!({"terminal": "t-01", "from": from, "to": to});
+    let april = days("2026-03-31", "2026-04-01");
+    let all = [april.clone(), april.clone(), april.clone(), days("2026-03-30", "2026-03-31"), april];
+    assert_eq!(exposures(&house), all);
+
+    for bad in [
+        "from=2026-04-02&to=2026-04-01",
+        "from=x",
+        "from=2026-04-01&kept=61",
+        "from=2026-04-01&kept=-1",
+        "x=1",
+    ] {
+        let status = house.get(&format!("/terminals/t-01/exposure?{bad}"), &admin).await.status();
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+    assert_eq!(exposures(&house).len(), 5);
+    // Where it can't be written down, nothing is shown; reading alone would still do.
+    house.writer.stop().await;
+    assert!(page("/terminals/t-01").await.contains("紛失・未消去"));
+    for path in ["/terminals/t-01/exposure?from=2026-03-31", "/terminals/t-01/exposure.csv?from=2026-03-31"] {
+        let response = house.get(path, &admin).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(!text(response).await.contains("大手町"), "{path}");
+    }
+    house.close().await;
+}
+
+/// A PIN is drawn by the office and shown once; the store keeps what it opens, the audit log who it was drawn for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crews_are_kept_on_their_page_and_pins_shown_once() {
+    let house = House::peopled().await;
+    let (admin, dispatcher) = (house.sign_in("administrator").await, house.sign_in("dispatcher").await);
+    let (form, dispatchers_form) = (house.form(&admin).await, house.form(&dispatcher).await);
+    let contractors = house.contractors();
+    let (own, foreign) = (contractors[0].as_str(), contractors[1].as_str());
+    let post = async |path: &str, fields: &[(&str, &str)]| {
+        let mut all = vec![("form", form.as_str())];
+        all.extend(fields);
+        house.post(path, &admin, &all).await
+    };
+    let page = async |path: &str, cookie: &str| text(house.get(path, cookie).await).await;
+    let opens = async |id: &'static str, pin: &str| {
+        let select = "SELECT lock FROM crew WHERE id = ?1";
+        let lock: String = house
+            .writer
+            .run_job(move |tx, _| tx.query_row(select, [id], |row| row.get(0)))
+            .await
+            .unwrap()
+            .unwrap();
+        serde_json::from_str::<PinLock>(&lock).unwrap().open(pin).is_some()
+    };
+    let pin_of = async |response: Response| {
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        let slip = text(response).await;
+        assert!(slip.contains("もう一度は表示しません") && slip.contains("data-print"), "{slip}");
+        let pin = between(&slip, "class=\"drawn\"><code>", "<").to_owned();
+        assert!(pin.len() == 6 && pin.bytes().all(|byte| byte.is_ascii_digit()), "{pin}");
+        pin
+    };
+
+    let fields = [("id", "m-012"), ("name", "乗務員 甲"), ("contractor", own)];
+    let first = pin_of(post("/crews/add", &fields).await).await;
+    assert!(opens("m-012", &first).await);
+    // The dispatcher's own contractor goes without saying.
+    let fields = [("form", &*dispatchers_form), ("id", "m-013"), ("name", "乗務員 乙")];
+    let theirs = pin_of(house.post("/crews/add", &dispatcher, &fields).await).await;
+    let fields = [("id", "m-700"), ("name", "乗務員 丙"), ("contractor", foreign)];
+    let far = pin_of(post("/crews/add", &fields).await).await;
+    let listed = page("/crews", &admin).await;
+    let seen = page("/crews", &dispatcher).await;
+    for (id, dispatchers) in [("m-012", true), ("m-013", true), ("m-700", false)] {
+        let row = format!("/crews/{id}/remove");
+        assert!(listed.contains(&row) && seen.contains(&row) == dispatchers, "{id}: {seen}");
+    }
+    for pin in [&first, &theirs, &far] {
+        assert!(!listed.contains(pin.as_str()), "{pin} in {listed}");
+    }
+    let found = page("/crews?q=%E7%94%B2", &admin).await;
+    assert!(found.contains("/crews/m-012/remove") && !found.contains("m-700"), "{found}");
+
+    for (id, name, contractor, why) in [
+        ("m-012", "乗務員 丁", foreign, "以前に使われていました"),
+        ("M 12", "乗務員 丁", own, "番号は40文字まで"),
+        ("m-014", " ", own, "文字までの1行です"),
+        ("m-014", "乗務員 丁", "", "収集業者を選んで"),
+        ("m-014", "乗務員 丁", "nobody-here", "収集業者を選んで"),
+    ] {
+        let response = post("/crews/add", &[("id", id), ("name", name), ("contractor", contractor)]).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{id} {name} {contractor}");
+        let page = text(response).await;
+        assert!(page.contains(why) && page.contains(&format!("value=\"{id}\"")), "{why}: {page}");
+    }
+
+    let second = pin_of(post("/crews/m-012/pin", &[]).await).await;
+    assert!(opens("m-012", &second).await && (first == second || !opens("m-012", &first).await));
+    // Many at once wait for each other, and all get theirs.
+    for response in futures(4, |_| post("/crews/m-700/pin", &[])).await {
+        pin_of(response).await;
+    }
+
+    // Removing is asked for first; whoever is the last of a contractor is told of.
+    let asked = page("/crews/m-012/remove", &admin).await;
+    assert!(
+        asked.contains("乗務員 甲（m-012）を削除しますか") && !asked.contains("サインインなしで"),
+        "{asked}"
+    );
+    assert!(page("/crews/m-700/remove", &admin).await.contains("サインインなしで"));
+    assert!(page("/crews", &admin).await.contains("/crews/m-012/remove"), "asking does nothing");
+    assert_eq!(location(&post("/crews/m-012/remove", &[]).await), "/crews?done=removed");
+    let listed = page("/crews?done=removed", &admin).await;
+    assert!(listed.contains("乗務員を削除しました") && !listed.contains("/crews/m-012/"), "{listed}");
+    let kept = house.writer.run_job(|tx, _| {
+        tx.query_row("SELECT name || lock FROM crew WHERE id = 'm-012'", [], |row| row.get::<_, String>(0))
+    });
+    assert_eq!(kept.await.unwrap().unwrap(), "", "of who has left the number alone stays");
+    for gone in ["/crews/m-012/pin", "/crews/m-012/remove", "/crews/m-99/pin", "/crews/../pin"] {
+        assert_eq!(post(gone, &[]).await.status(), StatusCode::NOT_FOUND, "{gone}");
+    }
+    for path in ["/crews/add", "/crews/m-700/pin"] {
+        assert_eq!(house.get(path, &admin).await.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
+
+    let entries = house.entries();
+    let of = |what| entries.iter().filter(|entry| entry.what == what).collect::<Vec<_>>();
+    assert_eq!((of(What::CrewAdded).len(), of(What::CrewPin).len(), of(What::CrewRemoved).len()), (3, 5, 1));
+    assert_eq!(of(What::CrewRemoved)[0].about["crew"], "m-012");
+    assert!(of(What::ReadCrews).len() >= 6);
+    let log: String = entries.iter().map(|entry| entry.about.to_string()).collect();
+    for secret in ["乗務員", &format!("\"{first}\""), &format!("\"{second}\""), &format!("\"{theirs}\"")] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+    house.close().await;
+}
+
 /// A contractor whose contracts are over: its own days until then stay to be looked at, by page, stream and export alike;
 /// nothing later, nothing of others, and nothing to change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -1608,6 +1966,7 @@ async fn a_contractor_that_has_left_keeps_its_own_past_to_look_at() {
     // While a contract is in force there is a day to work on.
     let (_, today) = read("/").await;
     assert!(today.contains("4417") && !today.contains("で終わりました"), "{today}");
+    assert!(today.contains("href=\"/crews\""), "{today}");
     assert!(export("2026-04-01").await.contains("4417"));
 
     // Yesterday was the last day of all of them. What was planned beyond it is somebody else's from now on.
@@ -1659,6 +2018,17 @@ async fn a_contractor_that_has_left_keeps_its_own_past_to_look_at() {
     }
     let today = export("2026-04-01").await;
     assert!(!today.contains("4417") && !today.contains("4419"), "{today}");
+    // Who has left has no crews any more, neither to see nor to change.
+    house.member("m-01", contractor.as_str()).await;
+    let form = house.form(&dispatcher).await;
+    for path in ["/crews", "/crews/m-01/remove"] {
+        assert_eq!(read(path).await.0, StatusCode::FORBIDDEN, "{path}");
+    }
+    for path in ["/crews/add", "/crews/m-01/pin", "/crews/m-01/remove"] {
+        let fields = [("form", &*form), ("id", "m-02"), ("name", "乗務員 丙")];
+        assert_eq!(house.post(path, &dispatcher, &fields).await.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    assert!(!read("/").await.1.contains("href=\"/crews\""));
     // The city sees all of it as before.
     let viewer = house.sign_in("viewer").await;
     let city = text(house.get("/", &viewer).await).await;

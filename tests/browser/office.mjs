@@ -1,5 +1,5 @@
 // The office's pages as people use them, in Debian's Chromium: the first administrator's set-up, sign-in with a second factor,
-// terminals, enrolment, the handover sheet, people, tokens, the audit log; and axe-core on every page, in both languages,
+// terminals, enrolment, the handover sheet, a lost terminal and whose data it held, crews, people, tokens, the audit log; and axe-core on every page, in both languages,
 // light and dark, on a desk and on a phone.
 //
 // Run by tests/browser.rs, which starts the office. What it is told stands in MEGURI_BROWSER, as JSON.
@@ -284,10 +284,112 @@ try {
   await press(admin, "停止を解除");
   await line(true);
   await until("接続中");
+
+  // ---- Lost, after it is asked: the terminal erases itself, and is kept out.
+  await admin.getByRole("link", { name: "紛失・盗難を届け出る" }).click();
+  await has(admin, "紛失・盗難として届け出ますか", "自分で消し", "SIMは、消去が終わるまで止めないでください");
+  await look(admin, "/terminals/t-0003/lost");
+  await picture(admin, "city-terminal-lost");
+  await press(admin, "紛失・盗難を届け出る");
+  await has(admin, "紛失・盗難を届け出ました");
+  await until("紛失・消去済み", "に消去済み", "「登録し直す」");
+  await line(false);
+  await look(admin, "/terminals/t-0003, erased");
+  await picture(admin, "city-terminal-erased", { fullPage: true });
+  await admin.goto("/");
+  await has(admin, "紛失した端末の消去が終わりました");
 } finally {
   terminal.kill("SIGTERM");
   await ended;
 }
+
+// ---- One that finds no line stays lost; whose data it held is looked up, and it is found again.
+await admin.goto("/terminals/t-1");
+await admin.getByRole("link", { name: "紛失・盗難を届け出る" }).click();
+await press(admin, "紛失・盗難を届け出る");
+await has(admin, "紛失・未消去", "まだ消去されていません", "消去が届かなくなります");
+assert.equal(await admin.getByRole("link", { name: "停止する" }).count(), 0, "blocked it could not be erased");
+await look(admin, "/terminals/t-1, lost");
+await admin.goto("/terminals");
+await has(admin, "紛失・未消去", "紛失・消去済み");
+await look(admin, "/terminals, with lost ones");
+await picture(admin, "city-terminals-lost");
+await admin.goto("/terminals/t-1");
+await admin.getByRole("link", { name: "漏えい照会" }).click();
+await has(admin, "漏えい照会：端末 t-1", "操作の記録に残ります");
+await look(admin, "/terminals/t-1/exposure");
+const lostOn = await admin.getByLabel("初めの日").inputValue();
+assert.match(lostOn, /^\d{4}-\d{2}-\d{2}$/);
+await press(admin, "照会する");
+await has(admin, "：12件", told.reception, "排出場所");
+await look(admin, "whose data t-1 held");
+await picture(admin, "city-exposure");
+const [saved] = await Promise.all([
+  admin.waitForEvent("download"), admin.getByRole("link", { name: "全件をCSVで保存" }).click(),
+]);
+assert.match(saved.suggestedFilename(), /^exposure-t-1-.*\.csv$/);
+const csv = readFileSync(await saved.path(), "utf8");
+assert.ok(csv.startsWith("\ufeff収集日,受付番号") && csv.split("\r\n").length === 14 && csv.includes(told.reception), csv);
+await admin.goto("/terminals/t-1");
+await admin.getByRole("link", { name: "見つかった" }).click();
+await has(admin, "見つかりましたか", "消去はされず");
+await look(admin, "/terminals/t-1/unblock, found");
+await press(admin, "見つかった");
+await has(admin, "紛失の届出を取り消しました");
+await lacks(admin, "紛失・未消去");
+
+// ---- Crews: a PIN is shown once, on a slip for its owner.
+await admin.getByRole("link", { name: "乗務員", exact: true }).click();
+await at(admin, "/crews");
+await has(admin, "乗務員は登録されていません");
+const pins = [];
+const slip = async (page) => {
+  await has(page, "もう一度は表示しません", "だれにも教えないでください");
+  const pin = (await page.locator(".drawn code").innerText()).trim();
+  assert.match(pin, /^\d{6}$/);
+  assert.ok(!page.url().includes(pin));
+  pins.push(pin);
+  return pin;
+};
+const member = async (page, id, name, contractor) => {
+  await page.goto("/crews");
+  await page.getByLabel("番号（記録に残ります）").fill(id);
+  await page.getByLabel("名前（端末の画面に出ます）").fill(name);
+  if (contractor) await page.locator("select[name=contractor]").selectOption(contractor);
+  await press(page, "追加");
+  return slip(page);
+};
+await member(admin, "m-012", "乗務員 甲", "k1");
+await look(admin, "a PIN");
+await picture(admin, "city-crew-pin");
+if (told.every) await admin.pdf({ path: `${told.pictures}/city-crew-pin.pdf`, preferCSSPageSize: true });
+await admin.getByRole("link", { name: "戻る" }).click();
+await has(admin, "乗務員 甲", "m-012");
+await lacks(admin, ...pins);
+// Whoever goes back finds the question to send the form again, and no PIN.
+await admin.goBack().catch(() => {});
+await lacks(admin, ...pins);
+await member(admin, "m-013", "乗務員 乙", "k1");
+await member(admin, "m-700", "乗務員 丙", "k2");
+await admin.goto("/crews");
+await admin.getByLabel("番号（記録に残ります）").fill("m-012");
+await admin.getByLabel("名前（端末の画面に出ます）").fill("乗務員 丁");
+await admin.locator("select[name=contractor]").selectOption("k1");
+await press(admin, "追加");
+await has(admin, "以前に使われていました");
+await admin.goto("/crews");
+await admin.locator("summary", { hasText: "変更" }).first().click();
+await look(admin, "/crews, with what can be changed");
+await picture(admin, "city-crews");
+await press(admin, "新しい暗証番号を出す");
+await slip(admin);
+await admin.goto("/crews/m-013/remove");
+await has(admin, "乗務員 乙（m-013）を削除しますか", "これまでの収集の記録は残ります");
+await look(admin, "/crews/m-013/remove");
+await picture(admin, "city-crew-remove");
+await press(admin, "削除する");
+await has(admin, "乗務員を削除しました");
+await lacks(admin, "/crews/m-013/");
 
 // ---- People, and tokens.
 await admin.goto("/people");
@@ -332,12 +434,21 @@ await has(dispatcher, "清-2026-001", "受取 花子");
 assert.equal(await dispatcher.getByRole("button", { name: "台帳を保存" }).count(), 0);
 assert.equal((await dispatcher.goto("/tokens")).status(), 403);
 assert.equal((await dispatcher.goto("/terminals/t-1/block")).status(), 403);
+assert.equal((await dispatcher.goto(`/terminals/t-1/exposure?from=${lostOn}`)).status(), 403);
+await member(dispatcher, "m-014", "乗務員 戊");
+await dispatcher.goto("/crews");
+await has(dispatcher, "m-012", "m-014");
+await lacks(dispatcher, "m-700");
+await look(dispatcher, "/crews, of a dispatcher");
+assert.equal((await dispatcher.goto("/crews/m-700/remove")).status(), 404);
+// All that was drawn, for the log to be looked through.
+writeFileSync(`${told.code}.pins`, pins.join("\n"));
 
 // ---- The audit log has all of it.
 await admin.goto("/audit");
 await has(
   admin, "最初の管理者を作成", "二段階認証を設定", "サインインに失敗", "二段階認証を通過", "端末を追加", "端末の台帳を変更", "端末の登録コードを発行",
-  "端末を登録", "端末の引渡しを記録", "端末を締め出し", "端末の締め出しを解除", "利用者を追加", "トークンを発行", "トークンを失効", "結果を書き出し", "管理 太郎",
+  "端末を登録", "端末の引渡しを記録", "端末の紛失・盗難を登録", "端末にあった個人情報を照会", "乗務員を追加", "乗務員の暗証番号を変更", "乗務員を削除", "端末を締め出し", "端末の締め出しを解除", "利用者を追加", "トークンを発行", "トークンを失効", "結果を書き出し", "管理 太郎",
 );
 await lacks(admin, code, code.replaceAll("-", ""), token, drawn, "受取 花子");
 await picture(admin, "city-audit");
@@ -346,7 +457,8 @@ await picture(admin, "city-audit");
 await admin.goto(`/search?q=${told.reception}`);
 const pickup = await admin.locator("a[href^='/pickup/']").first().getAttribute("href");
 const pages = [
-  "/", "/attention", "/search", `/search?q=${told.reception}`, pickup, "/items", "/aside", "/terminals", "/terminals/t-0003", "/terminals/t-0003/block",
+  "/", "/attention", "/search", `/search?q=${told.reception}`, pickup, "/items", "/aside", "/terminals", "/terminals/t-0003", "/terminals/t-1", "/terminals/t-1/block", "/terminals/t-1/lost",
+  "/terminals/t-1/exposure", `/terminals/t-1/exposure?from=${lostOn}`, "/crews", "/crews/m-012/remove",
   "/handover?t=t-1&t=t-0003", "/people", "/tokens", "/audit", "/account", "/account/password", "/account/second", "/nothing-here",
 ];
 // Each pair of a language, a colour and a size is among these.
@@ -363,6 +475,8 @@ await admin.setViewportSize(PHONE);
 await admin.emulateMedia({ colorScheme: "light" });
 await admin.goto("/terminals?lang=ja");
 await picture(admin, "city-terminals-phone");
+await admin.goto("/crews?lang=ja");
+await picture(admin, "city-crews-phone");
 
 await browser.close();
 console.log(`axe-core looked at ${checked} pages`);

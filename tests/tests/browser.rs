@@ -12,6 +12,16 @@ use meguri_tests::harness::process::program;
 use meguri_tests::harness::scene::{Broker, Scene};
 use serde_json::json;
 
+/// Whether a text holds a number by itself, and not as a part of a time or a digest.
+fn says(text: &str, number: &str) -> bool {
+    text.match_indices(number).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + number.len()..].chars().next();
+        !before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '.')
+            && !after.is_some_and(|c| c.is_ascii_alphanumeric())
+    })
+}
+
 #[test]
 fn people_find_their_way_and_no_page_shuts_anybody_out() {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
@@ -60,8 +70,9 @@ fn people_find_their_way_and_no_page_shuts_anybody_out() {
         .expect("can't run node (Debian: nodejs)");
     assert!(status.success(), "see what it said above");
 
-    // A code is in no log, however much is told.
-    let code = fs::read_to_string(drawn).unwrap();
+    // No code and no PIN is in a log, however much is told.
+    let code = fs::read_to_string(&drawn).unwrap();
+    let pins = fs::read_to_string(drawn.with_extension("pins")).unwrap();
     scene.office.stop().unwrap();
     let log = fs::read_to_string(scene.dir().join("gateway.log")).unwrap();
     assert!(log.contains("DEBUG"), "as talkative as it gets");
@@ -72,5 +83,10 @@ fn people_find_their_way_and_no_page_shuts_anybody_out() {
     for code in [code.clone(), code.replace('-', "")] {
         assert!(!log.contains(&code) && !audit.contains(&code), "a code is in a log");
     }
+    assert_eq!(pins.lines().count(), 5);
+    for pin in pins.lines() {
+        assert!(!says(&log, pin) && !says(&audit, pin), "a PIN is in a log");
+    }
+    assert!(says("pin=273941 given", "273941") && !says("10:00:00.273941Z", "273941"));
     assert!(scene.office.must(&["audit", "verify"]).unwrap().contains("whole"));
 }

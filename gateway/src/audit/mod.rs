@@ -132,6 +132,8 @@ pub enum What {
     Catalogue,
     /// Terminals were looked at: who has them.
     ReadTerminals,
+    /// Crews were looked at.
+    ReadCrews,
     /// Other systems' tokens were looked at.
     ReadTokens,
     /// The accounts were looked at.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use meguri_proto::crew::{PinError, PinLock};
+use meguri_proto::crew::PinLock;
 use meguri_proto::{ContractorId, CrewId};
 
 use super::{Listed, New};
@@ -75,24 +75,9 @@ impl Pin {
                 Ok((lock.with_context(|| format!("the PIN in {}", path.display()))?, None))
             }
             None => {
-                let (lock, pin) = draw()?;
+                let (lock, pin) = super::draw()?;
                 Ok((lock, Some(pin)))
             }
-        }
-    }
-}
-
-/// Draws a PIN.
-///
-/// # Errors
-/// When the machine has not the memory to derive its lock.
-pub fn draw() -> Result<(PinLock, String), PinError> {
-    loop {
-        let pin = format!("{:06}", rand::random_range(0..1_000_000));
-        match PinLock::new(&pin, rand::random()) {
-            Err(PinError::Easy) => {}
-            Err(error) => return Err(error),
-            Ok(lock) => return Ok((lock, pin)),
         }
     }
 }

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use self::profile::Profile;
 pub use self::rows::{Cursor, CursorError};
+pub(crate) use self::write::is_formula;
 pub use self::write::{Cannot, MakeError, Place, Substituted, WriteError};
 use crate::direction::printable;
 use crate::people::Scope;

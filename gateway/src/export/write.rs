@@ -198,7 +198,7 @@ impl Sheet<'_> {
 }
 
 /// Whether a spreadsheet would take the cell for a formula: those of Japan take full-width signs, too.
-fn is_formula(text: &str) -> bool {
+pub(crate) fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
 }
 

@@ -90,6 +90,10 @@ pub enum Action {
     ReadTerminals,
     /// Makes terminals, draws their codes, keeps them out, and writes down who has them.
     ManageTerminals,
+    /// Looks up whose data a terminal held while it was out of hand.
+    ReadExposure,
+    /// Sees who may sign in on terminals, makes and removes them, and draws their PINs.
+    ManageCrews,
     /// Looks up items of the catalogue.
     ReadCatalogue,
     /// Sees who has an account.
@@ -106,12 +110,14 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ReadPickups,
         Self::ChangePickups,
         Self::ReadAside,
         Self::ReadTerminals,
         Self::ManageTerminals,
+        Self::ReadExposure,
+        Self::ManageCrews,
         Self::ReadCatalogue,
         Self::ReadPeople,
         Self::ManagePeople,
@@ -144,8 +150,8 @@ impl Whose {
 #[must_use]
 pub fn may(role: Role, action: Action, whose: Whose) -> bool {
     use Action::{
-        ChangePickups, ManagePeople, ManageTerminals, ManageTokens, OwnAccount, ReadAside, ReadAudit,
-        ReadCatalogue, ReadPeople, ReadPickups, ReadTerminals,
+        ChangePickups, ManageCrews, ManagePeople, ManageTerminals, ManageTokens, OwnAccount, ReadAside,
+        ReadAudit, ReadCatalogue, ReadExposure, ReadPeople, ReadPickups, ReadTerminals,
     };
     match (role, action) {
         (_, OwnAccount) => true,
@@ -155,19 +161,23 @@ pub fn may(role: Role, action: Action, whose: Whose) -> bool {
         (Role::Dispatcher, ReadPickups | ReadTerminals | ReadAside) => {
             matches!(whose, Whose::Own | Whose::OwnPast)
         }
-        (Role::Dispatcher, ChangePickups) => whose == Whose::Own,
+        (Role::Dispatcher, ChangePickups | ManageCrews) => whose == Whose::Own,
         (Role::Dispatcher, ReadCatalogue) => true,
         // Who did what, and who there is; no resident's data.
         (Role::Auditor, ReadAudit | ReadPeople | ReadCatalogue) => true,
         (
             Role::Viewer | Role::Reception,
-            ChangePickups | ManageTerminals | ReadPeople | ManagePeople | ManageTokens | ReadAudit,
+            ChangePickups | ManageTerminals | ReadExposure | ManageCrews | ReadPeople | ManagePeople
+            | ManageTokens | ReadAudit,
         )
-        | (Role::Dispatcher, ManageTerminals | ReadPeople | ManagePeople | ManageTokens | ReadAudit)
+        | (
+            Role::Dispatcher,
+            ManageTerminals | ReadExposure | ReadPeople | ManagePeople | ManageTokens | ReadAudit,
+        )
         | (
             Role::Auditor,
-            ReadPickups | ChangePickups | ReadAside | ReadTerminals | ManageTerminals | ManagePeople
-            | ManageTokens,
+            ReadPickups | ChangePickups | ReadAside | ReadTerminals | ManageTerminals | ReadExposure
+            | ManageCrews | ManagePeople | ManageTokens,
         ) => false,
     }
 }
@@ -265,10 +275,15 @@ impl Person {
         }
     }
 
-    /// Whether they may do this to what they see: all of the city, or what is their contractor's.
+    /// Whether they may do this to what they see: all of the city, or what is their contractor's. `left` says that the
+    /// contractor's contracts are over.
     #[must_use]
-    pub fn may(&self, action: Action) -> bool {
-        let whose = if self.contractor.is_some() { Whose::Own } else { Whose::City };
+    pub fn may(&self, action: Action, left: bool) -> bool {
+        let whose = match (&self.contractor, left) {
+            (None, _) => Whose::City,
+            (Some(_), false) => Whose::Own,
+            (Some(_), true) => Whose::OwnPast,
+        };
         may(self.role, action, whose)
     }
 }
@@ -310,6 +325,8 @@ mod tests {
             (Action::ReadAside,     [ALL, ALL,  ALL,  OWN,     NONE]),
             (Action::ReadTerminals, [ALL, ALL,  ALL,  OWN,     NONE]),
             (Action::ManageTerminals, [ALL, NONE, NONE, NONE,  NONE]),
+            (Action::ReadExposure,  [ALL, NONE, NONE, NONE,    NONE]),
+            (Action::ManageCrews,   [ALL, NONE, NONE, OWN_NOW, NONE]),
             (Action::ReadCatalogue, [ALL, ALL,  ALL,  ALL,     ALL]),
             (Action::ReadPeople,    [ALL, NONE, NONE, NONE,    ALL]),
             (Action::ManagePeople,  [ALL, NONE, NONE, NONE,    NONE]),

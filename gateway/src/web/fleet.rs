@@ -19,6 +19,10 @@ use crate::store::sql;
 pub(super) enum Standing {
     /// Kept out.
     Blocked,
+    /// Lost, and let in for nothing but its erasure.
+    Lost,
+    /// Lost, erased, and kept out since.
+    Erased,
     /// Has no certificate yet, where terminals come in by one.
     NotEnrolled,
     /// Connected.
@@ -65,6 +69,10 @@ pub(super) struct Terminal {
     pub(super) standing: Standing,
     /// Since when it is kept out.
     pub(super) blocked: Option<Timestamp>,
+    /// Since when it is lost.
+    pub(super) lost: Option<Timestamp>,
+    /// When it said that it is erased.
+    pub(super) erased: Option<Timestamp>,
     /// When it was last heard.
     pub(super) heard: Option<Timestamp>,
     /// What it runs.
@@ -137,7 +145,7 @@ const SELECT: &str =
         t.app, t.waiting, cert.issued_at, cert.not_after, cert.connected_at,
         (SELECT max(until) FROM enrolment e WHERE e.terminal = t.id AND e.code_key IS NOT NULL
             AND e.used_at IS NULL AND e.failures < ?3 AND e.until > ?2),
-        h.kind, h.contractor, h.person, h.day
+        h.kind, h.contractor, h.person, h.day, t.lost_at, t.erased_at
     FROM terminal t JOIN contract c ON c.id = t.contract
     LEFT JOIN certificate cert ON cert.rowid =
         (SELECT max(rowid) FROM certificate WHERE terminal = t.id AND ended_at IS NULL)
@@ -154,8 +162,13 @@ fn terminal(row: &Row<'_>, asking: &Asking, silent: &HashSet<String>) -> rusqlit
         }
         _ => None,
     };
-    let standing = if blocked.is_some() {
+    let (lost, erased) = (at(17)?, at(18)?);
+    let standing = if blocked.is_some() && erased.is_some() {
+        Standing::Erased
+    } else if blocked.is_some() {
         Standing::Blocked
+    } else if lost.is_some() {
+        Standing::Lost
     } else if asking.tls && certificate.is_none() {
         Standing::NotEnrolled
     } else if silent.contains(id.as_str()) {
@@ -180,6 +193,8 @@ fn terminal(row: &Row<'_>, asking: &Asking, silent: &HashSet<String>) -> rusqlit
         contractor: sql::parsed(row, 3)?,
         standing,
         blocked,
+        lost,
+        erased,
         heard: at(6)?,
         app: row.get(7)?,
         waiting: row.get(8)?,

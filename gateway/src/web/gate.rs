@@ -90,12 +90,14 @@ pub(super) struct Signed {
     pub(super) token: Option<Token>,
     /// What stands between them and the pages.
     pub(super) stage: Stage,
+    /// Whether the contracts of their contractor are over.
+    pub(super) left: bool,
 }
 
 impl Signed {
     /// Refuses what the person may not do.
     pub(super) fn may(&self, action: Action) -> Result<(), Problem> {
-        if self.person.may(action) { Ok(()) } else { Err(Problem::Forbidden) }
+        if self.person.may(action, self.left) { Ok(()) } else { Err(Problem::Forbidden) }
     }
 
     /// What is read for them.
@@ -133,25 +135,31 @@ impl Web {
     ) -> Result<Signed, Outside> {
         let accounts = match &self.gate {
             Gate::As(person) => {
-                return Ok(Signed { person: person.clone(), token: None, stage: Stage::In });
+                let (scope, today) = (person.scope(), self.today());
+                let left = self.office.readers.with(move |conn| has_left(conn, &scope, today)).await;
+                let left = left.map_err(|error| Outside::Problem(error.into()))?;
+                return Ok(Signed { person: person.clone(), token: None, stage: Stage::In, left });
             }
             Gate::Accounts(accounts) => accounts,
         };
         let token = cookie(headers, Cookies::of(extensions).session);
-        let (now, settings) = (accounts.now(), accounts.settings.clone());
+        let (now, settings, today) = (accounts.now(), accounts.settings.clone(), self.today());
         let read = self.office.readers.with(move |conn| match token {
             None => Ok((None, accounts::nobody(conn)?)),
             Some(token) => match sessions::find(conn, now, &token, &settings)? {
-                Some(found) => Ok((Some((found, token)), false)),
+                Some(found) => {
+                    let left = has_left(conn, &found.person.scope(), today)?;
+                    Ok((Some((found, token, left)), false))
+                }
                 None => Ok((None, accounts::nobody(conn)?)),
             },
         });
         match read.await.map_err(|error| Outside::Problem(error.into()))? {
-            (Some((Session { person, stage, stale }, token)), _) => {
+            (Some((Session { person, stage, stale }, token, left)), _) => {
                 if stale {
                     accounts.seen(&token);
                 }
-                Ok(Signed { person: Arc::new(person), token: Some(token), stage })
+                Ok(Signed { person: Arc::new(person), token: Some(token), stage, left })
             }
             (None, true) => Err(Outside::SetUp),
             (None, false) => Err(Outside::Nobody),
@@ -180,6 +188,11 @@ impl Web {
         }
         accounts.note(Event::new(signed.who(), what, about)).await
     }
+}
+
+/// Whether the last of somebody's contracts is over.
+fn has_left(conn: &rusqlite::Connection, scope: &Scope, today: jiff::civil::Date) -> rusqlite::Result<bool> {
+    Ok(scope.last_day(conn)?.is_some_and(|last| last < today))
 }
 
 /// Where a person must go before anything else.

@@ -2,12 +2,14 @@
 //!
 //! Rendered here and complete without a script; the script only swaps the sections that changed.
 //! Nothing is loaded from elsewhere. Every page but the sign-in is for whoever is signed in, and shows what their role
-//! may see of their part of the city; accounts, terminals and tokens are what can be changed through pages.
+//! may see of their part of the city; accounts, terminals, crews and tokens are what can be changed through pages.
 
 mod accounts;
 mod api;
 mod aside;
 mod board;
+mod crews;
+mod exposure;
 mod fleet;
 mod format;
 mod gate;
@@ -75,6 +77,8 @@ struct Web {
     gate: Gate,
     boards: Arc<Boards>,
     streams: Arc<Semaphore>,
+    /// How many PINs are drawn at a time.
+    drawing: Arc<Semaphore>,
 }
 
 /// The city's pages by themselves, as this person sees them: there is nobody to sign in, and nothing is written down.
@@ -91,8 +95,8 @@ pub fn router_of(office: Office, inside: Inside) -> Router {
 
 fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
     let names: Arc<[String]> = inside.as_ref().map_or_else(|| Arc::from([]), |inside| inside.names.clone());
-    let web =
-        Web { office, inside, gate, boards: Arc::default(), streams: Arc::new(Semaphore::new(STREAMS)) };
+    let (streams, drawing) = (Arc::new(Semaphore::new(STREAMS)), Arc::new(Semaphore::new(crews::DRAWING)));
+    let web = Web { office, inside, gate, boards: Arc::default(), streams, drawing };
     let monitored = Router::new()
         .route("/health/live", get(metrics::live))
         .route("/health/ready", get(metrics::ready))
@@ -125,9 +129,16 @@ fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
         .route("/terminals/{id}/void", post(terminals::void))
         .route("/terminals/{id}/block", get(terminals::ask_block).post(terminals::block))
         .route("/terminals/{id}/unblock", get(terminals::ask_unblock).post(terminals::unblock))
+        .route("/terminals/{id}/lost", get(terminals::ask_lost).post(terminals::lost))
+        .route("/terminals/{id}/exposure", get(exposure::page))
+        .route("/terminals/{id}/exposure.csv", get(exposure::csv))
         .route("/handover", get(handing::form))
         .route("/handover/sheet", post(handing::sheet))
         .route("/handover/record", post(handing::record))
+        .route("/crews", get(crews::list))
+        .route("/crews/add", post(crews::add))
+        .route("/crews/{id}/pin", post(crews::pin))
+        .route("/crews/{id}/remove", get(crews::ask_remove).post(crews::remove))
         .route("/tokens", get(tokens::list))
         .route("/tokens/add", post(tokens::add))
         .route("/tokens/revoke", post(tokens::revoke));
@@ -188,7 +199,7 @@ struct Shown {
 impl Web {
     /// Where the gateway works, as commands on pages name it; for those alone who run it.
     fn shell(&self, signed: &Signed) -> Option<&Place> {
-        signed.person.may(Action::ManagePeople).then_some(&self.office.data)
+        signed.may(Action::ManagePeople).is_ok().then_some(&self.office.data)
     }
 
     /// What keeps the office from its work, for whoever looks at a page.
@@ -226,6 +237,7 @@ impl Web {
             events: shown.events,
             troubles: self.troubles(lang),
             person: signed.map(|signed| &*signed.person),
+            left: signed.is_some_and(|signed| signed.left),
         };
         let html = frame.around(&shown.main).into_string();
         let html = maud::PreEscaped(direction::without(&html).into_owned());
@@ -259,7 +271,7 @@ fn asset(kind: &'static str, content: &'static str) -> Response {
 }
 
 async fn day(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
-    if !signed.person.may(Action::ReadPickups) && signed.person.may(Action::ReadAudit) {
+    if signed.may(Action::ReadPickups).is_err() && signed.may(Action::ReadAudit).is_ok() {
         // Whoever reads who did what has no day to look at.
         return Redirect::to("/audit").into_response();
     }

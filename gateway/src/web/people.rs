@@ -462,7 +462,7 @@ async fn list_again(
         city: &web.office.city,
         people: &people,
         me: signed.person.id,
-        manages: signed.person.may(Action::ManagePeople),
+        manages: signed.may(Action::ManagePeople).is_ok(),
         form: &signed.form(),
         today: business_date(web.accounts()?.now()),
         said: said.as_ref(),

@@ -117,11 +117,16 @@ impl Asked {
 
     /// The parameter `day`.
     pub(super) fn day(&self) -> Result<Option<Date>, Problem> {
-        let Some(text) = self.get("day") else { return Ok(None) };
+        self.date("day")
+    }
+
+    /// A parameter that is a day.
+    pub(super) fn date(&self, name: &str) -> Result<Option<Date>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
         match text.parse::<Date>() {
             // One spelling only, and years that a neighbour can be reckoned from.
             Ok(date) if date.to_string() == text && (1900..=9000).contains(&date.year()) => Ok(Some(date)),
-            _ => Err(Problem::bad("day", text, Text::ErrorDate)),
+            _ => Err(Problem::bad(name, text, Text::ErrorDate)),
         }
     }
 

@@ -8,11 +8,12 @@ use meguri_proto::enrol::Code;
 use meguri_proto::{Digest, TerminalId};
 use serde_json::json;
 
-use super::fleet::{Asking, Fleet, One};
+use super::fleet::{Asking, Fleet, One, Standing};
 use super::gate::{Gate, Posted, Signed};
 use super::page::Tab;
 use super::page::problem::Problem;
 use super::page::terminal as one_page;
+use super::page::terminal::Step;
 use super::page::terminals as page;
 use super::page::terminals::{Named, Said};
 use super::request::Asked;
@@ -148,6 +149,8 @@ fn done(asked: &Asked) -> Result<Option<Said>, Problem> {
         "voided" => Text::TerminalVoidDone,
         "blocked" => Text::TerminalBlockDone,
         "unblocked" => Text::TerminalUnblockDone,
+        "lost" => Text::TerminalLostDone,
+        "found" => Text::TerminalFoundDone,
         "handed" => Text::HandingDone,
         _ => return Err(Problem::bad("done", word, Text::ErrorUnknown)),
     };
@@ -206,7 +209,7 @@ async fn list_again(
     let (tls, wanted) = (asking.tls, asking.clone());
     let fleet = web.office.readers.with(move |conn| Fleet::read(conn, &wanted)).await?;
     web.note(signed, What::ReadTerminals, json!({})).await?;
-    let manages = signed.person.may(Action::ManageTerminals) && web.inside.is_some();
+    let manages = signed.may(Action::ManageTerminals).is_ok() && web.inside.is_some();
     let view = page::List {
         lang: asked.lang,
         city: &web.office.city,
@@ -261,7 +264,7 @@ pub(super) fn to(terminal: &TerminalId, done: &str) -> Response {
     Redirect::to(&format!("/terminals/{terminal}?done={done}")).into_response()
 }
 
-fn named_in(path: &str) -> Result<TerminalId, Problem> {
+pub(super) fn named_in(path: &str) -> Result<TerminalId, Problem> {
     path.parse().map_err(|_| Problem::NotFound)
 }
 
@@ -305,7 +308,8 @@ async fn one_again(
         one: &one,
         typed: typed.as_ref(),
         today: web.today(),
-        manages: signed.person.may(Action::ManageTerminals) && web.inside.is_some(),
+        manages: signed.may(Action::ManageTerminals).is_ok() && web.inside.is_some(),
+        exposes: signed.may(Action::ReadExposure).is_ok() && web.inside.is_some(),
         whole: signed.scope().is_city(),
         tls: web.asking_of(signed.scope()).tls,
         data: web.shell(signed),
@@ -408,30 +412,51 @@ pub(super) async fn void(
     or_frame(&web, &asked, &signed, done)
 }
 
-/// Says what blocking does, or letting in again, and asks.
-async fn ask(web: Web, id: String, signed: Signed, asked: Asked, block: bool) -> Response {
+/// What letting in again, blocking or losing is for a terminal that stands so; none where there is nothing to do.
+fn step(wanted: Step, standing: Standing) -> Option<Step> {
+    match (wanted, standing) {
+        // What is erased comes in again by enrolling anew.
+        (_, Standing::Erased) | (Step::Block, Standing::Blocked) | (Step::Lose, Standing::Lost) => None,
+        (Step::Unblock | Step::Find, Standing::Lost) => Some(Step::Find),
+        (Step::Unblock | Step::Find, Standing::Blocked) => Some(Step::Unblock),
+        (Step::Unblock | Step::Find, _) => None,
+        (step, _) => Some(step),
+    }
+}
+
+/// Says what a step does, and asks.
+async fn ask(web: Web, id: String, signed: Signed, asked: Asked, wanted: Step) -> Response {
     let done = async {
         asked.only(&[])?;
         web.inside()?;
         signed.may(Action::ManageTerminals)?;
         let one = web.terminal(&signed, &named_in(&id)?).await?;
-        if one.terminal.blocked.is_some() == block {
+        let Some(step) = step(wanted, one.terminal.standing) else {
             return Ok(Redirect::to(&format!("/terminals/{}", one.terminal.id)).into_response());
-        }
-        let main = one_page::ask(asked.lang, &one, &signed.form(), block);
-        let title = if block { Text::TerminalBlock } else { Text::TerminalUnblock };
-        Ok(framed(&web, &asked, &signed, (asked.lang.say(title).to_owned(), one.aside_open), main))
+        };
+        let main = one_page::ask(asked.lang, &one, &signed.form(), step);
+        Ok(framed(&web, &asked, &signed, (asked.lang.say(step.title()).to_owned(), one.aside_open), main))
     };
     let done = done.await;
     or_frame(&web, &asked, &signed, done)
 }
 
-async fn decide(web: Web, id: String, signed: Signed, asked: Asked, form: Posted, blocked: bool) -> Response {
+async fn decide(web: Web, id: String, signed: Signed, asked: Asked, form: Posted, wanted: Step) -> Response {
     let done = async {
         web.manager(&signed, &form, Action::ManageTerminals, "manage_terminals").await?;
-        let id = named_in(&id)?;
-        match web.ordered(&signed, Request::TerminalBlock { terminal: id.clone(), blocked }).await? {
-            Ok(_) => Ok(to(&id, if blocked { "blocked" } else { "unblocked" })),
+        let terminal = named_in(&id)?;
+        let standing = web.terminal(&signed, &terminal).await?.terminal.standing;
+        let Some(step) = step(wanted, standing) else {
+            return Ok(Redirect::to(&format!("/terminals/{terminal}")).into_response());
+        };
+        let (request, done) = match step {
+            Step::Block => (Request::TerminalBlock { terminal, blocked: true }, "blocked"),
+            Step::Unblock => (Request::TerminalBlock { terminal, blocked: false }, "unblocked"),
+            Step::Find => (Request::TerminalBlock { terminal, blocked: false }, "found"),
+            Step::Lose => (Request::TerminalLost { terminal }, "lost"),
+        };
+        match web.ordered(&signed, request).await? {
+            Ok(_) => Ok(to(&named_in(&id)?, done)),
             Err(error) => {
                 wrong(error)?;
                 Err(Problem::NotFound)
@@ -448,7 +473,7 @@ pub(super) async fn ask_block(
     signed: Signed,
     asked: Asked,
 ) -> Response {
-    ask(web, id, signed, asked, true).await
+    ask(web, id, signed, asked, Step::Block).await
 }
 
 pub(super) async fn block(
@@ -458,7 +483,7 @@ pub(super) async fn block(
     asked: Asked,
     form: Posted,
 ) -> Response {
-    decide(web, id, signed, asked, form, true).await
+    decide(web, id, signed, asked, form, Step::Block).await
 }
 
 pub(super) async fn ask_unblock(
@@ -467,7 +492,7 @@ pub(super) async fn ask_unblock(
     signed: Signed,
     asked: Asked,
 ) -> Response {
-    ask(web, id, signed, asked, false).await
+    ask(web, id, signed, asked, Step::Unblock).await
 }
 
 pub(super) async fn unblock(
@@ -477,5 +502,24 @@ pub(super) async fn unblock(
     asked: Asked,
     form: Posted,
 ) -> Response {
-    decide(web, id, signed, asked, form, false).await
+    decide(web, id, signed, asked, form, Step::Unblock).await
+}
+
+pub(super) async fn ask_lost(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    signed: Signed,
+    asked: Asked,
+) -> Response {
+    ask(web, id, signed, asked, Step::Lose).await
+}
+
+pub(super) async fn lost(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    signed: Signed,
+    asked: Asked,
+    form: Posted,
+) -> Response {
+    decide(web, id, signed, asked, form, Step::Lose).await
 }

@@ -128,7 +128,7 @@ texts! {
     Search "検索" "Search";
     SetAside "未処理データ" "Set aside";
     OtherLanguage "English" "日本語";
-    SearchHint "受付番号で検索" "Reception number";
+    SearchHint "受付番号で検索" "Reception no.";
     SkipToMain "本文へ" "Skip to the page";
     MainMenu "メニュー" "Menu";
     LiveOn "自動更新中" "Updating by itself";
@@ -548,6 +548,7 @@ texts! {
     DidTerminalHandedOver "端末の引渡しを記録" "Terminals handed over";
     DidTerminalReturned "端末の返却を記録" "Terminals given back";
     DidReadTerminals "端末の画面を表示" "Saw terminals";
+    DidReadCrews "乗務員の一覧を表示" "Saw the crews";
     DidReadTokens "トークンの一覧を表示" "Saw the tokens";
     DidReadPeople "利用者の一覧を表示" "Saw the accounts";
     DidReadDay "一日の画面を表示" "Saw a day";
@@ -569,6 +570,10 @@ texts! {
     TerminalNow "いまの状態" "As it is now";
     TerminalBlocked "停止中" "Blocked";
     TerminalBlockedSince "{time}から" "since {time}";
+    TerminalLost "紛失・未消去" "Lost, not erased";
+    TerminalErased "紛失・消去済み" "Lost, erased";
+    TerminalLostSince "{time}に届出、まだ消去されていません" "lost since {time}, not erased yet";
+    TerminalErasedAt "{erased}に消去済み（届出 {lost}）" "erased {erased} (lost since {lost})";
     TerminalNotEnrolled "未登録" "Not enrolled";
     TerminalHeard "最後の連絡 {time}" "last heard {time}";
     TerminalNeverHeard "まだ連絡なし" "not heard yet";
@@ -614,22 +619,58 @@ texts! {
     TerminalStopTitle "停止" "Blocking";
     TerminalBlock "停止する" "Block it";
     TerminalUnblock "停止を解除" "Let it in again";
-    TerminalBlockHint "なくしたとき、盗まれたときは、すぐに停止してください。" "Block it at once when it is lost or stolen.";
+    TerminalBlockHint "使わせたくないときに締め出します。中の情報は消しません。なくしたときは、停止ではなく「紛失・盗難」です。" "Keeps it out, and erases nothing. Report one that is lost instead of blocking it.";
     TerminalUnblockHint "停止しています。サーバーにつながりません。" "It is blocked and can't connect.";
     TerminalBlockAsk "端末 {terminal} を停止しますか" "Block terminal {terminal}?";
     TerminalUnblockAsk "端末 {terminal} の停止を解除しますか" "Let terminal {terminal} in again?";
     BlockEndsLine "つながっていれば、その場で切れ、もうつながりません。" "Its connection ends at once, and it can't connect any more.";
     BlockVoidsCode "出してある登録コードは使えなくなります。" "An open enrolment code is void.";
     BlockKeepsRecords "送られていない収集の記録は、端末に残ります。" "What it has not sent stays on it.";
-    BlockKeepsLists "端末の中の収集リスト（住所など）は、停止しただけでは消えません。" "The lists on it (addresses) are not erased by this.";
+    BlockKeepsLists "端末の中の収集リスト（住所など）は消えません。なくしたときは、停止せずに「紛失・盗難」を届け出てください。" "The lists on it (addresses) are not erased by this. Report one that is lost instead of blocking it.";
     BlockUndone "いつでも解除できます。新しい登録コードで登録し直しても解けます。" "It can be let in again at any time, or enrolled anew by a new code.";
     UnblockLetsIn "いまの証明書で、またつながります。" "It comes in again by the certificate that it has.";
     UnblockSends "端末に残っている収集の記録が届きます。" "What it has not sent will arrive.";
     UnblockRather "人手に渡っていたおそれがあれば、解除せずに、新しい登録コードで登録し直してください。" "Where somebody else may have had it, enrol it anew by a new code instead.";
+    TerminalLostTitle "紛失・盗難" "Lost or stolen";
+    TerminalLostDo "紛失・盗難を届け出る" "Report it lost";
+    TerminalLostHint "なくしたとき、盗まれたときは、見つかるのを待たずに届け出てください。つながりしだい、端末が中の情報を自分で消します。" "Report it at once, without waiting for it to turn up: the next time it finds a line it erases itself.";
+    TerminalLostWaits "つながりしだい消去されます。SIMは、消去が終わるまで止めないでください。" "It erases itself as soon as it has a line. Don't have its SIM blocked before.";
+    TerminalErasedHint "中の情報は消え、締め出されています。見つかったら、端末の画面の「登録し直す」と新しい登録コードで登録します。送れていなかった記録は、そのときに届きます。" "What it held is destroyed, and it is kept out. If it turns up, press 登録し直す on its screen and enrol it by a new code: what it had not sent arrives then.";
+    TerminalLostAsk "端末 {terminal} を紛失・盗難として届け出ますか" "Report terminal {terminal} lost or stolen?";
+    LostErases "つながりしだい、端末が収集リスト・メモ・乗務員の一覧とその鍵を自分で消し、消し終えると締め出されます。" "As soon as it has a line it destroys its lists, notes, list of crews and their keys, and is kept out once that is done.";
+    LostTakesNothing "消去のほかには何も受け取れず、その端末からの記録も受け付けません。" "Until then it gets nothing else, and nothing that it says is taken.";
+    LostSim "SIMは、消去が終わるまで止めないでください。止めると消去が届きません。" "Don't have its SIM blocked before: the erasure needs its line.";
+    LostKeepsRecords "まだ送られていない収集の記録は、端末に残ります。見つかれば届きます。" "What was recorded and not sent stays on it, and arrives when it is found.";
+    LostUndone "見つかれば、元に戻せます。消去のあとは、登録し直せば使えます。" "If it turns up it can be let in again; after its erasure, enrolled anew.";
+    LostEnrolling "代わりのタブレットをこの名前で登録すると「紛失」は解け、なくした端末には消去が届かなくなります。消去を待つときは、別の名前の端末を使ってください。" "Enrolling another tablet under this name ends the report of loss: the erasure can't reach the lost one any more. To wait for it, use another name meanwhile.";
+    TerminalLostDone "紛失・盗難を届け出ました。つながりしだい消去されます。" "It is reported lost, and will be erased as soon as it has a line.";
+    TerminalFound "見つかった" "It is found";
+    TerminalFoundAsk "端末 {terminal} は見つかりましたか" "Is terminal {terminal} found?";
+    FoundLetsIn "紛失の届出を取り消します。消去はされず、いまの証明書でまたつながります。" "It is not lost any more: it is not erased, and comes in again by the certificate that it has.";
+    FoundRather "中を開けられたおそれがあれば、取り消さずに消去を待ってください。" "Where somebody may have opened it, leave it to its erasure instead.";
+    TerminalFoundDone "紛失の届出を取り消しました。" "It is not lost any more.";
     TerminalBlockDone "端末を停止しました。" "The terminal is blocked.";
     TerminalUnblockDone "停止を解除しました。" "The terminal is let in again.";
     DoNot "やめる" "Don't";
     Print "印刷" "Print";
+
+    // Whose data a terminal held.
+    Exposure "漏えい照会" "Whose data it held";
+    ExposureTitle "漏えい照会：端末 {terminal}" "Whose data terminal {terminal} held";
+    ExposureLead "なくした日から消えた日（わからなければ今日）までを入れます。その期間に端末に入っていた可能性のある申込みが、あとで別の号車に移したものも含めて出ます。" "Give the day on which it was lost and the day of its erasure, or today. Every request that may have been on it between is named, also where it moved to another vehicle later.";
+    ExposureNoted "照会したことは、操作の記録に残ります。" "That it was looked up stands in the audit log.";
+    ExposureLaw "漏えいのおそれを知った日からおおむね3〜5日以内に、個人情報保護委員会への速報が要ることがあります（個人情報の保護に関する法律 第68条、同法施行規則 第43〜45条）。要るかどうかは市の担当で判断してください。" "A first report to the Personal Information Protection Commission may be due within three to five days (Act on the Protection of Personal Information, article 68; its enforcement rules, articles 43 to 45). Whether it is, is the city's to judge.";
+    ExposureFrom "初めの日" "First day";
+    ExposureTo "終わりの日" "Last day";
+    ExposureKept "端末がリストを残す日数" "Days that it keeps a list";
+    ExposureDo "照会する" "Look it up";
+    ExposureCount "{from}〜{to}：{count}件" "{from} to {to}: {count} requests";
+    ExposureNone "この期間に端末に入っていた申込みはありません。" "It held nobody's request on these days.";
+    ExposureCsv "全件をCSVで保存" "All of them as CSV";
+    ExposureDay "収集日" "Day";
+    ExposureFirst "初めて送った" "First sent";
+    ExposureLast "最後に送った" "Last sent";
+    ExposureBefore "記録前" "before it was noted";
 
     // The register of terminals as things.
     Register "台帳" "Register";
@@ -694,6 +735,39 @@ texts! {
     SheetChecked "確認" "Checked";
     SheetNote "端末をなくしたとき、盗まれたときは、直ちに市へ連絡してください。" "Tell the city at once when a terminal is lost or stolen.";
 
+    // Crews.
+    Crews "乗務員" "Crews";
+    CrewsAll "{count}人" "{count} in all";
+    CrewsLead "端末で収集リストを見るときに、名前を選んで暗証番号を入れます。乗務員を一人も登録していない収集業者の端末は、サインインなしで使えます。" "They choose their name on a terminal and type their PIN to see its lists. Terminals of a contractor without any need no sign-in.";
+    CrewsNone "乗務員は登録されていません" "No crew is registered";
+    CrewsNoMatch "該当する乗務員はいません" "Nobody matches";
+    CrewSearch "名前・番号・業者で探す" "Name, number or contractor";
+    CrewId "番号（記録に残ります）" "Number (stands in records)";
+    CrewName "名前（端末の画面に出ます）" "Name (shown on terminals)";
+    CrewContractor "収集業者" "Contractor";
+    CrewPinSet "暗証番号の設定 {time}" "PIN set {time}";
+    CrewAdd "乗務員を追加" "Add a member";
+    CrewAddDo "追加" "Add";
+    CrewAddLead "暗証番号が一度だけ表示されます。本人だけに渡してください。" "A PIN is shown this once. Hand it to that person alone.";
+    CrewTaken "その番号は使われているか、以前に使われていました。記録が混ざらないように、別の番号にしてください。" "This number is, or was, somebody's. Choose another one, so that records stay apart.";
+    CrewIdWrong "番号は40文字までの英小文字、数字、途中の「-」です（例 m-012）。" "A number is up to 40 of a-z, 0-9 and hyphens within, like m-012.";
+    CrewNameWrong "名前は{count}文字までの1行です。" "A name has up to {count} characters, on one line.";
+    CrewContractorWrong "収集業者を選んでください。" "Choose the contractor.";
+    CrewFull "一つの収集業者に登録できるのは{count}人までです。辞めた人を削除してください。" "A contractor has {count} members at most. Remove those that have left.";
+    CrewPinDraw "新しい暗証番号を出す" "Draw another PIN";
+    CrewPinHint "忘れたとき、人に知られたとき。前の番号は、端末に届くまでは使えます。" "When it was forgotten, or seen. Terminals take the one before until they have heard of it.";
+    CrewRemove "削除する" "Remove";
+    CrewRemoveAsk "{name}（{id}）を削除しますか" "Remove {name} ({id})?";
+    RemoveSignsOut "つながっている端末ではすぐに、圏外の端末では次につながったときに、サインインできなくなります。" "Terminals let them in no more: those with a line at once, the others once they have one.";
+    RemoveKeepsRecords "これまでの収集の記録は残ります。" "What they recorded stays.";
+    RemoveForLife "番号 {id} は、ほかの人には使えません。元には戻せません。" "The number {id} is never anybody else's. This can't be taken back.";
+    RemoveLast "これで{contractor}の乗務員がいなくなり、その端末はサインインなしで収集リストを見られるようになります。" "Nobody of {contractor} is left then: its terminals show their lists without a sign-in.";
+    CrewRemovedDone "乗務員を削除しました。" "The member is removed.";
+    PinTitle "暗証番号" "PIN";
+    PinOnce "もう一度は表示しません。ほかの人に見せず、本人だけに渡してください。この画面を閉じて忘れたときは、新しい番号を出します。" "It is not shown again. Let nobody else see it, and hand it to that person alone. Where it gets lost, draw another one.";
+    PinUse "端末の「乗務員のサインイン」で名前を選び、この番号を入れます。" "On the terminal's sign-in choose your name and type this.";
+    PinKeep "だれにも教えないでください。タブレットに書いたり貼ったりせず、覚えたらこの紙は捨ててください。" "Tell nobody. Don't write it on the tablet; throw this paper away once you know it.";
+
     // Other systems' tokens.
     Tokens "トークン" "Tokens";
     TokensLead "外部のシステム（監視、受付システムなど）が、サインインの代わりに使います。" "Other systems (monitoring, reception) use them instead of a sign-in.";
@@ -740,6 +814,8 @@ texts! {
     ErrorBadHint "アドレスの {field} に {found} とあります。{expected}" "The address says {found} for {field}. {expected}";
     ErrorDate "2026-04-01 のような日付を指定してください。" "Expected a date like 2026-04-01.";
     ErrorBy "ward、contractor、vehicle のどれかを指定してください。" "Expected ward, contractor or vehicle.";
+    ErrorDays "初めの日より後の日付を指定してください。" "Expected a day that is not before the first one.";
+    ErrorKept "0 から 60 までの日数を指定してください。" "Expected 0 to 60 days.";
     ErrorNumber "40文字までの受付番号を指定してください。" "Expected a reception number of at most 40 characters.";
     ErrorWords "100文字までの言葉を指定してください。" "Expected words of at most 100 characters.";
     ErrorPage "1 からのページ番号を指定してください。" "Expected a page number from 1.";

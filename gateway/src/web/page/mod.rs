@@ -3,6 +3,8 @@
 pub(super) mod aside;
 pub(super) mod attention;
 pub(super) mod board;
+pub(super) mod crews;
+pub(super) mod exposure;
 pub(super) mod handing;
 pub(super) mod items;
 pub(super) mod people;
@@ -60,6 +62,8 @@ pub(super) enum Tab {
     Aside,
     /// Terminals.
     Terminals,
+    /// Crews.
+    Crews,
     /// Accounts.
     People,
     /// Other systems' tokens.
@@ -92,6 +96,8 @@ pub(super) struct Frame<'a> {
     pub(super) troubles: Markup,
     /// Who is signed in; none for pages before it.
     pub(super) person: Option<&'a Person>,
+    /// Whether the contracts of their contractor are over.
+    pub(super) left: bool,
 }
 
 impl Frame<'_> {
@@ -99,7 +105,7 @@ impl Frame<'_> {
     pub(super) fn around(&self, main: &Markup) -> Markup {
         let lang = self.lang;
         let say = |text| lang.say(text);
-        let may = |action| self.person.is_some_and(|person| person.may(action));
+        let may = |action| self.person.is_some_and(|person| person.may(action, self.left));
         html! {
             (DOCTYPE)
             html lang=(lang.tag()) {
@@ -132,6 +138,7 @@ impl Frame<'_> {
                                     }))
                                 }
                                 @if may(Action::ReadTerminals) { (self.tab(Tab::Terminals, "/terminals", &html! { (say(Text::Terminals)) })) }
+                                @if may(Action::ManageCrews) { (self.tab(Tab::Crews, "/crews", &html! { (say(Text::Crews)) })) }
                                 @if may(Action::ReadPeople) { (self.tab(Tab::People, "/people", &html! { (say(Text::People)) })) }
                                 @if may(Action::ManageTokens) { (self.tab(Tab::Tokens, "/tokens", &html! { (say(Text::Tokens)) })) }
                                 @if may(Action::ReadAudit) { (self.tab(Tab::Audit, "/audit", &html! { (say(Text::Audit)) })) }

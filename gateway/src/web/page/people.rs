@@ -509,6 +509,7 @@ fn what(lang: Lang, what: What) -> &'static str {
         What::Import => Text::DidImport,
         What::Catalogue => Text::DidCatalogue,
         What::ReadTerminals => Text::DidReadTerminals,
+        What::ReadCrews => Text::DidReadCrews,
         What::ReadTokens => Text::DidReadTokens,
         What::ReadPeople => Text::DidReadPeople,
         What::ReadDay => Text::DidReadDay,

@@ -1,16 +1,16 @@
-//! What one terminal's pages look like: how it stands, its code, and what is asked before it is blocked.
+//! What one terminal's pages look like: how it stands, its code, and what is asked before it is blocked or reported lost.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use maud::{Markup, html};
 use meguri_proto::enrol::Code;
 
-use super::super::fleet::{Holder, One};
+use super::super::fleet::{Holder, One, Standing};
 use super::super::format;
 use super::super::text::{Lang, Text};
 use super::people::{key, qr};
 use super::problem::Problem;
-use super::terminals::{Said, certificate, heard, kind, standing};
+use super::terminals::{Said, certificate, fate, heard, kind, standing};
 use crate::office::Place;
 use crate::register::{Handed, REMARKS_CHARS, Record, WORD_CHARS};
 
@@ -22,6 +22,8 @@ pub(in super::super) struct OneView<'a> {
     pub(in super::super) typed: Option<&'a Record>,
     pub(in super::super) today: Date,
     pub(in super::super) manages: bool,
+    /// Whether it may be looked up whose data it held.
+    pub(in super::super) exposes: bool,
     /// Whether all of the city is seen, so that whoever is not told of has none.
     pub(in super::super) whole: bool,
     pub(in super::super) tls: bool,
@@ -80,7 +82,10 @@ impl OneView<'_> {
                     }
                 }
                 dt { (say(Text::TerminalLast)) } dd { (heard(lang, terminal, self.today)) }
-                @if let Some(blocked) = terminal.blocked {
+                @if let Some(fate) = fate(lang, terminal, self.today) {
+                    dt { (say(Text::TerminalLostTitle)) } dd { (fate) }
+                }
+                @if let Some(blocked) = terminal.blocked.filter(|_| terminal.standing == Standing::Blocked) {
                     dt { (say(Text::TerminalBlocked)) }
                     dd { (lang.fill(Text::TerminalBlockedSince, &[("time", &format::clock_on(lang, &format::in_japan(blocked), self.today))])) }
                 }
@@ -105,6 +110,7 @@ impl OneView<'_> {
         let say = |text| lang.say(text);
         html! {
             h2 { (say(Text::TerminalEnrolment)) }
+            @if terminal.standing == Standing::Lost { p .look { (say(Text::LostEnrolling)) } }
             @if self.tls {
                 @if let Some(until) = terminal.code {
                     p .told { (lang.fill(Text::TerminalCodeOpen, &[("time", &format::clock_on(lang, &format::in_japan(until), self.today))])) }
@@ -126,13 +132,30 @@ impl OneView<'_> {
                 p .sub { (say(Text::TerminalNoTls)) }
                 (super::command(lang, Text::TerminalSecretDraw, self.data, &format!("terminal secret {}", terminal.id)))
             }
-            h2 { (say(Text::TerminalStopTitle)) }
-            @if terminal.blocked.is_some() {
-                p .sub { (say(Text::TerminalUnblockHint)) }
-                p { a .quiet href={ "/terminals/" (terminal.id) "/unblock" } { (say(Text::TerminalUnblock)) } }
-            } @else {
-                p .sub { (say(Text::TerminalBlockHint)) }
-                p { a .quiet .danger href={ "/terminals/" (terminal.id) "/block" } { (say(Text::TerminalBlock)) } }
+            h2 { (say(Text::TerminalLostTitle)) }
+            p .sub { (say(match terminal.standing {
+                Standing::Lost => Text::TerminalLostWaits,
+                Standing::Erased => Text::TerminalErasedHint,
+                _ => Text::TerminalLostHint,
+            })) }
+            div .ways {
+                @match terminal.standing {
+                    Standing::Lost => a .quiet href={ "/terminals/" (terminal.id) "/unblock" } { (say(Text::TerminalFound)) },
+                    Standing::Erased => {}
+                    _ => a .quiet .danger href={ "/terminals/" (terminal.id) "/lost" } { (say(Text::TerminalLostDo)) },
+                }
+                @if self.exposes { a .quiet href={ "/terminals/" (terminal.id) "/exposure" } { (say(Text::Exposure)) } }
+            }
+            // A lost one is kept out by itself; blocked before, it could not be erased.
+            @if !matches!(terminal.standing, Standing::Lost | Standing::Erased) {
+                h2 { (say(Text::TerminalStopTitle)) }
+                @if terminal.blocked.is_some() {
+                    p .sub { (say(Text::TerminalUnblockHint)) }
+                    p { a .quiet href={ "/terminals/" (terminal.id) "/unblock" } { (say(Text::TerminalUnblock)) } }
+                } @else {
+                    p .sub { (say(Text::TerminalBlockHint)) }
+                    p { a .quiet .danger href={ "/terminals/" (terminal.id) "/block" } { (say(Text::TerminalBlock)) } }
+                }
             }
         }
     }
@@ -250,22 +273,83 @@ impl CodeView<'_> {
     }
 }
 
-/// What blocking does, or letting in again, and whether it is meant.
-pub(in super::super) fn ask(lang: Lang, one: &One, form: &str, block: bool) -> Markup {
+/// What may be done about a terminal once it is asked whether it is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Step {
+    /// It is kept out.
+    Block,
+    /// It is let in again.
+    Unblock,
+    /// It is lost or stolen.
+    Lose,
+    /// It was lost, is not erased yet, and is found again.
+    Find,
+}
+
+impl Step {
+    /// What is asked, what the step does, and the button that does it.
+    fn texts(self) -> (Text, &'static [Text], Text) {
+        match self {
+            Self::Block => (
+                Text::TerminalBlockAsk,
+                &[
+                    Text::BlockEndsLine,
+                    Text::BlockVoidsCode,
+                    Text::BlockKeepsRecords,
+                    Text::BlockKeepsLists,
+                    Text::BlockUndone,
+                ],
+                Text::TerminalBlock,
+            ),
+            Self::Unblock => (
+                Text::TerminalUnblockAsk,
+                &[Text::UnblockLetsIn, Text::UnblockSends, Text::UnblockRather],
+                Text::TerminalUnblock,
+            ),
+            Self::Lose => (
+                Text::TerminalLostAsk,
+                &[
+                    Text::LostErases,
+                    Text::LostTakesNothing,
+                    Text::LostSim,
+                    Text::LostKeepsRecords,
+                    Text::BlockVoidsCode,
+                    Text::LostUndone,
+                ],
+                Text::TerminalLostDo,
+            ),
+            Self::Find => (
+                Text::TerminalFoundAsk,
+                &[Text::FoundLetsIn, Text::UnblockSends, Text::FoundRather],
+                Text::TerminalFound,
+            ),
+        }
+    }
+
+    /// The last part of its address.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Unblock | Self::Find => "unblock",
+            Self::Lose => "lost",
+        }
+    }
+
+    /// The page's name.
+    pub(in super::super) fn title(self) -> Text {
+        match self {
+            Self::Block => Text::TerminalBlock,
+            Self::Unblock => Text::TerminalUnblock,
+            Self::Lose => Text::TerminalLostTitle,
+            Self::Find => Text::TerminalFound,
+        }
+    }
+}
+
+/// What a step does, and whether it is meant.
+pub(in super::super) fn ask(lang: Lang, one: &One, form: &str, step: Step) -> Markup {
     let id = &one.terminal.id;
-    let (title, does, button) = if block {
-        let does: &[Text] = &[
-            Text::BlockEndsLine,
-            Text::BlockVoidsCode,
-            Text::BlockKeepsRecords,
-            Text::BlockKeepsLists,
-            Text::BlockUndone,
-        ];
-        (Text::TerminalBlockAsk, does, Text::TerminalBlock)
-    } else {
-        let does: &[Text] = &[Text::UnblockLetsIn, Text::UnblockSends, Text::UnblockRather];
-        (Text::TerminalUnblockAsk, does, Text::TerminalUnblock)
-    };
+    let (title, does, button) = step.texts();
     html! { section .card .lone {
         h1 { (lang.fill(title, &[("terminal", id)])) }
         p .sub {
@@ -274,9 +358,9 @@ pub(in super::super) fn ask(lang: Lang, one: &One, form: &str, block: bool) -> M
         }
         ul .does { @for text in does { li { (lang.say(*text)) } } }
         div .ways {
-            form method="post" action={ "/terminals/" (id) (if block { "/block" } else { "/unblock" }) } {
+            form method="post" action={ "/terminals/" (id) "/" (step.word()) } {
                 (key(form))
-                button .button .danger[block] { (lang.say(button)) }
+                button .button .danger[matches!(step, Step::Block | Step::Lose)] { (lang.say(button)) }
             }
             a .quiet href={ "/terminals/" (id) } { (lang.say(Text::DoNot)) }
         }

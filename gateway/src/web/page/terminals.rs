@@ -79,12 +79,26 @@ impl Said {
 pub(super) fn standing(lang: Lang, standing: Standing) -> Markup {
     let (class, text) = match standing {
         Standing::Blocked => ("stop", Text::TerminalBlocked),
+        Standing::Lost => ("stop", Text::TerminalLost),
+        Standing::Erased => ("done", Text::TerminalErased),
         Standing::NotEnrolled => ("done", Text::TerminalNotEnrolled),
         Standing::Online => ("go", Text::VehicleConnected),
         Standing::Silent => ("warn", Text::Silent),
         Standing::Away => ("done", Text::VehicleAway),
     };
     html! { b .line .(class) { (lang.say(text)) } }
+}
+
+/// Since when a lost terminal is lost, and whether it is erased; none for one that is not lost.
+pub(super) fn fate(lang: Lang, terminal: &Terminal, today: Date) -> Option<String> {
+    let lost = terminal.lost?;
+    let time = |at| format::clock_on(lang, &format::in_japan(at), today);
+    Some(match terminal.erased {
+        Some(erased) => {
+            lang.fill(Text::TerminalErasedAt, &[("lost", &time(lost)), ("erased", &time(erased))])
+        }
+        None => lang.fill(Text::TerminalLostSince, &[("time", &time(lost))]),
+    })
 }
 
 fn date(at: Timestamp) -> String {
@@ -193,6 +207,8 @@ impl List<'_> {
             (Standing::Silent, Text::Silent),
             (Standing::NotEnrolled, Text::TerminalNotEnrolled),
             (Standing::Blocked, Text::TerminalBlocked),
+            (Standing::Lost, Text::TerminalLost),
+            (Standing::Erased, Text::TerminalErased),
         ] {
             let count = count(standing);
             if count > 0 {
@@ -228,6 +244,7 @@ impl List<'_> {
                     }
                     td {
                         (standing(lang, terminal.standing))
+                        @if let Some(fate) = fate(lang, terminal, self.today) { span .sub .line { (fate) } }
                         span .sub .line { (heard(lang, terminal, self.today)) }
                     }
                     td {
