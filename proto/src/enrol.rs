@@ -383,7 +383,7 @@ mod tests {
     }
 
     fn request() -> EnrolRequest {
-        EnrolRequest::new(&code(), Nonce(Uuid::from_u128(1)), "csr".to_owned(), &Digest::of(b"office"))
+        EnrolRequest::new(&code(), Nonce(Uuid::from_u128(1)), "csr".to_owned(), None, &Digest::of(b"office"))
     }
 
     #[test]
