@@ -213,6 +213,12 @@ fn main_screens(queue: &Queue, theme: Theme, name: &str, folder: &Path) {
     let wide = new(WIDE);
     wide.draw(&file("wide"));
     wide.tap("収集不可").tap("納付券不足・未貼付").draw(&file("wide-reason"));
+    Sitting::new(queue, Language::Ja, theme, WIDE, fixture::locked())
+        .tap("乗務員 乙")
+        .tap("2")
+        .tap("7")
+        .tap("3")
+        .draw(&file("sign-in"));
     let portrait = new(PORTRAIT);
     portrait.draw(&file("portrait"));
     portrait.tap(FIRST).draw(&file("portrait-pickup"));

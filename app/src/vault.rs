@@ -2,7 +2,8 @@
 //! can be destroyed by destroying a few bytes.
 //!
 //! No key lies in plain beside what it seals. In the folder `keys`:
-//! - `device`: a secret of this device, or elsewhere where the settings say so, such as a credential that a TPM opens;
+//! - `device`: a secret of this device. Where the settings name a second one elsewhere, such as a credential that a TPM
+//!   opens, both are needed: the folder alone opens nothing then, and destroying the folder's is enough;
 //! - `ID.key`: a contract's key, wrapped. The key of *notes* is wrapped by the device's secret, so that what a crew wrote goes
 //!   out whether somebody has signed in or not. The key of *lists* is sealed to each member of the crew (HPKE, RFC 9180, with
 //!   the device's secret as its preshared key): after a start only a right PIN opens it. Where no PINs are given it is
@@ -10,7 +11,7 @@
 //!
 //! What is sealed carries the id of its key, and is bound to what it is for (ChaCha20-Poly1305, RFC 8439).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -118,9 +119,12 @@ struct Key {
 /// The keys of one terminal.
 pub struct Vault {
     folder: PathBuf,
+    /// Of the folder's secret, and of the one elsewhere if there is one.
     secret: [u8; KEY],
-    /// Where the secret lies outside the folder, it stays as it is when everything is destroyed.
-    secret_elsewhere: bool,
+    /// The folder's secret: what was wrapped before there was one elsewhere opens by it alone.
+    local: [u8; KEY],
+    /// It stays as it is when everything is destroyed.
+    elsewhere: Option<[u8; KEY]>,
     keys: BTreeMap<Uuid, Key>,
     members: Vec<Member>,
     /// Whether a PIN has to be typed before lists can be sealed and read.
@@ -141,24 +145,22 @@ fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> VaultErro
 }
 
 impl Vault {
-    /// The keys in the data folder `data`. `secret` is where the device's secret lies, if not beside them. A key file that
-    /// can't be read is passed over: what it sealed comes anew from the office.
+    /// The keys in the data folder `data`. `secret` is where a second secret of the device lies, if there is one. A key file
+    /// that can't be read is passed over: what it sealed comes anew from the office.
     ///
     /// # Errors
-    /// When the folder can't be used, or the device's secret can't be read.
+    /// When the folder can't be used, or the second secret can't be read.
     pub fn open(data: &Path, secret: Option<&Path>) -> Result<Self, VaultError> {
         let folder = data.join(FOLDER);
         make_folder(&folder).map_err(file("make", &folder))?;
-        let own = match secret {
-            Some(path) => {
-                read_secret(path)?.ok_or_else(|| file("read", path)(io::ErrorKind::NotFound.into()))?
-            }
-            None => own_secret(&folder)?,
-        };
+        let elsewhere = secret
+            .map(|path| read_secret(path)?.ok_or_else(|| file("read", path)(io::ErrorKind::NotFound.into())));
+        let (elsewhere, local) = (elsewhere.transpose()?, own_secret(&folder)?);
         let mut vault = Self {
             folder,
-            secret: own,
-            secret_elsewhere: secret.is_some(),
+            secret: both(&local, elsewhere.as_ref())?,
+            local,
+            elsewhere,
             keys: BTreeMap::new(),
             members: Vec::new(),
             sealed: false,
@@ -175,9 +177,9 @@ impl Vault {
                 continue;
             }
             let id = path.file_stem().and_then(|stem| Uuid::parse_str(stem.to_str()?).ok());
-            let read = fs::read(&path).map_err(file("read", &path))?;
-            match (id, serde_json::from_slice::<Wrapped>(&read)) {
-                (Some(id), Ok(wrapped)) if wrapped.v == 1 => {
+            let wrapped = fs::read(&path).ok().and_then(|read| serde_json::from_slice::<Wrapped>(&read).ok());
+            match (id, wrapped) {
+                (Some(id), Some(wrapped)) if wrapped.v == 1 => {
                     let plain = self.unwrap_by_device(id, &wrapped);
                     self.keys.insert(id, Key { wrapped, plain });
                 }
@@ -201,7 +203,9 @@ impl Vault {
     /// When a key file can't be written.
     pub fn begin(&mut self, members: &[Member]) -> Result<(), VaultError> {
         self.set_members(members)?;
-        self.sealed = !members.is_empty();
+        // Also where the list of crews is lost: what is sealed to somebody opens for them alone.
+        let closed = |key: &Key| key.plain.is_none() && !key.wrapped.crew.is_empty();
+        self.sealed = !members.is_empty() || self.keys.values().any(closed);
         if self.sealed {
             for key in self.keys.values_mut().filter(|key| key.wrapped.r#use == Use::Lists) {
                 key.plain = None;
@@ -308,8 +312,22 @@ impl Vault {
         }
     }
 
+    /// Destroys every key that nothing is sealed with any more.
+    ///
+    /// # Errors
+    /// When a file can't be removed; the next try goes on.
+    pub fn keep_only(&mut self, used: &BTreeSet<Uuid>) -> Result<(), VaultError> {
+        let unused: Vec<_> = self.keys.keys().filter(|id| !used.contains(id)).copied().collect();
+        for id in unused {
+            destroy(&self.path(id))?;
+            self.keys.remove(&id);
+        }
+        sync(&self.folder).map_err(file("write", &self.folder))
+    }
+
     /// The key that something was sealed with.
-    fn key_of(sealed: &[u8]) -> Option<Uuid> {
+    #[must_use]
+    pub fn key_of(sealed: &[u8]) -> Option<Uuid> {
         if sealed.len() < HEAD { None } else { Uuid::from_slice(&sealed[..16]).ok() }
     }
 
@@ -325,9 +343,8 @@ impl Vault {
             destroy(&path)?;
         }
         sync(&self.folder).map_err(file("write", &self.folder))?;
-        if !self.secret_elsewhere {
-            self.secret = own_secret(&self.folder)?;
-        }
+        self.local = own_secret(&self.folder)?;
+        self.secret = both(&self.local, self.elsewhere.as_ref())?;
         self.members.clear();
         self.sealed = false;
         Ok(())
@@ -346,7 +363,7 @@ impl Vault {
             Wrapped { v: 1, r#use, contract: contract.to_owned(), device: None, crew: BTreeMap::new() };
         let aad = bound_to(id, &wrapped);
         if r#use == Use::Notes || self.members.is_empty() {
-            let sealed = lock(&self.wrapping_key()?, &aad, plain)?;
+            let sealed = lock(&wrapping_key(&self.secret)?, &aad, plain)?;
             wrapped.device = Some(meguri_proto::enrol::hex(&sealed));
             return Ok(wrapped);
         }
@@ -356,12 +373,14 @@ impl Vault {
             // A public key that is none: that member can't sign in, all others can.
             let Ok(to) = to else { continue };
             let psk = PskBundle::new(&self.secret, PSK_ID).map_err(refused)?;
-            let (encapsulated, sealed) = hpke::single_shot_seal::<
-                ChaCha20Poly1305,
-                HkdfSha256,
-                X25519HkdfSha256,
-            >(&OpModeS::Psk(psk), &to, INFO, plain, &aad)
-            .map_err(refused)?;
+            let sealed = hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+                &OpModeS::Psk(psk),
+                &to,
+                INFO,
+                plain,
+                &aad,
+            );
+            let Ok((encapsulated, sealed)) = sealed else { continue };
             let slot = Slot {
                 to: member.lock.key,
                 encapsulated: meguri_proto::enrol::hex(&encapsulated.to_bytes()),
@@ -372,36 +391,31 @@ impl Vault {
         Ok(wrapped)
     }
 
-    fn wrapping_key(&self) -> Result<[u8; KEY], VaultError> {
-        let refused = |_| VaultError::Refused("derive a key");
-        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&self.secret);
-        let mut key = [0; KEY];
-        let okm = prk.expand(&[INFO], hkdf::HKDF_SHA256).map_err(refused)?;
-        okm.fill(&mut key).map_err(refused)?;
-        Ok(key)
-    }
-
     fn unwrap_by_device(&self, id: Uuid, wrapped: &Wrapped) -> Option<[u8; KEY]> {
         let sealed = bytes(wrapped.device.as_ref()?)?;
-        unlock(&self.wrapping_key().ok()?, &bound_to(id, wrapped), &sealed)?.try_into().ok()
+        let by =
+            |secret| unlock(&wrapping_key(secret).ok()?, &bound_to(id, wrapped), &sealed)?.try_into().ok();
+        by(&self.secret).or_else(|| by(&self.local))
     }
 
     fn open_slot(&self, id: Uuid, wrapped: &Wrapped, member: &CrewId, pin: &PinKey) -> Option<[u8; KEY]> {
         let slot = wrapped.crew.get(member)?;
         let encapsulated =
             <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(&bytes(&slot.encapsulated)?).ok()?;
-        let psk = PskBundle::new(&self.secret, PSK_ID).ok()?;
-        hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-            &OpModeR::Psk(psk),
-            pin,
-            &encapsulated,
-            INFO,
-            &bytes(&slot.sealed)?,
-            &bound_to(id, wrapped),
-        )
-        .ok()?
-        .try_into()
-        .ok()
+        let (sealed, aad) = (bytes(&slot.sealed)?, bound_to(id, wrapped));
+        let by = |secret: &[u8; KEY]| {
+            let psk = PskBundle::new(secret, PSK_ID).ok()?;
+            let opened = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+                &OpModeR::Psk(psk),
+                pin,
+                &encapsulated,
+                INFO,
+                &sealed,
+                &aad,
+            );
+            opened.ok()?.try_into().ok()
+        };
+        by(&self.secret).or_else(|| by(&self.local))
     }
 
     fn path(&self, id: Uuid) -> PathBuf {
@@ -446,14 +460,52 @@ fn unlock(key: &[u8; KEY], aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     Some(plain)
 }
 
+/// The key that wraps keys, of a secret.
+fn wrapping_key(secret: &[u8; KEY]) -> Result<[u8; KEY], VaultError> {
+    derived(secret, &[], INFO)
+}
+
+/// The secret of the folder's and of the one elsewhere: neither alone leads to it.
+fn both(local: &[u8; KEY], elsewhere: Option<&[u8; KEY]>) -> Result<[u8; KEY], VaultError> {
+    elsewhere.map_or(Ok(*local), |elsewhere| derived(elsewhere, local, b"meguri terminal secret 1"))
+}
+
+/// HKDF (RFC 5869) with SHA-256.
+fn derived(secret: &[u8; KEY], salt: &[u8], info: &[u8]) -> Result<[u8; KEY], VaultError> {
+    let refused = |_| VaultError::Refused("derive a key");
+    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(secret);
+    let mut key = [0; KEY];
+    let info = [info];
+    let okm = prk.expand(&info, hkdf::HKDF_SHA256).map_err(refused)?;
+    okm.fill(&mut key).map_err(refused)?;
+    Ok(key)
+}
+
+/// The folder's secret; a new one where there is none yet. One that is damaged is put beside: it opens nothing any more.
 fn own_secret(folder: &Path) -> Result<[u8; KEY], VaultError> {
     let path = folder.join(DEVICE);
-    if let Some(secret) = read_secret(&path)? {
-        return Ok(secret);
+    match read_secret(&path) {
+        Ok(Some(secret)) => return Ok(secret),
+        Ok(None) => {}
+        Err(error) if !is_damage(&error) => return Err(error),
+        Err(error) => {
+            tracing::error!(%error, "what this device sealed is lost; a new secret is drawn");
+            let beside = path.with_extension("bad");
+            fs::rename(&path, &beside).map_err(file("set aside", &path))?;
+        }
     }
     let secret = rand::random::<[u8; KEY]>();
     write(&path, meguri_proto::enrol::hex(&secret).as_bytes())?;
     Ok(secret)
+}
+
+/// Whether what is there is no secret, as against one that can't be read now.
+fn is_damage(error: &VaultError) -> bool {
+    use io::ErrorKind::{InvalidData, IsADirectory};
+    match error {
+        VaultError::File { source, .. } => matches!(source.kind(), InvalidData | IsADirectory),
+        error => matches!(error, VaultError::Secret { .. }),
+    }
 }
 
 fn read_secret(path: &Path) -> Result<Option<[u8; KEY]>, VaultError> {
@@ -483,11 +535,17 @@ fn write(path: &Path, text: &[u8]) -> Result<(), VaultError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let temporary = path.with_extension("new");
     let written = (|| {
+        // What a key was wrapped with before must not stay readable on the disk.
+        let old = match File::options().write(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            old => Some(old?),
+        };
         let mut new = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         new.write_all(text)?;
         new.sync_all()?;
         fs::rename(&temporary, path)?;
-        path.parent().map_or(Ok(()), sync)
+        path.parent().map_or(Ok(()), sync)?;
+        old.map_or(Ok(()), overwrite)
     })();
     written.map_err(file("write", path))
 }
@@ -495,16 +553,22 @@ fn write(path: &Path, text: &[u8]) -> Result<(), VaultError> {
 /// Overwrites a file and removes it. What a disk may keep of it elsewhere is a wrapped key, whose secret is destroyed as well.
 fn destroy(path: &Path) -> Result<(), VaultError> {
     let destroyed = (|| {
-        let length = fs::metadata(path)?.len();
-        let mut old = File::options().write(true).open(path)?;
-        old.write_all(&vec![0; usize::try_from(length).unwrap_or(0)])?;
-        old.sync_all()?;
+        if fs::symlink_metadata(path)?.is_dir() {
+            return fs::remove_dir_all(path);
+        }
+        overwrite(File::options().write(true).open(path)?)?;
         fs::remove_file(path)
     })();
     match destroyed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done.map_err(file("destroy", path)),
     }
+}
+
+fn overwrite(mut file: File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    file.write_all(&vec![0; usize::try_from(length).unwrap_or(0)])?;
+    file.sync_all()
 }
 
 fn sync(folder: &Path) -> io::Result<()> {

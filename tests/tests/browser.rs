@@ -29,10 +29,8 @@ fn people_find_their_way_and_no_page_shuts_anybody_out() {
         scripts.join("node_modules/playwright-core").is_dir(),
         "Playwright is not there: run `npm ci --prefix tests/browser`, as `make test` does"
     );
-    let mut scene = Scene::set(Broker::Embedded, &["v01", "v05"], 12).unwrap();
-    scene.terminals.clear();
+    let mut scene = Scene::set_certified(Broker::Embedded, &["v01", "v05"], 12).unwrap();
     scene.office.stop().unwrap();
-    scene.office.set_up_tls().unwrap();
     // As a city has it: whoever administers needs a second factor.
     scene
         .office

@@ -67,11 +67,7 @@ fn json(text: &str) -> Value {
 
 #[test]
 fn from_its_box_to_its_first_collection() {
-    let mut scene = Scene::set(Broker::Embedded, &["v01"], 12).unwrap();
-    scene.terminals.clear();
-    scene.office.stop().unwrap();
-    scene.office.set_up_tls().unwrap();
-    scene.office.start().unwrap();
+    let scene = Scene::set_certified(Broker::Embedded, &["v01"], 12).unwrap();
     let display = Display::start();
     let folder = scene.dir().join("tablet");
     fs::create_dir_all(&folder).unwrap();

@@ -1,13 +1,13 @@
 //! One step of a terminal: an event comes in, state changes, effects go out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_config::Terminal;
 use meguri_config::terminal::seconds;
-use meguri_proto::{BootId, CrewId, DocumentName, Epoch, FactId, LogKind, Message, Presence};
+use meguri_proto::{BootId, CrewId, Digest, DocumentName, Epoch, FactId, LogKind, Message, Presence};
 use uuid::Uuid;
 
 use crate::event::{Effect, Event, Recorded, Telling};
@@ -58,6 +58,8 @@ pub struct Core {
     pub(crate) line: Line,
     pub(crate) retry: Retry,
     pub(crate) sign_in: SignIn,
+    /// Lists that came while nothing could be sealed: a hello names them all the same, until somebody has signed in.
+    pub(crate) passed_over: BTreeMap<DocumentName, (u64, Digest)>,
     pub(crate) refused: Option<String>,
     /// By which certificate the link comes in.
     pub(crate) certificate: Option<String>,
@@ -98,7 +100,8 @@ impl Core {
             boot: BootId(now.uuid()),
             time,
             line: Line::Down { retry_at: now.boot },
-            sign_in: SignIn::start(!kept.crew().is_empty(), kept.pins_wrong, now.boot),
+            sign_in: SignIn::start(kept.sealed || !kept.crew().is_empty(), &kept.pins_wrong, now.boot),
+            passed_over: BTreeMap::new(),
             retry: Retry::new(seconds(timers.reconnect), seconds(timers.reconnect_most)),
             refused: None,
             certificate: None,
@@ -256,11 +259,22 @@ impl Core {
                 self.trouble = None;
                 for op in ops {
                     self.tell_of(&op, out);
-                    if let (Op::Erase { .. }, Line::Open(session)) = (&op, &mut self.line) {
-                        // The office waits to hear that it is done.
+                    let (erased, sealed) = (self.kept.erased(), self.kept.sealed);
+                    let crew = self.kept.crew().to_vec();
+                    self.kept.apply(op, &mut rechained);
+                    if crew != self.kept.crew() {
+                        self.crew_changed(&crew);
+                    }
+                    let opened = sealed && !self.kept.sealed;
+                    if opened {
+                        self.passed_over.clear();
+                    }
+                    // The office waits to hear that it is done; what was not taken before comes again.
+                    if (erased != self.kept.erased() || opened)
+                        && let Line::Open(session) = &mut self.line
+                    {
                         session.asked = true;
                     }
-                    self.kept.apply(op, &mut rechained);
                 }
                 if let Purpose::ConfirmDate(date) = purpose {
                     self.time.confirm(date, now.boot);
@@ -279,7 +293,7 @@ impl Core {
                     match op {
                         // Knowledge of the office's, which a restart may lose without harm: sending must
                         // go on while the disk is full.
-                        Op::Acked { .. } | Op::Office(_) | Op::PinsWrong(_) => {
+                        Op::Acked { .. } | Op::Office(_) | Op::PinsWrong(..) => {
                             self.kept.apply(op, &mut Vec::new());
                         }
                         Op::Fork { log, .. } => unforked.push(log),

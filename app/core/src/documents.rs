@@ -1,10 +1,13 @@
 //! Judges a document that came down: the newest version wins, and nothing unread replaces what is held.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use meguri_proto::{CrewList, DayList, Document, DocumentName, Erasure, Message, WireError, limits};
+use meguri_proto::{
+    CrewList, DayList, Digest, Document, DocumentHeld, DocumentName, Erasure, Message, WireError, limits,
+};
 
 use crate::kept::{Contents, Held, Kept, KeptList, Op};
 
@@ -51,9 +54,41 @@ pub(crate) fn judge(
         Contents::Erasure => return Ok(vec![Op::Erase { held: Held { version, digest, contents }, body }]),
         _ => {}
     }
+    if let Contents::Crew(new) = &contents {
+        // Another PIN, or a member who has left, ends the waits after wrong ones.
+        let changed =
+            kept.crew().iter().filter(|old| !new.members.iter().any(|member| member.lock == old.lock));
+        ops.extend(changed.map(|old| Op::PinsWrong(old.id.clone(), 0)));
+    }
     let held = Held { version, digest, contents };
     ops.push(Op::Document { name: name.clone(), held, body: Some(body) });
     Ok(ops)
+}
+
+/// Version and digest of a newer list that could not be taken, since nobody has signed in.
+pub(crate) fn passed_over(kept: &Kept, name: &DocumentName, payload: &[u8]) -> Option<(u64, Digest)> {
+    let document = Document::decode(payload).ok().filter(|document| !document.lapsed())?;
+    let newer = kept.documents.get(name).is_none_or(|held| held.version < document.version);
+    let list = kept.sealed && !kept.erased() && matches!(name, DocumentName::List { .. });
+    (list && newer).then_some((document.version, document.digest))
+}
+
+/// The documents as a hello names them: those passed over as if they were held, so that they don't come with every hello.
+pub(crate) fn told(kept: &Kept, passed_over: &BTreeMap<DocumentName, (u64, Digest)>) -> Vec<DocumentHeld> {
+    let mut told = kept.documents_told();
+    for (name, (version, digest)) in passed_over {
+        let (version, digest) = (*version, *digest);
+        let room = told.len() < limits::HELLO_DOCUMENTS;
+        match told.iter_mut().find(|held| held.name == *name) {
+            Some(held) if held.version < version => (held.version, held.digest) = (version, digest),
+            Some(_) => {}
+            None if room => {
+                told.push(DocumentHeld { name: name.clone(), version, digest });
+            }
+            None => {}
+        }
+    }
+    told
 }
 
 /// How much a document is worth beside others where there is no room for all: what is no list the most, then of today and

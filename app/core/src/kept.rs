@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_proto::limits::HELLO_EPOCHS;
 use meguri_proto::{
-    CrewList, DayList, Digest, DocumentHeld, DocumentName, Epoch, EpochHeld, Fact, FactBody, FactId,
+    CrewId, CrewList, DayList, Digest, DocumentHeld, DocumentName, Epoch, EpochHeld, Fact, FactBody, FactId,
     Incarnation, Listed, LogKind, Member, Message, OwnSeen, PickupId,
 };
 
@@ -29,8 +29,8 @@ pub struct Kept {
     pub office: Option<Incarnation>,
     /// Trusted time.
     pub time: Option<KeptTime>,
-    /// How many PINs in a row were wrong.
-    pub pins_wrong: u32,
+    /// How many PINs of each member in a row were wrong.
+    pub pins_wrong: BTreeMap<CrewId, u32>,
     /// Whether the keys of the lists are not at hand: only a crew's PIN opens them, and none was typed since the program
     /// started.
     pub sealed: bool,
@@ -209,8 +209,8 @@ pub enum Op {
         /// The body's bytes.
         body: String,
     },
-    /// So many PINs in a row were wrong.
-    PinsWrong(u32),
+    /// So many PINs of this member in a row were wrong.
+    PinsWrong(CrewId, u32),
 }
 
 /// An entry to be written.
@@ -459,14 +459,23 @@ impl Kept {
             }
             Op::Office(incarnation) => self.office = Some(incarnation),
             Op::Time(time) => self.time = Some(time),
-            Op::Document { name, held, body: _ } => drop(self.documents.insert(name, held)),
+            Op::Document { name, held, body: _ } => {
+                let crew = name == DocumentName::Crew;
+                self.documents.insert(name, held);
+                if crew && self.crew().is_empty() {
+                    // Nobody can sign in any more, so nobody needs to: what no key opens comes anew.
+                    self.sealed = false;
+                }
+            }
             Op::DropDocument(name) => drop(self.documents.remove(&name)),
             Op::Erase { held, body: _ } => {
                 self.documents.clear();
                 self.documents.insert(DocumentName::Erasure, held);
+                self.pins_wrong.clear();
                 self.sealed = false;
             }
-            Op::PinsWrong(count) => self.pins_wrong = count,
+            Op::PinsWrong(member, 0) => drop(self.pins_wrong.remove(&member)),
+            Op::PinsWrong(member, count) => drop(self.pins_wrong.insert(member, count)),
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use meguri_proto::crew::PinLock;
-use meguri_proto::{CrewId, DocumentName};
+use meguri_proto::{CrewId, DocumentName, Member};
 
 use crate::core::{Core, Purpose};
 use crate::event::Effect;
@@ -50,16 +50,18 @@ pub(crate) struct SignIn {
     locked: bool,
     /// Who has, last.
     who: Option<CrewId>,
-    /// No PIN is looked at before; by the boot clock.
-    wait_until: Duration,
+    /// No PIN of theirs is looked at before; by the boot clock.
+    wait_until: BTreeMap<CrewId, Duration>,
     /// Whether a PIN is being looked at.
     checking: bool,
 }
 
 impl SignIn {
-    /// At a start of the program, with so many PINs in a row that were wrong: a wait starts anew.
-    pub(crate) fn start(needed: bool, pins_wrong: u32, now: Duration) -> Self {
-        Self { locked: needed, wait_until: now + wait_after(pins_wrong), ..Self::default() }
+    /// At a start of the program, with what was wrong before: waits start anew.
+    pub(crate) fn start(needed: bool, pins_wrong: &BTreeMap<CrewId, u32>, now: Duration) -> Self {
+        let wait_until =
+            pins_wrong.iter().map(|(member, wrong)| (member.clone(), now + wait_after(*wrong))).collect();
+        Self { locked: needed, wait_until, ..Self::default() }
     }
 
     /// Who has signed in, for what is recorded.
@@ -98,7 +100,8 @@ impl Core {
     }
 
     pub(crate) fn sign_in(&mut self, number: u64, member: CrewId, now: &mut Now, out: &mut Vec<Effect>) {
-        let wait = self.sign_in.wait_until.saturating_sub(now.boot);
+        let until = self.sign_in.wait_until.get(&member).copied().unwrap_or_default();
+        let wait = until.saturating_sub(now.boot);
         let refused = if self.sign_in.checking {
             Some(NotSignedIn::Busy)
         } else if !self.kept.crew().iter().any(|known| known.id == member) {
@@ -113,8 +116,8 @@ impl Core {
             return;
         }
         self.sign_in.checking = true;
-        let wrong = self.kept.pins_wrong.saturating_add(1);
-        self.begin(vec![Op::PinsWrong(wrong)], Purpose::CheckPin(number, member), now, out);
+        let wrong = self.kept.pins_wrong.get(&member).map_or(1, |wrong| wrong.saturating_add(1));
+        self.begin(vec![Op::PinsWrong(member.clone(), wrong)], Purpose::CheckPin(number, member), now, out);
     }
 
     pub(crate) fn pin_checked(
@@ -127,8 +130,8 @@ impl Core {
     ) {
         self.sign_in.checking = false;
         let Some(opened) = opened else {
-            let wait = wait_after(self.kept.pins_wrong);
-            self.sign_in.wait_until = now.boot + wait;
+            let wait = wait_after(self.kept.pins_wrong.get(&member).copied().unwrap_or_default());
+            self.sign_in.wait_until.insert(member, now.boot + wait);
             let why = if wait.is_zero() { NotSignedIn::Wrong } else { NotSignedIn::Wait(wait) };
             out.push(Effect::SignedIn(number, Err(why)));
             return;
@@ -139,14 +142,27 @@ impl Core {
             }
         }
         self.kept.sealed = false;
-        (self.sign_in.locked, self.sign_in.who) = (false, Some(member));
+        self.passed_over.clear();
+        (self.sign_in.locked, self.sign_in.who) = (false, Some(member.clone()));
         self.changed = true;
         // What came while nothing could be sealed comes again.
         if let Line::Open(session) = &mut self.line {
             session.asked = true;
         }
         out.push(Effect::SignedIn(number, Ok(())));
-        self.begin(vec![Op::PinsWrong(0)], Purpose::Other, now, out);
+        self.begin(vec![Op::PinsWrong(member, 0)], Purpose::Other, now, out);
+    }
+
+    /// The list of crews has changed from `before`: whoever signed in by a PIN that is no more signs in again, and nobody waits for one.
+    pub(crate) fn crew_changed(&mut self, before: &[Member]) {
+        let lock = |members: &[Member], id: &CrewId| {
+            members.iter().find(|member| member.id == *id).map(|member| member.lock.clone())
+        };
+        let now = self.kept.crew();
+        self.sign_in.wait_until.retain(|id, _| lock(before, id) == lock(now, id));
+        if self.sign_in.who.as_ref().is_some_and(|who| lock(before, who) != lock(now, who)) {
+            self.sign_in.locked = true;
+        }
     }
 
     pub(crate) fn lock(&mut self) {

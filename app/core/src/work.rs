@@ -118,7 +118,11 @@ impl Core {
             }
             Way::Down(DownTopic::Document(name)) => {
                 let ops = documents::judge(&self.kept, &name, payload, self.time.today(now.boot))?;
-                if !ops.is_empty() {
+                if ops.is_empty()
+                    && let Some(passed) = documents::passed_over(&self.kept, &name, payload)
+                {
+                    self.passed_over.insert(name, passed);
+                } else if !ops.is_empty() {
                     self.begin(ops, Purpose::Other, now, out);
                 }
                 Ok(())
@@ -319,7 +323,7 @@ impl Core {
             incarnation: self.kept.office,
             certificate: self.certificate.clone(),
             logs: LogsHeld { fact: held(LogKind::Fact), track: held(LogKind::Track) },
-            documents: self.kept.documents_told(),
+            documents: documents::told(&self.kept, &self.passed_over),
         };
         let Line::Open(session) = &mut self.line else { return };
         session.said_hello(nonce, &self.settings.terminal.timers, now);

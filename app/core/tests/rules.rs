@@ -1197,6 +1197,22 @@ fn after_a_restart_nothing_is_shown_or_recorded_before_somebody_has_signed_in() 
 }
 
 #[test]
+fn where_the_crew_is_taken_away_nobody_has_to_sign_in_and_lists_come_anew() {
+    let mut bench = Bench::joined();
+    bench.down("crew", document(1, CREW.trim()));
+    let mut bench = bench.restart_sealed();
+    bench.join();
+    let hellos = bench.hellos.len();
+    bench.down("crew", document(2, "null"));
+    assert!(!bench.core.view().crew.locked);
+    bench.wait(5.0);
+    let told = &bench.hellos[hellos..].last().expect("it asks").documents;
+    assert!(told.iter().any(|held| held.digest == Digest::ZERO), "{told:?}");
+    bench.down("list/naka-2026/2026-04-01", list_document(2, &list()));
+    assert!(bench.core.view().list.is_some());
+}
+
+#[test]
 fn a_list_that_no_key_opens_is_asked_for_anew() {
     let mut bench = Bench::joined();
     bench.down("crew", document(1, CREW.trim()));
@@ -1218,7 +1234,7 @@ fn wrong_pins_wait_longer_and_longer_also_over_a_restart() {
         assert_eq!(bench.type_pin(false), Err(NotSignedIn::Wrong));
     }
     assert_eq!(bench.type_pin(false), Err(NotSignedIn::Wait(Duration::from_secs(30))));
-    assert_eq!(bench.kept.pins_wrong, 5, "on the disk");
+    assert_eq!(bench.kept.pins_wrong[&member()], 5, "on the disk");
     bench.wait(29.0);
     assert!(matches!(bench.type_pin(true), Err(NotSignedIn::Wait(_))), "nothing is looked at");
     let mut bench = bench.restart_sealed();
@@ -1227,10 +1243,56 @@ fn wrong_pins_wait_longer_and_longer_also_over_a_restart() {
     assert_eq!(bench.type_pin(false), Err(NotSignedIn::Wait(Duration::from_secs(60))));
     bench.wait(60.0);
     assert_eq!(bench.type_pin(true), Ok(()));
-    assert_eq!(bench.kept.pins_wrong, 0);
+    assert!(bench.kept.pins_wrong.is_empty());
     assert_eq!(bench.type_pin(false), Err(NotSignedIn::Wrong), "counts from the beginning");
     bench.step(Event::SignIn(3, "nobody".parse().unwrap()));
     assert_eq!(bench.signed_in.pop(), Some(Err(NotSignedIn::Unknown)));
+}
+
+#[test]
+fn each_member_waits_for_their_own_wrong_pins_and_a_new_pin_ends_the_wait() {
+    let mut bench = Bench::joined();
+    bench.down("crew", document(1, CREW.trim()));
+    let mut bench = bench.restart_sealed();
+    for _ in 0..5 {
+        drop(bench.type_pin(false));
+    }
+    assert!(matches!(bench.type_pin(true), Err(NotSignedIn::Wait(_))));
+    let other: CrewId = "c-013".parse().unwrap();
+    bench.step(Event::SignIn(3, other.clone()));
+    let (number, member) = bench.pins.pop().expect("nobody else waits");
+    bench.step(Event::PinChecked(number, member, Some(Opened::new())));
+    assert_eq!(bench.core.view().crew.signed_in, Some(other));
+    bench.step(Event::Lock);
+    assert!(matches!(bench.type_pin(true), Err(NotSignedIn::Wait(_))), "a colleague's PIN ends no wait");
+    // The office gives another PIN.
+    let changed = CREW.trim().replacen("0101", "0505", 1);
+    bench.down("crew", document(2, &changed));
+    assert_eq!(bench.type_pin(true), Ok(()));
+    // And takes the member out, who is signed in: the screen locks.
+    let out: serde_json::Value = serde_json::from_str(&changed).unwrap();
+    let out = serde_json::json!({ "v": 1, "members": [out["members"][1]] }).to_string();
+    bench.down("crew", document(3, &out));
+    assert!(bench.core.view().crew.locked);
+}
+
+#[test]
+fn a_list_that_could_not_be_sealed_comes_once_and_again_after_the_sign_in() {
+    let mut bench = Bench::joined();
+    bench.down("crew", document(1, CREW.trim()));
+    let mut bench = bench.restart_sealed();
+    bench.join();
+    let version = |bench: &Bench| {
+        let told = &bench.hellos.last().unwrap().documents;
+        told.iter().find(|held| matches!(held.name, DocumentName::List { .. })).unwrap().version
+    };
+    bench.down("list/naka-2026/2026-04-01", list_document(2, &list()));
+    bench.wait(330.0);
+    assert_eq!(version(&bench), 2, "named as if it were held");
+    bench.answer_hello(|_| {});
+    bench.type_pin(true).unwrap();
+    bench.wait(5.0);
+    assert_eq!(version(&bench), 1, "it comes again");
 }
 
 #[test]
@@ -1238,12 +1300,12 @@ fn a_pin_counts_as_wrong_before_it_is_looked_at() {
     let mut bench = Bench::joined();
     bench.down("crew", document(1, CREW.trim()));
     bench.step(Event::SignIn(3, member()));
-    assert_eq!((bench.pins.len(), bench.kept.pins_wrong), (1, 1));
+    assert_eq!((bench.pins.len(), bench.kept.pins_wrong[&member()]), (1, 1));
     bench.step(Event::SignIn(4, member()));
     assert_eq!(bench.signed_in.pop(), Some(Err(NotSignedIn::Busy)), "one at a time");
     // The power fails before it is looked at.
     let mut bench = bench.restart();
-    assert_eq!(bench.kept.pins_wrong, 1);
+    assert_eq!(bench.kept.pins_wrong[&member()], 1);
     bench.full = true;
     assert_eq!(bench.type_pin(true), Ok(()), "a full disk keeps nobody out");
 }

@@ -129,8 +129,10 @@ impl SignInAdapter {
                 crew.signed_in.as_ref().and_then(|id| crew.members.iter().find(|(member, _)| member == id));
             about.set_crew(name.map(|(_, name)| name.as_str()).unwrap_or_default().into());
         }
+        let was_crewed = !self.crew.borrow().members.is_empty();
+        let crewed = !crew.members.is_empty();
         *self.crew.borrow_mut() = crew;
-        if was_locked != self.crew.borrow().locked {
+        if was_locked != self.crew.borrow().locked || was_crewed != crewed {
             self.touched();
         }
         self.render();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use meguri_core::kept::{Confirmed, Contents, Held, Kept, KeptTime, Log, Meta};
 use meguri_core::read_document;
 use meguri_core::sign_in::Opened;
-use meguri_proto::{DocumentName, Epoch, FactId, Incarnation, LogKind, LogPublish};
+use meguri_proto::{CrewId, Digest, DocumentName, Epoch, FactId, Incarnation, LogKind, LogPublish};
 use rusqlite::OptionalExtension;
 
 use super::sql::{Id, digest, id, number};
@@ -17,17 +17,13 @@ use crate::vault::Unreadable;
 impl Store {
     pub(super) fn load(&self) -> Result<Kept, StoreError> {
         let (office, time) = self.load_terminal()?;
-        let pins_wrong = self
-            .connection
-            .query_row("SELECT pins_wrong FROM terminal WHERE id = 1", [], |row| row.get(0))
-            .map_err(failed("read how many PINs were wrong"))?;
         Ok(Kept {
             fact: self.load_log(LogKind::Fact)?,
             track: self.load_log(LogKind::Track)?,
             documents: self.load_documents()?,
             office,
             time,
-            pins_wrong,
+            pins_wrong: self.load_pins_wrong()?,
             sealed: self.vault.is_sealed(),
         })
     }
@@ -66,6 +62,20 @@ impl Store {
         };
         let office: Option<Id> = office;
         Ok((office.map(|office| Incarnation(office.0)), time))
+    }
+
+    fn load_pins_wrong(&self) -> Result<BTreeMap<CrewId, u32>, StoreError> {
+        let reading = failed("read how many PINs were wrong");
+        let select = "SELECT member, count FROM pin_wrong WHERE count > 0";
+        let mut statement = self.connection.prepare(select).map_err(&reading)?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)));
+        let mut wrong = BTreeMap::new();
+        for row in rows.map_err(&reading)? {
+            let (member, count) = row.map_err(&reading)?;
+            let member = member.parse().map_err(|_| self.damaged(format!("{member:?} is no member")))?;
+            wrong.insert(member, count);
+        }
+        Ok(wrong)
     }
 
     fn load_log(&self, kind: LogKind) -> Result<Option<Log>, StoreError> {
@@ -164,10 +174,21 @@ impl Store {
             let contents = match body {
                 Ok(None) => Contents::Lapsed,
                 Err(Unreadable::Sealed) => Contents::Sealed,
+                // Who may sign in must not be forgotten by a damage: until the list comes anew, everything stays shut.
+                Ok(Some(body))
+                    if parsed == DocumentName::Crew
+                        && (Digest::of(body.as_bytes()) != digest
+                            || read_document(&parsed, &body).is_err()) =>
+                {
+                    let version = number(row, 1).map_err(&reading)?;
+                    documents
+                        .insert(parsed, Held { version, digest: Digest::ZERO, contents: Contents::Sealed });
+                    continue;
+                }
                 // One that was damaged on the disk is as good as none: the office sends it again when
                 // a hello does not name it.
                 Err(Unreadable::Lost) => continue,
-                Ok(Some(body)) if meguri_proto::Digest::of(body.as_bytes()) != digest => continue,
+                Ok(Some(body)) if Digest::of(body.as_bytes()) != digest => continue,
                 Ok(Some(body)) => match read_document(&parsed, &body) {
                     Ok(contents) => contents,
                     Err(_) => continue,

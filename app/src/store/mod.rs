@@ -11,7 +11,7 @@ mod sql;
 mod write;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +27,7 @@ use meguri_proto::{
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use self::sql::{Number, digest, id, number};
 use crate::vault::{Vault, VaultError};
@@ -153,15 +154,18 @@ impl Store {
         let path = folder.join(FILE);
         let mut connection = connect(&path)?;
         migrate(&mut connection, &path)?;
-        // The file's name must outlive a power cut as its contents do.
+        let vault = Vault::open(folder, secret)?;
+        // The names of file and keys must outlive a power cut as their contents do.
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
-        let vault = Vault::open(folder, secret)?;
         let mut store = Self::new(connection, vault, path, lock);
         store.own(city, terminal)?;
         store.seal_what_is_plain()?;
         let members = store.crew()?;
         store.vault.begin(&members)?;
+        if !folder.join(SET_ASIDE).exists() {
+            store.vault.keep_only(&store.keys_in_use()?)?;
+        }
         let kept = store.load()?;
         Ok((store, kept))
     }
@@ -209,10 +213,27 @@ impl Store {
     /// Opens with what a right PIN led to all that is sealed to this member, and reads it.
     ///
     /// # Errors
-    /// When the store can't be read, or a key can't be sealed to others of the crew.
+    /// When the store can't be read.
     pub fn unseal(&mut self, member: &CrewId, pin: &PinKey) -> Result<Opened, StoreError> {
-        self.vault.unseal(member, pin)?;
+        if let Err(error) = self.vault.unseal(member, pin) {
+            // What is open is read all the same: a full disk keeps nobody from looking at the list.
+            tracing::error!(%error, "the keys of the lists are not sealed to the whole crew yet");
+        }
         self.opened()
+    }
+
+    /// The keys that anything in the store is sealed with.
+    fn keys_in_use(&self) -> Result<BTreeSet<Uuid>, StoreError> {
+        let doing = failed("read which keys are in use");
+        let select = "SELECT substr(sealed, 1, 28) FROM document WHERE sealed IS NOT NULL
+            UNION SELECT substr(sealed, 1, 28) FROM note WHERE sealed IS NOT NULL";
+        let mut statement = self.connection.prepare(select).map_err(&doing)?;
+        let heads = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(&doing)?;
+        let mut keys = BTreeSet::new();
+        for head in heads {
+            keys.extend(Vault::key_of(&head.map_err(&doing)?));
+        }
+        Ok(keys)
     }
 
     /// Who may sign in.
@@ -240,7 +261,11 @@ impl Store {
         let transaction = self.connection.transaction().map_err(&doing)?;
         let sealed = write::seal_plain(&transaction, &mut self.vault)?;
         transaction.commit().map_err(&doing)?;
-        if sealed { self.empty_log() } else { Ok(()) }
+        if sealed {
+            tracing::info!("lists and notes that stood in plain are sealed");
+        }
+        // Also where an earlier start was cut off here.
+        self.empty_log()
     }
 
     /// Empties the write-ahead log, where what is deleted may stand.

@@ -199,7 +199,11 @@ impl Found {
                 )
                 .map_err(&doing)?;
         }
-        transaction.execute("UPDATE terminal SET pins_wrong = ?1", [self.pins_wrong]).map_err(&doing)?;
+        for wrong in &self.pins_wrong {
+            transaction
+                .execute("INSERT INTO pin_wrong VALUES (?1, ?2)", params![wrong.0, wrong.1])
+                .map_err(&doing)?;
+        }
         for (name, version, digest, body, sealed) in &self.documents {
             transaction
                 .execute(

@@ -62,7 +62,7 @@ fn sorted(kept: &Kept) -> impl std::fmt::Debug + use<> {
             (log.held(), log.moved, log.entries.clone(), about)
         })
     };
-    let rest = (kept.office, kept.time, kept.pins_wrong, kept.sealed);
+    let rest = (kept.office, kept.time, kept.pins_wrong.clone(), kept.sealed);
     (log(&kept.fact), log(&kept.track), kept.documents.clone(), rest)
 }
 
@@ -93,7 +93,7 @@ fn every_change_is_there_after_a_restart() {
         vec![Op::Document { name: name.clone(), held: held(3, &body, list), body: Some(body) }],
         vec![Op::Document { name: lapsed.clone(), held: held(2, "null", Contents::Lapsed), body: None }],
         vec![Op::DropDocument(lapsed)],
-        vec![Op::PinsWrong(3)],
+        vec![Op::PinsWrong("c-1".parse().unwrap(), 3)],
         vec![Op::Fork { log: LogKind::Fact, epoch: epoch(3) }],
         vec![Op::Acked { log: LogKind::Fact, seq: 1, at: at(9_000) }],
     ];
@@ -363,4 +363,21 @@ fn a_store_of_before_is_sealed_when_it_is_opened() {
     for text in ["江波東一丁目", note] {
         assert!(!holds(&on_disk(&folder), text), "{text}");
     }
+}
+
+#[test]
+fn a_damaged_list_of_crews_opens_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, mut kept) = filled(&folder, 1);
+    let lock = meguri_proto::crew::PinLock::new("273941", [7; 32]).unwrap();
+    let member = Member { id: "c-1".parse().unwrap(), name: "甲".to_owned(), lock };
+    let body = serde_json::to_string(&meguri_proto::crew::CrewList { v: 1, members: vec![member] }).unwrap();
+    let contents = meguri_core::read_document(&DocumentName::Crew, &body).unwrap();
+    let held = Held { version: 1, digest: Digest::of(body.as_bytes()), contents };
+    commit(&mut store, &mut kept, vec![Op::Document { name: DocumentName::Crew, held, body: Some(body) }]);
+    let damage = "UPDATE document SET body = replace(body, 'c-1', 'c-\"') WHERE name = 'crew'";
+    assert_eq!(store.connection.execute(damage, []).unwrap(), 1);
+    drop(store);
+    let (_, kept) = open(&folder).unwrap();
+    assert!(matches!(kept.documents[&DocumentName::Crew].contents, Contents::Sealed));
 }

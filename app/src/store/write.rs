@@ -38,12 +38,15 @@ pub(super) fn apply(
             .map(drop)
             .map_err(failed("delete a document")),
         Op::Erase { held, body } => {
-            tx.execute_batch("DELETE FROM document; DELETE FROM note;")
+            tx.execute_batch("DELETE FROM document; DELETE FROM note; DELETE FROM pin_wrong;")
                 .map_err(failed("delete what is erased"))?;
             document(tx, vault, &DocumentName::Erasure, held, Some(body))
         }
-        Op::PinsWrong(count) => tx
-            .execute("UPDATE terminal SET pins_wrong = ?1", [count])
+        Op::PinsWrong(member, count) => tx
+            .execute(
+                "INSERT INTO pin_wrong VALUES (?1, ?2) ON CONFLICT (member) DO UPDATE SET count = ?2",
+                params![member.as_str(), count],
+            )
             .map(drop)
             .map_err(failed("write how many PINs were wrong")),
     }

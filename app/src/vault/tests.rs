@@ -162,8 +162,24 @@ fn bad_files_keep_nobody_from_working() {
         assert_eq!(vault.read(AAD, &list), Err(Unreadable::Lost));
         vault.seal(Use::Lists, "naka", AAD, b"anew").unwrap();
     }
-    fs::write(dir.path().join(FOLDER).join(DEVICE), "no secret").unwrap();
-    assert!(matches!(Vault::open(dir.path(), None), Err(VaultError::Secret { .. })));
+    let unreadable = dir.path().join(FOLDER).join(format!("{}.key", Uuid::new_v4()));
+    fs::create_dir(&unreadable).unwrap();
+    open(&dir, &[]).seal(Use::Lists, "naka", AAD, b"anew").unwrap();
+    open(&dir, &[]).destroy_all().unwrap();
+    assert!(!unreadable.exists());
+    // A damaged secret: what it opened is lost, and the terminal works on.
+    let device = dir.path().join(FOLDER).join(DEVICE);
+    for bad in [&b"no secret"[..], b"", &[0xff, 0xfe]] {
+        let list = open(&dir, &[]).seal(Use::Lists, "naka", AAD, b"address").unwrap();
+        fs::write(&device, bad).unwrap();
+        let mut vault = open(&dir, &[]);
+        assert_eq!(vault.read(AAD, &list), Err(Unreadable::Lost));
+        let fresh = vault.seal(Use::Lists, "naka", AAD, b"anew").unwrap();
+        assert_eq!(open(&dir, &[]).read(AAD, &fresh).unwrap(), b"anew");
+        assert_eq!(fs::read(device.with_extension("bad")).unwrap(), bad, "put beside");
+    }
+    fs::write(dir.path().join("bad"), "no secret").unwrap();
+    assert!(matches!(Vault::open(dir.path(), Some(&dir.path().join("bad"))), Err(VaultError::Secret { .. })));
     assert!(
         Vault::open(dir.path(), Some(&dir.path().join("absent"))).is_err(),
         "is not made where it was to be"
@@ -180,4 +196,73 @@ fn keys_are_for_this_user_alone() {
     for file in fs::read_dir(folder).unwrap() {
         assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+#[test]
+fn a_secret_elsewhere_is_needed_and_the_folder_s_alone_is_destroyed() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = dir.path().join("credential");
+    fs::write(&elsewhere, "22".repeat(32)).unwrap();
+    let crew = [member("c-1", "273941")];
+    let with = || {
+        let mut vault = Vault::open(dir.path(), Some(&elsewhere)).unwrap();
+        vault.begin(&crew).unwrap();
+        unseal(&mut vault, &crew[0], "273941");
+        vault
+    };
+    // What was sealed before it was set opens still.
+    let before = {
+        let mut vault = open(&dir, &crew);
+        unseal(&mut vault, &crew[0], "273941");
+        vault.seal(Use::Lists, "minami", AAD, b"before").unwrap()
+    };
+    assert_eq!(with().read(AAD, &before).unwrap(), b"before");
+    let mut vault = with();
+    let list = vault.seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    let note = vault.seal(Use::Notes, "naka", AAD, b"words").unwrap();
+    assert_eq!(with().read(AAD, &list).unwrap(), b"address");
+    let mut without = open(&dir, &crew);
+    unseal(&mut without, &crew[0], "273941");
+    assert_eq!(without.read(AAD, &list), Err(Unreadable::Lost));
+    assert_eq!(without.read(AAD, &note), Err(Unreadable::Lost));
+    // Whoever kept the key files, and has the secret elsewhere, opens nothing after all is destroyed.
+    let kept = [&list, &note].map(|sealed| {
+        let path = vault.path(Vault::key_of(sealed).unwrap());
+        (path.clone(), fs::read(path).unwrap())
+    });
+    vault.destroy_all().unwrap();
+    for (path, bytes) in kept {
+        fs::write(path, bytes).unwrap();
+    }
+    let vault = with();
+    for sealed in [&list, &note] {
+        assert_eq!(vault.read(AAD, sealed), Err(Unreadable::Lost));
+    }
+}
+
+#[test]
+fn a_member_s_key_that_is_none_keeps_nobody_else_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (good, mut bad) = (member("c-1", "273941"), member("c-2", "604182"));
+    // A point of low order, which X25519 refuses.
+    bad.lock.key = meguri_proto::Digest([0; 32]);
+    let crew = [good.clone(), bad];
+    let list = open(&dir, &[]).seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    open(&dir, &crew);
+    let mut vault = open(&dir, &crew);
+    unseal(&mut vault, &good, "273941");
+    assert_eq!(vault.read(AAD, &list).unwrap(), b"address");
+}
+
+#[test]
+fn keys_that_seal_nothing_any_more_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut vault = open(&dir, &[]);
+    let [old, new] = ["naka", "minami"].map(|c| vault.seal(Use::Lists, c, AAD, c.as_bytes()).unwrap());
+    vault.keep_only(&[Vault::key_of(&new).unwrap()].into()).unwrap();
+    for vault in [&vault, &open(&dir, &[])] {
+        assert_eq!(vault.read(AAD, &old), Err(Unreadable::Lost));
+        assert_eq!(vault.read(AAD, &new).unwrap(), b"minami");
+    }
+    assert!(!vault.path(Vault::key_of(&old).unwrap()).exists());
 }

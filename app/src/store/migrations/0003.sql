@@ -15,5 +15,8 @@ INSERT INTO note_0003 SELECT log, seq, digest, text, NULL FROM note;
 DROP TABLE note;
 ALTER TABLE note_0003 RENAME TO note;
 
--- How many PINs in a row were wrong.
-ALTER TABLE terminal ADD COLUMN pins_wrong INTEGER NOT NULL DEFAULT 0;
+-- How many PINs of a member in a row were wrong.
+CREATE TABLE pin_wrong (
+    member TEXT PRIMARY KEY,
+    count  INTEGER NOT NULL
+) STRICT;

@@ -63,7 +63,8 @@ pub(super) struct Found {
     pub(super) logs: [FoundLog; 2],
     pub(super) documents: Vec<DocumentRow>,
     pub(super) notes_lost: u64,
-    pub(super) pins_wrong: u32,
+    /// Members and how many of their PINs were wrong, as they stand.
+    pub(super) pins_wrong: Vec<(String, u32)>,
     /// Whether nothing at all is wrong.
     pub(super) sound: bool,
 }
@@ -116,9 +117,12 @@ impl Found {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
                 })
                 .ok(),
-            pins_wrong: old.query_row("SELECT pins_wrong FROM terminal", [], |row| row.get(0)).unwrap_or(0),
             ..Self::default()
         };
+        each_row(&old, "pin_wrong", "member, count", |row| {
+            found.pins_wrong.push((row.get(0).ok()?, row.get(1).ok()?));
+            Some(())
+        });
         // Before, nothing was sealed.
         let seals = pragma("user_version").is_none_or(|version| version >= 3);
         let sealed = if seals { "sealed" } else { "NULL" };
