@@ -2,7 +2,9 @@
 //! protection of personal data (漏えい報告).
 //!
 //! A pickup counts where it stood on a list that was issued to the terminal up to the last day, and the terminal
-//! had no reason yet to have deleted that list on the first. So it names whom it may have shown, rather one too many.
+//! had no reason yet to have deleted that list on the first. A terminal that was not heard since an earlier day may have been
+//! off since, and deletes nothing while it is off: then what it held on that day counts. So it names whom it may have
+//! shown, rather one too many. Addresses are those of now: where one was corrected, the list may have shown the one before.
 
 use std::fmt::Write as _;
 
@@ -63,28 +65,37 @@ pub struct Exposure {
     pub requests: Vec<Row>,
 }
 
+/// Since when a terminal is lost and erased, also where another was enrolled under its name since; and when it was last heard.
+const MARKS: &str = "WITH told AS (SELECT
+        (SELECT max(at) FROM notice WHERE kind IN ('lost', 'lost_before_restore') AND terminal = ?1) AS lost,
+        (SELECT max(at) FROM notice WHERE kind = 'erased' AND terminal = ?1) AS erased)
+    SELECT coalesce(lost_at, lost), coalesce(erased_at, CASE WHEN erased >= lost THEN erased END), last_heard_at
+    FROM terminal, told WHERE id = ?1";
+
 /// Looks up what a terminal held; none where there is no such terminal.
 ///
 /// # Errors
 /// When the store can't be read.
 pub fn look_up(conn: &Connection, terminal: &TerminalId, days: Days) -> rusqlite::Result<Option<Exposure>> {
-    let marks =
-        conn.query_row("SELECT lost_at, erased_at FROM terminal WHERE id = ?1", [terminal.as_str()], |row| {
-            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
-        });
-    let (lost_at, erased_at) = match marks {
+    let marks = conn.query_row(MARKS, [terminal.as_str()], |row| {
+        let at = |column| row.get::<_, Option<i64>>(column);
+        Ok((at(0)?, at(1)?, at(2)?))
+    });
+    let (lost_at, erased_at, heard_at) = match marks {
         Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(None),
         marks => marks?,
     };
-    let oldest = days.from.checked_sub(Span::new().days(days.kept)).unwrap_or(Date::MIN);
+    let heard = heard_at.map_or(days.from, |at| sql::instant(at).to_zoned(japan()).date());
+    let oldest = days.from.min(heard).checked_sub(Span::new().days(days.kept)).unwrap_or(Date::MIN);
+    let begin = oldest.to_zoned(japan()).map_or(i64::MIN, |begin| sql::ms(begin.timestamp()));
     let end = days.to.tomorrow().ok().and_then(|day| day.to_zoned(japan()).ok());
     let end = end.map_or(i64::MAX, |end| sql::ms(end.timestamp()));
     let select = "SELECT date, reception, district, ward, town, lot, building, spot, first_at, last_at
         FROM pickup JOIN issued ON issued.pickup = pickup.id AND issued.terminal = ?1
         LEFT JOIN resident ON resident.pickup = pickup.id AND resident.rev = pickup.rev
-        WHERE date >= ?2 AND first_at < ?3 ORDER BY date, stop, pickup.id";
+        WHERE (date >= ?2 OR last_at >= ?4) AND first_at < ?3 ORDER BY date, stop, pickup.id";
     let mut statement = conn.prepare(select)?;
-    let rows = statement.query_map(params![terminal.as_str(), oldest.to_string(), end], |row| {
+    let rows = statement.query_map(params![terminal.as_str(), oldest.to_string(), end, begin], |row| {
         let ward: String = row.get(3)?;
         let town: Option<String> = row.get(4)?;
         let part = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);

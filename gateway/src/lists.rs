@@ -19,7 +19,8 @@ use serde_json::value::RawValue;
 use crate::store::sql;
 use crate::touched::Round;
 use crate::{crew, lost};
-use make::{LAPSED, Wanted, make, seen};
+pub(crate) use make::LAPSED;
+use make::{Wanted, make, seen};
 
 /// A document on its way to a terminal.
 #[derive(Debug, Clone)]

@@ -15,7 +15,8 @@ pub struct Row {
     /// When.
     pub at: Timestamp,
     /// What: `fork`, `hole`, `two_devices`, `list_too_large`, `restored`, `import_held`,
-    /// `contract_moved`, `clock_doubted`, `stays_erased`, `watch_trouble`, `erased`.
+    /// `contract_moved`, `clock_doubted`, `stays_erased`, `watch_trouble`, `lost`, `erased`,
+    /// `lost_before_restore`, `found_before_restore`.
     pub kind: String,
     /// Of which terminal.
     pub terminal: Option<String>,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::broker::{Certificate, Credential};
 use crate::door::Reached;
 use crate::enrol;
+use crate::lost;
 use crate::plan;
 use crate::store::sql;
 use crate::touched::Touched;
@@ -266,6 +267,8 @@ pub fn block(
     tx.execute(update, params![terminal.as_str(), blocked.then(|| sql::ms(now))])?;
     if blocked {
         enrol::void_code(tx, terminal)?;
+    } else {
+        lost::settle(tx, touched, now, terminal)?;
     }
     touched.notice |= plan::tell_of_moved(tx, now)?;
     touched.terminals.insert(terminal.clone());

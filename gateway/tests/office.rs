@@ -526,6 +526,15 @@ impl Bench {
         }
     }
 
+    /// Its store is one that was put back from a copy a moment ago.
+    async fn restored(&self) {
+        let job = |tx: &mut rusqlite::Transaction<'_>, _: &mut _| {
+            let detail = serde_json::json!({});
+            meguri_gateway::store::sql::notice(tx, Timestamp::now(), "restored", None, &detail)
+        };
+        self.writer.run_job(job).await.unwrap().unwrap();
+    }
+
     async fn report_lost(&self, terminal: &str) -> bool {
         let terminal = id(terminal);
         let job = move |tx: &mut rusqlite::Transaction<'_>, touched: &mut _| {
@@ -596,6 +605,90 @@ async fn a_lost_terminal_gets_its_erasure_alone_and_is_kept_out_once_it_says_it_
     bench.settled().await;
     bench.up("t-1", UpTopic::Fact, log.publish(1, 1));
     assert_eq!(bench.ack("t-1").await.held[0].seq, 1);
+}
+
+#[tokio::test]
+async fn a_loss_that_a_restored_store_has_forgotten_is_reported_again() {
+    let mut bench = Bench::new().await;
+    bench.writer.day().await;
+    bench.list("t-1").await;
+    bench.list("t-2").await;
+    let erasure =
+        |version| names(DocumentName::Erasure, version, Digest::of(meguri_gateway::lost::ERASURE.as_bytes()));
+    let say = |held: Vec<DocumentHeld>| hello(&[], held, None, 1).encode().unwrap();
+    bench.restored().await;
+    bench.up("t-1", UpTopic::Hello, say(vec![erasure(3)]));
+    let (version, digest, body) = bench.document("t-1", &DocumentName::Erasure).await;
+    assert_eq!(
+        (version, body.as_str()),
+        (4, meguri_gateway::lost::ERASURE),
+        "no list, and its erasure again"
+    );
+    bench.quiet().await;
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'lost_before_restore'").await, 1);
+    bench.up("t-1", UpTopic::Hello, say(vec![names(DocumentName::Erasure, version, digest)]));
+    bench.quiet().await;
+    let kept_out =
+        "SELECT count(*) FROM terminal WHERE id = 't-1' AND erased_at IS NOT NULL AND blocked_at IS NOT NULL";
+    assert_eq!(bench.count(kept_out).await, 1);
+    let waiting = "SELECT count(*) FROM notice WHERE kind = 'lost_before_restore' AND settled_at IS NULL";
+    assert_eq!(bench.count(waiting).await, 0);
+    // Found and let in, it is not lost once more.
+    let found = bench
+        .writer
+        .run_job(|tx, touched| terminals::block(tx, touched, Timestamp::now(), &id("t-1"), false));
+    assert!(found.await.unwrap().unwrap());
+    assert_eq!(bench.document("t-1", &DocumentName::Erasure).await.0, version + 1);
+    bench.up("t-1", UpTopic::Hello, say(vec![erasure(version)]));
+    bench.ack("t-1").await;
+    assert_eq!(bench.count("SELECT count(*) FROM terminal WHERE lost_at IS NOT NULL").await, 0);
+}
+
+#[tokio::test]
+async fn a_terminal_that_was_found_is_not_erased_by_a_restored_store_before_a_person_says_so() {
+    let mut bench = Bench::new().await;
+    bench.writer.day().await;
+    bench.list("t-1").await;
+    bench.list("t-2").await;
+    assert!(bench.report_lost("t-1").await);
+    bench.document("t-1", &DocumentName::Erasure).await;
+    bench.settled().await;
+    bench.restored().await;
+    let say = || {
+        let held = vec![names(DocumentName::Erasure, 2, Digest::of(b"null"))];
+        hello(&[], held, None, 1).encode().unwrap()
+    };
+    for _ in 0..2 {
+        bench.up("t-1", UpTopic::Hello, say());
+        bench.quiet().await;
+    }
+    let told = "SELECT count(*) FROM notice WHERE kind = 'found_before_restore' AND settled_at IS NULL";
+    assert_eq!(bench.count(told).await, 1);
+    // It is lost indeed: reported anew, it is erased.
+    let found = bench
+        .writer
+        .run_job(|tx, touched| terminals::block(tx, touched, Timestamp::now(), &id("t-1"), false));
+    assert!(found.await.unwrap().unwrap());
+    bench.document("t-1", &DocumentName::Erasure).await;
+    bench.settled().await;
+    assert_eq!(bench.count(told).await, 0);
+    assert!(bench.report_lost("t-1").await);
+    bench.document("t-1", &DocumentName::Erasure).await;
+    bench.settled().await;
+    bench.up("t-1", UpTopic::Hello, say());
+    let (version, _, body) = bench.document("t-1", &DocumentName::Erasure).await;
+    assert_eq!((version, body.as_str()), (3, meguri_gateway::lost::ERASURE));
+    // Another device takes its name: since when it was lost can still be looked up.
+    bench
+        .writer
+        .run_job(|tx, touched| terminals::block(tx, touched, Timestamp::now(), &id("t-1"), false))
+        .await
+        .unwrap()
+        .unwrap();
+    let days = meguri_gateway::exposure::Days { from: bench.today, to: bench.today, kept: 7 };
+    let look = move |conn: &rusqlite::Connection| meguri_gateway::exposure::look_up(conn, &id("t-1"), days);
+    let found = bench.readers.with(look).await.unwrap().unwrap();
+    assert!(found.lost_at.is_some() && found.erased_at.is_none());
 }
 
 #[tokio::test]
@@ -684,6 +777,15 @@ async fn whose_data_a_terminal_held_is_known_also_of_lists_that_were_replaced() 
     assert!(String::from_utf8(found.csv().unwrap()).unwrap().contains("中区本川町"));
     assert_eq!(held("t-1", after(7), after(8)).await.unwrap().unwrap().requests.len(), 3, "kept for a week");
     assert_eq!(held("t-1", after(8), after(9)).await.unwrap().unwrap().requests.len(), 0);
+    // Not heard for ten days before it was lost: it may have been off, and has deleted nothing.
+    let heard = |ms: Option<i64>| {
+        bench
+            .writer
+            .run_job(move |tx, _| tx.execute("UPDATE terminal SET last_heard_at = ?1 WHERE id = 't-1'", [ms]))
+    };
+    heard(Some(Timestamp::now().as_millisecond())).await.unwrap().unwrap();
+    assert_eq!(held("t-1", after(10), after(11)).await.unwrap().unwrap().requests.len(), 3);
+    heard(None).await.unwrap().unwrap();
     assert_eq!(held("t-1", after(-9), after(-1)).await.unwrap().unwrap().requests.len(), 0, "not issued yet");
     assert_eq!(held("t-3", today, today).await.unwrap().unwrap().requests.len(), 0, "another vehicle's");
     assert!(held("t-9", today, today).await.unwrap().is_none());

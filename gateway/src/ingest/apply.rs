@@ -102,6 +102,10 @@ pub fn message(
             Ok(says) if names_too_many(conn, terminal, &says)? => {
                 return aside(ctx, fx, "the terminal names too many epochs of which no entry is held");
             }
+            Ok(says) if lost::is_forgotten(conn, terminal, &says)? => {
+                lost::forgotten(conn, ctx, fx, terminal)?;
+                return lost::hello(conn, ctx, fx, terminal, says);
+            }
             Ok(says) => return hello(conn, ctx, fx, terminal, says),
             Err(error) => Err(error),
         },

@@ -20,7 +20,7 @@ pub(super) struct Wanted {
     pub(super) pickups: Vec<i64>,
 }
 
-pub(super) const LAPSED: &str = "null";
+pub(crate) const LAPSED: &str = "null";
 
 impl Wanted {
     pub(super) fn lapsed() -> Self {

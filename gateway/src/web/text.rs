@@ -234,6 +234,12 @@ texts! {
     NoticeTwoDevicesHint "1つの端末名を2台が使っています。片方を止めてください。" "Two devices use one terminal name. Please stop one of them.";
     NoticeListTooLarge "収集リストが大きすぎます" "A day list is too large";
     NoticeListTooLargeHint "このコースの新しい収集リストを端末に送れません。コースを分けてください。" "The round's new list can't be sent to the terminal. Please divide the round.";
+    NoticeLost "紛失・盗難の届出がありました" "A terminal is reported lost";
+    NoticeLostHint "つながりしだい消去されます。消去が終わるか、見つかるまで、ここに出ています。" "It is erased as soon as it has a line. This stays until it is erased or found.";
+    NoticeLostBeforeRestore "復元で紛失の届出が消えていました" "The report of a loss was not in the copy";
+    NoticeLostBeforeRestoreHint "端末が消去済みと知らせてきたので、紛失として扱い直しました。使うときは登録し直してください。" "The terminal said that it is erased, and counts as lost again. To use it, enrol it anew.";
+    NoticeFoundBeforeRestore "紛失の端末を消去していません" "A lost terminal is not erased";
+    NoticeFoundBeforeRestoreHint "復元した控えより後に、見つかったと取り消された端末です。手元にあれば「見つかった」としてください。なければ、いちど取り消してから、もう一度届け出てください。" "It was reported found after the copy was made. Where you have it, report it found; otherwise do so and report it lost anew.";
     NoticeErased "紛失した端末の消去が終わりました" "The lost terminal is erased";
     NoticeErasedHint "端末が消去を終えたと知らせ、締め出されました。もう誰も中を見られません。" "It said that its lists and notes are destroyed, and is kept out from now on.";
     NoticeRestored "サーバーデータの復元" "The server's data was restored";
