@@ -961,6 +961,34 @@ async fn an_open_browser_changes_no_way_in() {
     house.close().await;
 }
 
+/// An administrator resets a password while its person, or whoever knows it, is changing it: the reset stands, whichever of the two
+/// came to the store first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_stands_whatever_is_being_changed_meanwhile() {
+    let house = House::peopled().await;
+    let session = house.sign_in("viewer").await;
+    let form = house.form(&session).await;
+    let (mine, reset) = ("tsuki to hoshi to yoru", password::hash(OTHER, [2; 16]).unwrap());
+    let fields = [("form", &*form), ("now", PASSWORD), ("new", mine), ("again", mine)];
+    let meanwhile = async {
+        // The change has begun: its attempt is written down. Now two passwords are computed.
+        let store = rusqlite::Connection::open(house.dir.path().join("meguri.db")).unwrap();
+        loop {
+            let begun = "SELECT EXISTS (SELECT 1 FROM attempt)";
+            if store.query_row(begun, [], |row| row.get::<_, bool>(0)).unwrap() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        house.writer.run_job(move |tx, _| accounts::reset(tx, "viewer", &reset)).await.unwrap().unwrap();
+    };
+    tokio::join!(house.post("/account/password", &session, &fields), meanwhile);
+    assert_eq!(house.try_sign_in("viewer", mine).await.status(), StatusCode::UNAUTHORIZED);
+    let session = house.sign_in_with("viewer", OTHER).await;
+    assert_eq!(location(&house.get("/", &session).await), "/account/password", "it must be changed first");
+    house.close().await;
+}
+
 /// A program that copies page after page is stopped, and so is whoever opens live pages without an end; others go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_reads_without_an_end() {

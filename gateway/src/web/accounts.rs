@@ -266,11 +266,15 @@ impl Accounts {
         let new = token.clone();
         let good = self
             .change(move |tx| {
+                // Meanwhile an administrator may have ended the session.
+                if !sessions::goes_on(tx, id, &before)? {
+                    return Ok((None, None));
+                }
                 let good = attempts::begin(tx, now, &login, &settings)?
                     && accounts::check_second(tx, id, &typed, now)?;
                 if !good {
                     return Ok((
-                        false,
+                        Some(false),
                         Some(Event::new(
                             Who::Nobody,
                             What::SignInFailed,
@@ -281,9 +285,10 @@ impl Accounts {
                 attempts::forget(tx, &login)?;
                 sessions::end(tx, &before)?;
                 sessions::begin(tx, now, id, &new, true)?;
-                Ok((true, Some(Event::new(Who::Person(id), What::CodeGiven, json!({})))))
+                Ok((Some(true), Some(Event::new(Who::Person(id), What::CodeGiven, json!({})))))
             })
-            .await?;
+            .await?
+            .ok_or(Problem::Unauthorized)?;
         Ok(if good { Came::In(token) } else { Came::Out })
     }
 
@@ -351,10 +356,11 @@ impl Accounts {
         .await
     }
 
-    /// Changes somebody's own password. Whatever else was signed in as them ends.
+    /// Changes somebody's own password. Whatever else was signed in as them ends, the asking session `before` too.
     pub(super) async fn change_password(
         &self,
         person: &Person,
+        before: Token,
         now_typed: &str,
         new: &str,
     ) -> Result<Token, NotChanged> {
@@ -363,7 +369,11 @@ impl Accounts {
         let open = self.change(move |tx| Ok((attempts::begin(tx, now, &key, &settings)?, None))).await?;
         let key = login.clone();
         let kept = self.readers.with(move |conn| accounts::by_login(conn, &key)).await?.map(|(_, kept)| kept);
-        if !self.verify(now_typed, kept.filter(|_| open)).await? {
+        let Some(kept) = kept.filter(|_| open) else {
+            self.verify(now_typed, None).await?;
+            return Err(NotChanged::Wrong);
+        };
+        if !self.verify(now_typed, Some(kept.clone())).await? {
             return Err(NotChanged::Wrong);
         }
         password::judge(new, &login).map_err(NotChanged::Refused)?;
@@ -373,14 +383,21 @@ impl Accounts {
         let (hashed, token, id, second) =
             (self.hash(new).await?, Token::new(rand::random()), person.id, person.second_factor);
         let begun = token.clone();
-        self.change(move |tx| {
-            attempts::forget(tx, &login)?;
-            accounts::choose(tx, id, &hashed)?;
-            sessions::begin(tx, now, id, &begun, second)?;
-            Ok(((), Some(Event::new(Who::Person(id), What::PasswordChanged, json!({})))))
-        })
-        .await?;
-        Ok(token)
+        let changed = self
+            .change(move |tx| {
+                // Meanwhile an administrator may have reset the password, or kept them out: that stands.
+                let same = accounts::by_login(tx, &login)?
+                    .is_some_and(|(now, now_kept)| now.id == id && now_kept == kept);
+                if !same || !sessions::goes_on(tx, id, &before)? {
+                    return Ok((false, None));
+                }
+                attempts::forget(tx, &login)?;
+                accounts::choose(tx, id, &hashed)?;
+                sessions::begin(tx, now, id, &begun, second)?;
+                Ok((true, Some(Event::new(Who::Person(id), What::PasswordChanged, json!({})))))
+            })
+            .await?;
+        if changed { Ok(token) } else { Err(NotChanged::Problem(Problem::Unauthorized)) }
     }
 
     /// The secret that is being set up as somebody's second factor; a new one where there is none.
@@ -429,6 +446,7 @@ impl Accounts {
     pub(super) async fn set_second(
         &self,
         person: &Person,
+        before: Token,
         typed: &str,
     ) -> Result<Option<(Token, Vec<String>)>, Problem> {
         let (now, settings, id, login) = (self.now(), self.settings.clone(), person.id, person.login.clone());
@@ -440,19 +458,23 @@ impl Accounts {
         let begun = token.clone();
         let good = self
             .change(move |tx| {
+                if !sessions::goes_on(tx, id, &before)? {
+                    return Ok((None, None));
+                }
                 if !attempts::begin(tx, now, &login, &settings)? {
-                    return Ok((false, None));
+                    return Ok((Some(false), None));
                 }
                 let pending = accounts::second(tx, id)?.pending;
                 let Some(step) = pending.and_then(|secret| totp::step(&secret, &typed, now, 0)) else {
-                    return Ok((false, None));
+                    return Ok((Some(false), None));
                 };
                 attempts::forget(tx, &login)?;
                 accounts::take_second(tx, id, step, &sha256)?;
                 sessions::begin(tx, now, id, &begun, true)?;
-                Ok((true, Some(Event::new(Who::Person(id), What::SecondFactorSet, json!({})))))
+                Ok((Some(true), Some(Event::new(Who::Person(id), What::SecondFactorSet, json!({})))))
             })
-            .await?;
+            .await?
+            .ok_or(Problem::Unauthorized)?;
         Ok(good.then_some((token, codes)))
     }
 

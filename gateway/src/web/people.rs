@@ -364,7 +364,8 @@ pub(super) async fn change_password(
         form.is_of(signed.token.as_ref())?;
         accounts.brake()?;
         let wrong = if form.get("new") == form.get("again") {
-            match accounts.change_password(&signed.person, form.get("now"), form.get("new")).await {
+            let token = signed.token.clone().ok_or(Problem::Unauthorized)?;
+            match accounts.change_password(&signed.person, token, form.get("now"), form.get("new")).await {
                 Ok(session) => return Ok(signed_in(Cookies::of(&extensions), &session, "/account")),
                 Err(NotChanged::Wrong) => Text::PasswordWrong,
                 Err(NotChanged::Same) => Text::PasswordSame,
@@ -424,7 +425,9 @@ pub(super) async fn set_second(
         if confirm(&signed).is_some() && !accounts.confirms(&signed.person, form.get("now")).await? {
             return second_again(&web, &signed, &asked, Some(Text::NotConfirmed)).await;
         }
-        let Some((session, codes)) = accounts.set_second(&signed.person, form.get("code")).await? else {
+        let token = signed.token.clone().ok_or(Problem::Unauthorized)?;
+        let Some((session, codes)) = accounts.set_second(&signed.person, token, form.get("code")).await?
+        else {
             return second_again(&web, &signed, &asked, Some(Text::CodeWrong)).await;
         };
         let main = page::recovery(asked.lang, &codes);
