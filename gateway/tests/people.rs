@@ -934,6 +934,28 @@ async fn an_open_browser_changes_no_way_in() {
     assert_eq!(house.get("/", &mine).await.status(), StatusCode::OK);
     let fields = [("form", &*form), ("code", &*code), ("now", PASSWORD)];
     assert_eq!(house.post("/account/second", &mine, &fields).await.status(), StatusCode::OK);
+    // What a second factor is set up with is drawn for whoever sees it, and the last one alone counts: whoever looked at an open
+    // page before, here or elsewhere, does not know it.
+    let (mine, other) = (house.sign_in("auditor").await, house.sign_in("auditor").await);
+    let form = house.form(&mine).await;
+    let secret = async |cookie: &str| {
+        let page = text(house.get("/account/second", cookie).await).await;
+        let typed = page.split("<code>").nth(1).unwrap().split('<').next().unwrap().split(' ');
+        unbase32(&typed.collect::<String>())
+    };
+    let before = [secret(&mine).await, secret(&other).await];
+    let last = secret(&mine).await;
+    assert!(before[0] != before[1] && !before.contains(&last));
+    let set = async |secret: &[u8]| {
+        let code = totp::shown(secret, Timestamp::now());
+        let fields = [("form", &*form), ("code", &*code), ("now", PASSWORD)];
+        house.post("/account/second", &mine, &fields).await.status()
+    };
+    for seen in &before {
+        assert_eq!(set(seen).await, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    // What stands on the telephone already goes on after a wrong code.
+    assert_eq!(set(&last).await, StatusCode::OK);
     // Who signs out leaves nothing in the browser.
     let mine = house.sign_in("reception").await;
     let form = house.form(&mine).await;
@@ -1996,6 +2018,34 @@ async fn a_contractor_that_has_left_keeps_its_own_past_to_look_at() {
     assert!(today.contains("4417") && !today.contains("で終わりました"), "{today}");
     assert!(today.contains("href=\"/crews\""), "{today}");
     assert!(export("2026-04-01").await.contains("4417"));
+    // Set aside in the last second of the last day, and in the first after it; as many notices.
+    let midnight = day_start(TODAY) - SignedDuration::from_hours(8);
+    let came = move |tx: &mut rusqlite::Transaction<'_>, _: &mut _| {
+        let mut ids = Vec::new();
+        for (at, raw, entry) in [
+            (midnight - SignedDuration::from_secs(1), "raw of the eve", 771),
+            (midnight, "raw of the morrow", 772),
+        ] {
+            let insert = "INSERT INTO notice (at, kind, terminal, detail, contract)
+                SELECT ?1, 'hole', 't-01', ?2, contract FROM terminal WHERE id = 't-01'";
+            let detail = json!({ "log": "fact", "first": entry, "last": entry }).to_string();
+            tx.execute(insert, rusqlite::params![at.as_millisecond(), detail])?;
+            let insert = "INSERT INTO aside (at, topic, terminal, problem, raw, bytes, contract)
+                SELECT ?1, 'meguri/1/x', 't-01', 'unknown topic', ?2, 1, contract FROM terminal WHERE id = 't-01'";
+            tx.execute(insert, rusqlite::params![at.as_millisecond(), raw.as_bytes()])?;
+            ids.push(tx.last_insert_rowid());
+        }
+        Ok::<_, rusqlite::Error>(ids)
+    };
+    let ids = house.writer.run_job(came).await.unwrap().unwrap();
+    let [eve, morrow] = [0, 1].map(|which| format!("/aside/{}", ids[which]));
+    let (_, aside) = read("/aside").await;
+    assert!(["t-01", "the eve", "the morrow"].iter().all(|one| aside.contains(&format!("raw of {one}"))));
+    assert!(read(&morrow).await.1.contains("raw of the morrow"));
+    assert!(read("/terminals").await.1.contains("href=\"/terminals/t-01\""));
+    assert_eq!(read("/terminals/t-01").await.0, StatusCode::OK);
+    let (_, today) = read("/").await;
+    assert!(["771〜771", "772〜772", "<small> / 1</small>"].iter().all(|one| today.contains(one)), "{today}");
 
     // Yesterday was the last day of all of them. What was planned beyond it is somebody else's from now on.
     let id = contractor.to_string();
@@ -2046,6 +2096,21 @@ async fn a_contractor_that_has_left_keeps_its_own_past_to_look_at() {
     }
     let today = export("2026-04-01").await;
     assert!(!today.contains("4417") && !today.contains("4419"), "{today}");
+    // Of what came of its terminals it sees what came under the contract, and of the terminals nothing more, although these are
+    // bound to it until the city binds them anew.
+    for path in ["/aside", "/events?aside=1"] {
+        let (_, aside) = read(path).await;
+        assert!(aside.contains("raw of the eve"), "{path}: {aside}");
+        assert!(!aside.contains("raw of t-01") && !aside.contains("raw of the morrow"), "{path}: {aside}");
+    }
+    assert!(read("/aside").await.1.contains("未処理 1件"));
+    assert_eq!(read(&eve).await.0, StatusCode::OK);
+    assert_eq!(read(&morrow).await.0, StatusCode::NOT_FOUND);
+    let (_, today) = read("/").await;
+    assert!(today.contains("771〜771") && !today.contains("772〜772"), "{today}");
+    assert!(today.contains("<small> / 0</small>") && !today.contains("<small> / 1</small>"), "{today}");
+    assert!(!read("/terminals").await.1.contains("/terminals/t-01"));
+    assert_eq!(read("/terminals/t-01").await.0, StatusCode::NOT_FOUND);
     // Who has left has no crews any more, neither to see nor to change.
     house.member("m-01", contractor.as_str()).await;
     let form = house.form(&dispatcher).await;

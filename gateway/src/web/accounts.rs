@@ -52,6 +52,20 @@ pub(super) struct Accounts {
     /// What each person and token has read lately.
     readings: Mutex<HashMap<Reader, Brake>>,
     hashing: Arc<Semaphore>,
+    /// The second factors that are being set up, by person: the last one drawn, and the session that it was shown to.
+    pending: Mutex<HashMap<i64, Pending>>,
+}
+
+/// A second factor that is being set up. It is kept in memory alone, and counts for one session alone.
+struct Pending {
+    session: Digest,
+    secret: [u8; totp::SECRET_BYTES],
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pending(…)")
+    }
 }
 
 /// Who reads: a person or a token, by number.
@@ -94,7 +108,21 @@ impl Accounts {
         let Inside { people: settings, writer, audit, wall, set_up, openid, .. } = inside.clone();
         let (brake, hashing) = (Brake::new(settings.attempts_a_minute), Arc::new(Semaphore::new(HASHING)));
         let readings = Mutex::default();
-        Self { settings, readers, writer, audit, wall, set_up, openid, data, brake, readings, hashing }
+        let pending = Mutex::default();
+        Self {
+            settings,
+            readers,
+            writer,
+            audit,
+            wall,
+            set_up,
+            openid,
+            data,
+            brake,
+            readings,
+            hashing,
+            pending,
+        }
     }
 
     /// Whether a password of this person opens anything now.
@@ -400,15 +428,21 @@ impl Accounts {
         if changed { Ok(token) } else { Err(NotChanged::Problem(Problem::Unauthorized)) }
     }
 
-    /// The secret that is being set up as somebody's second factor; a new one where there is none.
-    pub(super) async fn pending(&self, person: i64) -> Result<Vec<u8>, Problem> {
-        let found = self.readers.with(move |conn| accounts::second(conn, person)).await?.pending;
-        if let Some(secret) = found {
-            return Ok(secret);
-        }
-        let secret: [u8; totp::SECRET_BYTES] = rand::random();
-        self.change(move |tx| Ok((accounts::begin_second(tx, person, &secret)?, None))).await?;
-        Ok(secret.to_vec())
+    /// Draws the secret that a session sets up as its person's second factor. Whatever was shown before, here or in another
+    /// session, counts no more: whoever saw it must not know what is taken later.
+    pub(super) fn draw_second(&self, person: i64, session: &Token) -> [u8; totp::SECRET_BYTES] {
+        let (secret, session) = (rand::random(), session.sha256());
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        // As many as there are people.
+        pending.insert(person, Pending { session, secret });
+        secret
+    }
+
+    /// The secret that this session was shown last, where it still counts.
+    pub(super) fn pending(&self, person: i64, session: &Token) -> Option<[u8; totp::SECRET_BYTES]> {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let drawn = pending.get(&person).filter(|drawn| drawn.session == session.sha256());
+        drawn.map(|drawn| drawn.secret)
     }
 
     /// Whether whoever sits at the browser is still its person: by their password, or where they have none here, by their second factor.
@@ -455,7 +489,7 @@ impl Accounts {
         let sha256: Vec<[u8; 32]> =
             codes.iter().map(|code| Digest::of(password::as_drawn(code).as_bytes()).0).collect();
         let (typed, token) = (typed.to_owned(), Token::new(rand::random()));
-        let begun = token.clone();
+        let (begun, pending) = (token.clone(), self.pending(id, &before));
         let good = self
             .change(move |tx| {
                 if !sessions::goes_on(tx, id, &before)? {
@@ -464,17 +498,18 @@ impl Accounts {
                 if !attempts::begin(tx, now, &login, &settings)? {
                     return Ok((Some(false), None));
                 }
-                let pending = accounts::second(tx, id)?.pending;
-                let Some(step) = pending.and_then(|secret| totp::step(&secret, &typed, now, 0)) else {
-                    return Ok((Some(false), None));
-                };
+                let shown = pending.and_then(|secret| Some((secret, totp::step(&secret, &typed, now, 0)?)));
+                let Some((secret, step)) = shown else { return Ok((Some(false), None)) };
                 attempts::forget(tx, &login)?;
-                accounts::take_second(tx, id, step, &sha256)?;
+                accounts::take_second(tx, id, &secret, step, &sha256)?;
                 sessions::begin(tx, now, id, &begun, true)?;
                 Ok((Some(true), Some(Event::new(Who::Person(id), What::SecondFactorSet, json!({})))))
             })
             .await?
             .ok_or(Problem::Unauthorized)?;
+        if good {
+            self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        }
         Ok(good.then_some((token, codes)))
     }
 

@@ -382,17 +382,16 @@ pub(super) async fn change_password(
 }
 
 pub(super) async fn second_page(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
-    let done = second_again(&web, &signed, &asked, None).await;
+    let done = second_again(&web, &signed, &asked, None);
     or_refuse(&asked, done)
 }
 
-async fn second_again(
-    web: &Web,
-    signed: &Signed,
-    asked: &Asked,
-    wrong: Option<Text>,
-) -> Result<Response, Problem> {
-    let secret = web.accounts()?.pending(signed.person.id).await?;
+fn second_again(web: &Web, signed: &Signed, asked: &Asked, wrong: Option<Text>) -> Result<Response, Problem> {
+    let (accounts, person) = (web.accounts()?, signed.person.id);
+    let token = signed.token.as_ref().ok_or(Problem::Unauthorized)?;
+    // After a code that was wrong, the one that stands on the telephone already goes on.
+    let shown = wrong.and_then(|_| accounts.pending(person, token));
+    let secret = shown.unwrap_or_else(|| accounts.draw_second(person, token));
     let issuer = format!("Meguri {}", web.office.city.name);
     let address = totp::address(&issuer, &signed.person.login, &secret);
     let first = signed.stage == Stage::SetUp;
@@ -423,12 +422,12 @@ pub(super) async fn set_second(
         accounts.brake()?;
         // Whoever finds a browser open must not make its account their own.
         if confirm(&signed).is_some() && !accounts.confirms(&signed.person, form.get("now")).await? {
-            return second_again(&web, &signed, &asked, Some(Text::NotConfirmed)).await;
+            return second_again(&web, &signed, &asked, Some(Text::NotConfirmed));
         }
         let token = signed.token.clone().ok_or(Problem::Unauthorized)?;
         let Some((session, codes)) = accounts.set_second(&signed.person, token, form.get("code")).await?
         else {
-            return second_again(&web, &signed, &asked, Some(Text::CodeWrong)).await;
+            return second_again(&web, &signed, &asked, Some(Text::CodeWrong));
         };
         let main = page::recovery(asked.lang, &codes);
         let response = framed(&web, &asked, &signed, Tab::Account, Text::RecoveryCodes, main);
