@@ -1050,16 +1050,32 @@ async fn nobody_reads_without_an_end() {
     let house = House::open(People { pages_a_minute: 1_000, ..people });
     house.person(Role::Viewer, "viewer").await;
     let session = house.sign_in("viewer").await;
+    let stream = async |cookie: &str| house.get("/events?aside=1", cookie).await;
+    // One person, however often they are signed in, holds no more than a few.
+    let again = house.sign_in("viewer").await;
     let mut open = Vec::new();
-    for _ in 0..256 {
-        let response = house.get("/events?aside=1", &session).await;
-        assert_eq!(response.status(), StatusCode::OK);
-        open.push(response);
+    for n in 0..16 {
+        open.push(stream(if n % 2 == 0 { &session } else { &again }).await);
     }
-    assert_eq!(house.get("/events?aside=1", &session).await.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(house.get("/", &session).await.status(), StatusCode::OK, "pages by themselves go on");
+    for cookie in [&session, &again] {
+        assert_eq!(stream(cookie).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    for n in 1..16 {
+        let login = format!("viewer-{n}");
+        house.person(Role::Viewer, &login).await;
+        let theirs = house.sign_in(&login).await;
+        for _ in 0..16 {
+            open.push(stream(&theirs).await);
+        }
+    }
+    assert_eq!(open.len(), 256);
+    assert!(open.iter().all(|response| response.status() == StatusCode::OK));
+    house.person(Role::Viewer, "last").await;
+    let last = house.sign_in("last").await;
+    assert_eq!(stream(&last).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(house.get("/", &last).await.status(), StatusCode::OK, "pages by themselves go on");
     open.pop();
-    eventually(async || house.get("/events?aside=1", &session).await.status() == StatusCode::OK).await;
+    eventually(async || stream(&last).await.status() == StatusCode::OK).await;
     drop(open);
     house.close().await;
 }
@@ -1189,6 +1205,113 @@ async fn accounts_are_managed_on_their_page() {
     ] {
         assert!(words.contains(word), "{word} in {words:?}");
     }
+    house.close().await;
+}
+
+/// A page that nobody looks at updates by itself all day long, and its script looks whether it is still let in: neither keeps a
+/// session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_left_open_keeps_no_session() {
+    let house = House::peopled().await;
+    let session = house.sign_in("viewer").await;
+    let store = rusqlite::Connection::open(house.dir.path().join("meguri.db")).unwrap();
+    let later = async |minutes: i64| {
+        let ahead = SignedDuration::from_mins(minutes);
+        wall(house.dir.path(), ahead);
+        eventually(async || house.wall.now() >= Timestamp::now() + ahead - SignedDuration::from_secs(5))
+            .await;
+    };
+    let by_script = async |dest: &'static str| {
+        let request = HttpRequest::get("/")
+            .header(header::HOST, HOST)
+            .header(header::COOKIE, &session)
+            .header("sec-fetch-dest", dest);
+        house.ask(request.body(Body::empty()).unwrap()).await.status()
+    };
+    let idle = i64::from(People::default().idle_minutes);
+    for minutes in [idle / 2, idle - 1] {
+        later(minutes).await;
+        let stream = house.get("/events", &session).await;
+        assert_eq!(stream.status(), StatusCode::OK);
+        first_event(stream).await;
+        assert_eq!(by_script("empty").await, StatusCode::OK);
+    }
+    let untouched = "SELECT count(*) FROM session WHERE seen_at = made_at";
+    assert_eq!(store.query_row(untouched, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    later(idle).await;
+    assert_eq!(by_script("empty").await, StatusCode::SEE_OTHER);
+    // Whoever opens a page is there.
+    let session_again = house.sign_in("viewer").await;
+    later(idle + 5).await;
+    let request = HttpRequest::get("/")
+        .header(header::HOST, HOST)
+        .header(header::COOKIE, &session_again)
+        .header("sec-fetch-dest", "document");
+    assert_eq!(house.ask(request.body(Body::empty()).unwrap()).await.status(), StatusCode::OK);
+    eventually(async || {
+        let seen = "SELECT max(seen_at - made_at) > 60000 FROM session";
+        store.query_row(seen, [], |row| row.get::<_, bool>(0)).unwrap()
+    })
+    .await;
+    house.close().await;
+}
+
+/// How the gateway fares is told to those who are signed in, and to nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn troubles_are_for_whoever_is_signed_in() {
+    let house = House::peopled().await;
+    let session = house.sign_in("viewer").await;
+    // Nothing serves MQTT here.
+    let trouble = "MQTT ブローカーにつながっていません";
+    for path in ["/", "/nothing", "/account"] {
+        assert!(text(house.get(path, &session).await).await.contains(trouble), "{path}");
+    }
+    for path in ["/signin", "/nothing", "/nothing/at/all"] {
+        let page = text(house.get(path, "").await).await;
+        assert!(page.contains("大型ごみ収集") && !page.contains(trouble), "{path}: {page}");
+    }
+    house.close().await;
+}
+
+/// A page that shows something this once is counted before it is made: where the reading's brake holds, nothing is made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_made_that_can_not_be_shown() {
+    let house = House::open(People {
+        second_factor: SecondFactor::Optional,
+        attempts_a_minute: 1_000,
+        pages_a_minute: 2,
+        ..People::default()
+    });
+    house.person(Role::Administrator, "kanri").await;
+    house.person(Role::Viewer, "viewer").await;
+    let admin = house.sign_in("kanri").await;
+    let form = house.form(&admin).await;
+    let post = async |path: &str, fields: &[(&str, &str)]| {
+        let mut all = vec![("form", form.as_str())];
+        all.extend(fields);
+        let response = house.post(path, &admin, &all).await;
+        (response.status(), text(response).await)
+    };
+    // One change is one page, not two.
+    for (path, fields) in [
+        ("/people/add", &[("login", "miru"), ("role", "viewer")][..]),
+        ("/tokens/add", &[("name", "first"), ("scope", "export")]),
+    ] {
+        let (status, page) = post(path, fields).await;
+        assert!(status == StatusCode::OK && page.contains("class=\"drawn"), "{path}: {page}");
+    }
+    let before = house.entries().len();
+    for (path, fields) in [
+        ("/people/add", &[("login", "osoi"), ("role", "viewer")][..]),
+        ("/people/reset", &[("login", "viewer")]),
+        ("/tokens/add", &[("name", "second"), ("scope", "export")]),
+        ("/terminals/t-01/code", &[]),
+        ("/crews/add", &[("id", "m-02"), ("name", "乗務員 丙"), ("contractor", "k1")]),
+    ] {
+        assert_eq!(post(path, fields).await.0, StatusCode::TOO_MANY_REQUESTS, "{path}");
+    }
+    assert_eq!(house.entries().len(), before);
+    assert_eq!(house.try_sign_in("viewer", PASSWORD).await.status(), StatusCode::SEE_OTHER);
     house.close().await;
 }
 

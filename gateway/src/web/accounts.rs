@@ -10,7 +10,7 @@ use meguri_config::Clock;
 use meguri_proto::Digest;
 use rusqlite::Connection;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::metrics::Inside;
 use super::page::problem::Problem;
@@ -31,6 +31,8 @@ use crate::writer::Writer;
 
 /// How many passwords are hashed at a time: each takes 19 MiB and a core.
 const HASHING: usize = 2;
+/// How many pages of one person update by themselves at a time: no one person keeps all others' from it.
+const STREAMS_EACH: usize = 16;
 /// How many recovery codes somebody has.
 const RECOVERY: usize = 10;
 /// Letters of each: 120 bits, so that a plain SHA-256 of it is as good as it can be kept.
@@ -52,6 +54,8 @@ pub(super) struct Accounts {
     /// What each person and token has read lately.
     readings: Mutex<HashMap<Reader, Brake>>,
     hashing: Arc<Semaphore>,
+    /// The pages of each person that update by themselves.
+    streams: Mutex<HashMap<i64, Arc<Semaphore>>>,
     /// The second factors that are being set up, by person: the last one drawn, and the session that it was shown to.
     pending: Mutex<HashMap<i64, Pending>>,
 }
@@ -108,7 +112,7 @@ impl Accounts {
         let Inside { people: settings, writer, audit, wall, set_up, openid, .. } = inside.clone();
         let (brake, hashing) = (Brake::new(settings.attempts_a_minute), Arc::new(Semaphore::new(HASHING)));
         let readings = Mutex::default();
-        let pending = Mutex::default();
+        let (streams, pending) = (Mutex::default(), Mutex::default());
         Self {
             settings,
             readers,
@@ -121,6 +125,7 @@ impl Accounts {
             brake,
             readings,
             hashing,
+            streams,
             pending,
         }
     }
@@ -173,6 +178,14 @@ impl Accounts {
         }
         tracing::warn!(?reader, "somebody reads more pages a minute than people.pages_a_minute lets through");
         Err(Problem::Hasty)
+    }
+
+    /// Lets a page of somebody update by itself while the permit is held; only so many of one person's.
+    pub(super) fn stream_of(&self, person: i64) -> Result<OwnedSemaphorePermit, Problem> {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        // As many as there are people.
+        let theirs = streams.entry(person).or_insert_with(|| Arc::new(Semaphore::new(STREAMS_EACH)));
+        theirs.clone().try_acquire_owned().map_err(|_| Problem::Busy)
     }
 
     async fn verify(&self, password: &str, kept: Option<Hashed>) -> Result<bool, Problem> {

@@ -495,6 +495,7 @@ async fn manage(
             web.note(signed, What::Refused, event).await?;
             return Err(Problem::Forbidden);
         }
+        web.reads(signed)?;
         let said = match request {
             Err(wrong) => Said::Wrong(wrong),
             Ok(request) => match accounts.request(request, signed.person.id).await? {
