@@ -6,7 +6,7 @@ BUILD := build-essential pkg-config libfontconfig1-dev
 WINDOW := libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon-x11-0
 # For tests: an independent broker, a display, a browser, the tracer of system calls, a clock that jumps, and what a cluster of
 # brokers is built with.
-TESTS := mosquitto strace libfaketime xvfb xdotool chromium protobuf-compiler
+TESTS := mosquitto strace libfaketime xvfb xdotool chromium protobuf-compiler procps
 
 # For the pages' tests in a browser, where no other Node.js is there, whose npm would not stand beside Debian's.
 NODE := $(if $(shell command -v npm),,nodejs npm)
@@ -39,7 +39,7 @@ test:
 
 # Playwright's core and axe-core, by the lock file; no browser is downloaded.
 browser:
-	npm ci --prefix tests/browser --no-audit --no-fund
+	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund
 
 # A node of an RMQTT cluster for tests, a workspace of its own; see its Cargo.toml.
 rmqtt-node:

@@ -934,6 +934,28 @@ async fn an_open_browser_changes_no_way_in() {
     assert_eq!(house.get("/", &mine).await.status(), StatusCode::OK);
     let fields = [("form", &*form), ("code", &*code), ("now", PASSWORD)];
     assert_eq!(house.post("/account/second", &mine, &fields).await.status(), StatusCode::OK);
+    // What a second factor is set up with is drawn for whoever sees it, and the last one alone counts: whoever looked at an open
+    // page before, here or elsewhere, does not know it.
+    let (mine, other) = (house.sign_in("auditor").await, house.sign_in("auditor").await);
+    let form = house.form(&mine).await;
+    let secret = async |cookie: &str| {
+        let page = text(house.get("/account/second", cookie).await).await;
+        let typed = page.split("<code>").nth(1).unwrap().split('<').next().unwrap().split(' ');
+        unbase32(&typed.collect::<String>())
+    };
+    let before = [secret(&mine).await, secret(&other).await];
+    let last = secret(&mine).await;
+    assert!(before[0] != before[1] && !before.contains(&last));
+    let set = async |secret: &[u8]| {
+        let code = totp::shown(secret, Timestamp::now());
+        let fields = [("form", &*form), ("code", &*code), ("now", PASSWORD)];
+        house.post("/account/second", &mine, &fields).await.status()
+    };
+    for seen in &before {
+        assert_eq!(set(seen).await, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    // What stands on the telephone already goes on after a wrong code.
+    assert_eq!(set(&last).await, StatusCode::OK);
     // Who signs out leaves nothing in the browser.
     let mine = house.sign_in("reception").await;
     let form = house.form(&mine).await;
@@ -958,6 +980,34 @@ async fn an_open_browser_changes_no_way_in() {
         HttpRequest::get("/signin").header(header::HOST, HOST).header(header::COOKIE, "__Host-lang=en");
     let response = house.ask(request.body(Body::empty()).unwrap()).await;
     assert!(text(response).await.contains("Sign in"));
+    house.close().await;
+}
+
+/// An administrator resets a password while its person, or whoever knows it, is changing it: the reset stands, whichever of the two
+/// came to the store first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_stands_whatever_is_being_changed_meanwhile() {
+    let house = House::peopled().await;
+    let session = house.sign_in("viewer").await;
+    let form = house.form(&session).await;
+    let (mine, reset) = ("tsuki to hoshi to yoru", password::hash(OTHER, [2; 16]).unwrap());
+    let fields = [("form", &*form), ("now", PASSWORD), ("new", mine), ("again", mine)];
+    let meanwhile = async {
+        // The change has begun: its attempt is written down. Now two passwords are computed.
+        let store = rusqlite::Connection::open(house.dir.path().join("meguri.db")).unwrap();
+        loop {
+            let begun = "SELECT EXISTS (SELECT 1 FROM attempt)";
+            if store.query_row(begun, [], |row| row.get::<_, bool>(0)).unwrap() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        house.writer.run_job(move |tx, _| accounts::reset(tx, "viewer", &reset)).await.unwrap().unwrap();
+    };
+    tokio::join!(house.post("/account/password", &session, &fields), meanwhile);
+    assert_eq!(house.try_sign_in("viewer", mine).await.status(), StatusCode::UNAUTHORIZED);
+    let session = house.sign_in_with("viewer", OTHER).await;
+    assert_eq!(location(&house.get("/", &session).await), "/account/password", "it must be changed first");
     house.close().await;
 }
 
@@ -1000,16 +1050,32 @@ async fn nobody_reads_without_an_end() {
     let house = House::open(People { pages_a_minute: 1_000, ..people });
     house.person(Role::Viewer, "viewer").await;
     let session = house.sign_in("viewer").await;
+    let stream = async |cookie: &str| house.get("/events?aside=1", cookie).await;
+    // One person, however often they are signed in, holds no more than a few.
+    let again = house.sign_in("viewer").await;
     let mut open = Vec::new();
-    for _ in 0..256 {
-        let response = house.get("/events?aside=1", &session).await;
-        assert_eq!(response.status(), StatusCode::OK);
-        open.push(response);
+    for n in 0..16 {
+        open.push(stream(if n % 2 == 0 { &session } else { &again }).await);
     }
-    assert_eq!(house.get("/events?aside=1", &session).await.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(house.get("/", &session).await.status(), StatusCode::OK, "pages by themselves go on");
+    for cookie in [&session, &again] {
+        assert_eq!(stream(cookie).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    for n in 1..16 {
+        let login = format!("viewer-{n}");
+        house.person(Role::Viewer, &login).await;
+        let theirs = house.sign_in(&login).await;
+        for _ in 0..16 {
+            open.push(stream(&theirs).await);
+        }
+    }
+    assert_eq!(open.len(), 256);
+    assert!(open.iter().all(|response| response.status() == StatusCode::OK));
+    house.person(Role::Viewer, "last").await;
+    let last = house.sign_in("last").await;
+    assert_eq!(stream(&last).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(house.get("/", &last).await.status(), StatusCode::OK, "pages by themselves go on");
     open.pop();
-    eventually(async || house.get("/events?aside=1", &session).await.status() == StatusCode::OK).await;
+    eventually(async || stream(&last).await.status() == StatusCode::OK).await;
     drop(open);
     house.close().await;
 }
@@ -1139,6 +1205,113 @@ async fn accounts_are_managed_on_their_page() {
     ] {
         assert!(words.contains(word), "{word} in {words:?}");
     }
+    house.close().await;
+}
+
+/// A page that nobody looks at updates by itself all day long, and its script looks whether it is still let in: neither keeps a
+/// session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_left_open_keeps_no_session() {
+    let house = House::peopled().await;
+    let session = house.sign_in("viewer").await;
+    let store = rusqlite::Connection::open(house.dir.path().join("meguri.db")).unwrap();
+    let later = async |minutes: i64| {
+        let ahead = SignedDuration::from_mins(minutes);
+        wall(house.dir.path(), ahead);
+        eventually(async || house.wall.now() >= Timestamp::now() + ahead - SignedDuration::from_secs(5))
+            .await;
+    };
+    let by_script = async |dest: &'static str| {
+        let request = HttpRequest::get("/")
+            .header(header::HOST, HOST)
+            .header(header::COOKIE, &session)
+            .header("sec-fetch-dest", dest);
+        house.ask(request.body(Body::empty()).unwrap()).await.status()
+    };
+    let idle = i64::from(People::default().idle_minutes);
+    for minutes in [idle / 2, idle - 1] {
+        later(minutes).await;
+        let stream = house.get("/events", &session).await;
+        assert_eq!(stream.status(), StatusCode::OK);
+        first_event(stream).await;
+        assert_eq!(by_script("empty").await, StatusCode::OK);
+    }
+    let untouched = "SELECT count(*) FROM session WHERE seen_at = made_at";
+    assert_eq!(store.query_row(untouched, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    later(idle).await;
+    assert_eq!(by_script("empty").await, StatusCode::SEE_OTHER);
+    // Whoever opens a page is there.
+    let session_again = house.sign_in("viewer").await;
+    later(idle + 5).await;
+    let request = HttpRequest::get("/")
+        .header(header::HOST, HOST)
+        .header(header::COOKIE, &session_again)
+        .header("sec-fetch-dest", "document");
+    assert_eq!(house.ask(request.body(Body::empty()).unwrap()).await.status(), StatusCode::OK);
+    eventually(async || {
+        let seen = "SELECT max(seen_at - made_at) > 60000 FROM session";
+        store.query_row(seen, [], |row| row.get::<_, bool>(0)).unwrap()
+    })
+    .await;
+    house.close().await;
+}
+
+/// How the gateway fares is told to those who are signed in, and to nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn troubles_are_for_whoever_is_signed_in() {
+    let house = House::peopled().await;
+    let session = house.sign_in("viewer").await;
+    // Nothing serves MQTT here.
+    let trouble = "MQTT ブローカーにつながっていません";
+    for path in ["/", "/nothing", "/account"] {
+        assert!(text(house.get(path, &session).await).await.contains(trouble), "{path}");
+    }
+    for path in ["/signin", "/nothing", "/nothing/at/all"] {
+        let page = text(house.get(path, "").await).await;
+        assert!(page.contains("大型ごみ収集") && !page.contains(trouble), "{path}: {page}");
+    }
+    house.close().await;
+}
+
+/// A page that shows something this once is counted before it is made: where the reading's brake holds, nothing is made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_made_that_can_not_be_shown() {
+    let house = House::open(People {
+        second_factor: SecondFactor::Optional,
+        attempts_a_minute: 1_000,
+        pages_a_minute: 2,
+        ..People::default()
+    });
+    house.person(Role::Administrator, "kanri").await;
+    house.person(Role::Viewer, "viewer").await;
+    let admin = house.sign_in("kanri").await;
+    let form = house.form(&admin).await;
+    let post = async |path: &str, fields: &[(&str, &str)]| {
+        let mut all = vec![("form", form.as_str())];
+        all.extend(fields);
+        let response = house.post(path, &admin, &all).await;
+        (response.status(), text(response).await)
+    };
+    // One change is one page, not two.
+    for (path, fields) in [
+        ("/people/add", &[("login", "miru"), ("role", "viewer")][..]),
+        ("/tokens/add", &[("name", "first"), ("scope", "export")]),
+    ] {
+        let (status, page) = post(path, fields).await;
+        assert!(status == StatusCode::OK && page.contains("class=\"drawn"), "{path}: {page}");
+    }
+    let before = house.entries().len();
+    for (path, fields) in [
+        ("/people/add", &[("login", "osoi"), ("role", "viewer")][..]),
+        ("/people/reset", &[("login", "viewer")]),
+        ("/tokens/add", &[("name", "second"), ("scope", "export")]),
+        ("/terminals/t-01/code", &[]),
+        ("/crews/add", &[("id", "m-02"), ("name", "乗務員 丙"), ("contractor", "k1")]),
+    ] {
+        assert_eq!(post(path, fields).await.0, StatusCode::TOO_MANY_REQUESTS, "{path}");
+    }
+    assert_eq!(house.entries().len(), before);
+    assert_eq!(house.try_sign_in("viewer", PASSWORD).await.status(), StatusCode::SEE_OTHER);
     house.close().await;
 }
 
@@ -1968,6 +2141,34 @@ async fn a_contractor_that_has_left_keeps_its_own_past_to_look_at() {
     assert!(today.contains("4417") && !today.contains("で終わりました"), "{today}");
     assert!(today.contains("href=\"/crews\""), "{today}");
     assert!(export("2026-04-01").await.contains("4417"));
+    // Set aside in the last second of the last day, and in the first after it; as many notices.
+    let midnight = day_start(TODAY) - SignedDuration::from_hours(8);
+    let came = move |tx: &mut rusqlite::Transaction<'_>, _: &mut _| {
+        let mut ids = Vec::new();
+        for (at, raw, entry) in [
+            (midnight - SignedDuration::from_secs(1), "raw of the eve", 771),
+            (midnight, "raw of the morrow", 772),
+        ] {
+            let insert = "INSERT INTO notice (at, kind, terminal, detail, contract)
+                SELECT ?1, 'hole', 't-01', ?2, contract FROM terminal WHERE id = 't-01'";
+            let detail = json!({ "log": "fact", "first": entry, "last": entry }).to_string();
+            tx.execute(insert, rusqlite::params![at.as_millisecond(), detail])?;
+            let insert = "INSERT INTO aside (at, topic, terminal, problem, raw, bytes, contract)
+                SELECT ?1, 'meguri/1/x', 't-01', 'unknown topic', ?2, 1, contract FROM terminal WHERE id = 't-01'";
+            tx.execute(insert, rusqlite::params![at.as_millisecond(), raw.as_bytes()])?;
+            ids.push(tx.last_insert_rowid());
+        }
+        Ok::<_, rusqlite::Error>(ids)
+    };
+    let ids = house.writer.run_job(came).await.unwrap().unwrap();
+    let [eve, morrow] = [0, 1].map(|which| format!("/aside/{}", ids[which]));
+    let (_, aside) = read("/aside").await;
+    assert!(["t-01", "the eve", "the morrow"].iter().all(|one| aside.contains(&format!("raw of {one}"))));
+    assert!(read(&morrow).await.1.contains("raw of the morrow"));
+    assert!(read("/terminals").await.1.contains("href=\"/terminals/t-01\""));
+    assert_eq!(read("/terminals/t-01").await.0, StatusCode::OK);
+    let (_, today) = read("/").await;
+    assert!(["771〜771", "772〜772", "<small> / 1</small>"].iter().all(|one| today.contains(one)), "{today}");
 
     // Yesterday was the last day of all of them. What was planned beyond it is somebody else's from now on.
     let id = contractor.to_string();
@@ -2018,6 +2219,21 @@ async fn a_contractor_that_has_left_keeps_its_own_past_to_look_at() {
     }
     let today = export("2026-04-01").await;
     assert!(!today.contains("4417") && !today.contains("4419"), "{today}");
+    // Of what came of its terminals it sees what came under the contract, and of the terminals nothing more, although these are
+    // bound to it until the city binds them anew.
+    for path in ["/aside", "/events?aside=1"] {
+        let (_, aside) = read(path).await;
+        assert!(aside.contains("raw of the eve"), "{path}: {aside}");
+        assert!(!aside.contains("raw of t-01") && !aside.contains("raw of the morrow"), "{path}: {aside}");
+    }
+    assert!(read("/aside").await.1.contains("未処理 1件"));
+    assert_eq!(read(&eve).await.0, StatusCode::OK);
+    assert_eq!(read(&morrow).await.0, StatusCode::NOT_FOUND);
+    let (_, today) = read("/").await;
+    assert!(today.contains("771〜771") && !today.contains("772〜772"), "{today}");
+    assert!(today.contains("<small> / 0</small>") && !today.contains("<small> / 1</small>"), "{today}");
+    assert!(!read("/terminals").await.1.contains("/terminals/t-01"));
+    assert_eq!(read("/terminals/t-01").await.0, StatusCode::NOT_FOUND);
     // Who has left has no crews any more, neither to see nor to change.
     house.member("m-01", contractor.as_str()).await;
     let form = house.form(&dispatcher).await;

@@ -291,13 +291,11 @@ pub fn choose(tx: &Connection, person: i64, password: &Hashed) -> rusqlite::Resu
     sign_out(tx, person)
 }
 
-/// The second factor of a person: what counts, what is being set up, and the last step that was taken.
+/// The second factor of a person, and the last step that was taken.
 #[derive(Clone)]
 pub struct Second {
     /// What counts.
     pub secret: Option<Vec<u8>>,
-    /// What is being set up.
-    pub pending: Option<Vec<u8>>,
     /// The last time step taken.
     pub last: i64,
 }
@@ -313,28 +311,24 @@ impl std::fmt::Debug for Second {
 /// # Errors
 /// When the store can't be read.
 pub fn second(conn: &Connection, person: i64) -> rusqlite::Result<Second> {
-    conn.prepare_cached("SELECT totp, totp_pending, totp_step FROM person WHERE id = ?1")?
-        .query_row([person], |row| {
-            Ok(Second { secret: row.get(0)?, pending: row.get(1)?, last: row.get(2)? })
-        })
+    conn.prepare_cached("SELECT totp, totp_step FROM person WHERE id = ?1")?
+        .query_row([person], |row| Ok(Second { secret: row.get(0)?, last: row.get(1)? }))
 }
 
-/// Begins to set up a second factor with this secret.
+/// The telephone has shown the right code: this secret counts from now on, beside these recovery codes' SHA-256. Others are signed out.
 ///
 /// # Errors
 /// When the store can't be written.
-pub fn begin_second(tx: &Connection, person: i64, secret: &[u8]) -> rusqlite::Result<()> {
-    tx.execute("UPDATE person SET totp_pending = ?2 WHERE id = ?1", params![person, secret])?;
-    Ok(())
-}
-
-/// The telephone has shown the right code: its secret counts from now on, beside these recovery codes' SHA-256. Others are signed out.
-///
-/// # Errors
-/// When the store can't be written.
-pub fn take_second(tx: &Connection, person: i64, step: i64, recovery: &[[u8; 32]]) -> rusqlite::Result<()> {
-    let update = "UPDATE person SET totp = totp_pending, totp_pending = NULL, totp_step = ?2 WHERE id = ?1";
-    tx.execute(update, params![person, step])?;
+pub fn take_second(
+    tx: &Connection,
+    person: i64,
+    secret: &[u8],
+    step: i64,
+    recovery: &[[u8; 32]],
+) -> rusqlite::Result<()> {
+    // Earlier versions kept one that was being set up in `totp_pending`.
+    let update = "UPDATE person SET totp = ?2, totp_pending = NULL, totp_step = ?3 WHERE id = ?1";
+    tx.execute(update, params![person, secret, step])?;
     tx.execute("DELETE FROM recovery WHERE person = ?1", [person])?;
     for code in recovery {
         tx.execute(

@@ -201,13 +201,28 @@ impl Scope {
         }
     }
 
-    /// A condition on `contract` that holds for what is seen; `number` is the parameter [`Scope::contractor`] is bound to.
+    /// A condition that holds for what is seen of what came at `at`, in milliseconds, under `contract`: nothing from after
+    /// the contract's last day, which ends at midnight in Japan. `number` is the parameter [`Scope::contractor`] is bound to.
     #[must_use]
-    pub fn sees(contract: &str, number: u8) -> String {
-        format!("(?{number} IS NULL OR {contract} IN (SELECT id FROM contract WHERE contractor = ?{number}))")
+    pub fn sees_came(contract: &str, at: &str, number: u8) -> String {
+        // 15:00 UTC of a day is the midnight after it in Japan, which has no summer time.
+        format!(
+            "(?{number} IS NULL OR EXISTS (SELECT 1 FROM contract AS own WHERE own.id = {contract}
+                AND own.contractor = ?{number} AND {at} < (unixepoch(own.last_day) + 54000) * 1000))"
+        )
     }
 
-    /// As [`Scope::sees`], for a pickup: nothing of a day after its contract is seen, whatever was planned then. `pickup`
+    /// As [`Scope::sees_came`], for what works under `contract` now: nothing where that is over on the day that parameter
+    /// `today` is bound to.
+    #[must_use]
+    pub fn sees_working(contract: &str, number: u8, today: u8) -> String {
+        format!(
+            "(?{number} IS NULL OR EXISTS (SELECT 1 FROM contract AS own WHERE own.id = {contract}
+                AND own.contractor = ?{number} AND ?{today} <= own.last_day))"
+        )
+    }
+
+    /// As [`Scope::sees_came`], for a pickup: nothing of a day after its contract is seen, whatever was planned then. `pickup`
     /// is what its columns stand behind, like `p.`.
     #[must_use]
     pub fn sees_pickup(pickup: &str, number: u8) -> String {

@@ -155,6 +155,15 @@ pub fn seen(tx: &Connection, now: Timestamp, token: &Token) -> rusqlite::Result<
     Ok(())
 }
 
+/// Whether a session of this person has not been ended, as a change of theirs asks where it is written.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn goes_on(tx: &Connection, person: i64, token: &Token) -> rusqlite::Result<bool> {
+    tx.prepare_cached("SELECT 1 FROM session WHERE sha256 = ?1 AND person = ?2")?
+        .exists(params![token.sha256().0.as_slice(), person])
+}
+
 /// Ends a session.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use meguri_config::Clock;
 use meguri_proto::Digest;
 use rusqlite::Connection;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::metrics::Inside;
 use super::page::problem::Problem;
@@ -31,6 +31,8 @@ use crate::writer::Writer;
 
 /// How many passwords are hashed at a time: each takes 19 MiB and a core.
 const HASHING: usize = 2;
+/// How many pages of one person update by themselves at a time: no one person keeps all others' from it.
+const STREAMS_EACH: usize = 16;
 /// How many recovery codes somebody has.
 const RECOVERY: usize = 10;
 /// Letters of each: 120 bits, so that a plain SHA-256 of it is as good as it can be kept.
@@ -52,6 +54,22 @@ pub(super) struct Accounts {
     /// What each person and token has read lately.
     readings: Mutex<HashMap<Reader, Brake>>,
     hashing: Arc<Semaphore>,
+    /// The pages of each person that update by themselves.
+    streams: Mutex<HashMap<i64, Arc<Semaphore>>>,
+    /// The second factors that are being set up, by person: the last one drawn, and the session that it was shown to.
+    pending: Mutex<HashMap<i64, Pending>>,
+}
+
+/// A second factor that is being set up. It is kept in memory alone, and counts for one session alone.
+struct Pending {
+    session: Digest,
+    secret: [u8; totp::SECRET_BYTES],
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pending(…)")
+    }
 }
 
 /// Who reads: a person or a token, by number.
@@ -94,7 +112,22 @@ impl Accounts {
         let Inside { people: settings, writer, audit, wall, set_up, openid, .. } = inside.clone();
         let (brake, hashing) = (Brake::new(settings.attempts_a_minute), Arc::new(Semaphore::new(HASHING)));
         let readings = Mutex::default();
-        Self { settings, readers, writer, audit, wall, set_up, openid, data, brake, readings, hashing }
+        let (streams, pending) = (Mutex::default(), Mutex::default());
+        Self {
+            settings,
+            readers,
+            writer,
+            audit,
+            wall,
+            set_up,
+            openid,
+            data,
+            brake,
+            readings,
+            hashing,
+            streams,
+            pending,
+        }
     }
 
     /// Whether a password of this person opens anything now.
@@ -145,6 +178,14 @@ impl Accounts {
         }
         tracing::warn!(?reader, "somebody reads more pages a minute than people.pages_a_minute lets through");
         Err(Problem::Hasty)
+    }
+
+    /// Lets a page of somebody update by itself while the permit is held; only so many of one person's.
+    pub(super) fn stream_of(&self, person: i64) -> Result<OwnedSemaphorePermit, Problem> {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        // As many as there are people.
+        let theirs = streams.entry(person).or_insert_with(|| Arc::new(Semaphore::new(STREAMS_EACH)));
+        theirs.clone().try_acquire_owned().map_err(|_| Problem::Busy)
     }
 
     async fn verify(&self, password: &str, kept: Option<Hashed>) -> Result<bool, Problem> {
@@ -266,11 +307,15 @@ impl Accounts {
         let new = token.clone();
         let good = self
             .change(move |tx| {
+                // Meanwhile an administrator may have ended the session.
+                if !sessions::goes_on(tx, id, &before)? {
+                    return Ok((None, None));
+                }
                 let good = attempts::begin(tx, now, &login, &settings)?
                     && accounts::check_second(tx, id, &typed, now)?;
                 if !good {
                     return Ok((
-                        false,
+                        Some(false),
                         Some(Event::new(
                             Who::Nobody,
                             What::SignInFailed,
@@ -281,9 +326,10 @@ impl Accounts {
                 attempts::forget(tx, &login)?;
                 sessions::end(tx, &before)?;
                 sessions::begin(tx, now, id, &new, true)?;
-                Ok((true, Some(Event::new(Who::Person(id), What::CodeGiven, json!({})))))
+                Ok((Some(true), Some(Event::new(Who::Person(id), What::CodeGiven, json!({})))))
             })
-            .await?;
+            .await?
+            .ok_or(Problem::Unauthorized)?;
         Ok(if good { Came::In(token) } else { Came::Out })
     }
 
@@ -351,10 +397,11 @@ impl Accounts {
         .await
     }
 
-    /// Changes somebody's own password. Whatever else was signed in as them ends.
+    /// Changes somebody's own password. Whatever else was signed in as them ends, the asking session `before` too.
     pub(super) async fn change_password(
         &self,
         person: &Person,
+        before: Token,
         now_typed: &str,
         new: &str,
     ) -> Result<Token, NotChanged> {
@@ -363,7 +410,11 @@ impl Accounts {
         let open = self.change(move |tx| Ok((attempts::begin(tx, now, &key, &settings)?, None))).await?;
         let key = login.clone();
         let kept = self.readers.with(move |conn| accounts::by_login(conn, &key)).await?.map(|(_, kept)| kept);
-        if !self.verify(now_typed, kept.filter(|_| open)).await? {
+        let Some(kept) = kept.filter(|_| open) else {
+            self.verify(now_typed, None).await?;
+            return Err(NotChanged::Wrong);
+        };
+        if !self.verify(now_typed, Some(kept.clone())).await? {
             return Err(NotChanged::Wrong);
         }
         password::judge(new, &login).map_err(NotChanged::Refused)?;
@@ -373,25 +424,38 @@ impl Accounts {
         let (hashed, token, id, second) =
             (self.hash(new).await?, Token::new(rand::random()), person.id, person.second_factor);
         let begun = token.clone();
-        self.change(move |tx| {
-            attempts::forget(tx, &login)?;
-            accounts::choose(tx, id, &hashed)?;
-            sessions::begin(tx, now, id, &begun, second)?;
-            Ok(((), Some(Event::new(Who::Person(id), What::PasswordChanged, json!({})))))
-        })
-        .await?;
-        Ok(token)
+        let changed = self
+            .change(move |tx| {
+                // Meanwhile an administrator may have reset the password, or kept them out: that stands.
+                let same = accounts::by_login(tx, &login)?
+                    .is_some_and(|(now, now_kept)| now.id == id && now_kept == kept);
+                if !same || !sessions::goes_on(tx, id, &before)? {
+                    return Ok((false, None));
+                }
+                attempts::forget(tx, &login)?;
+                accounts::choose(tx, id, &hashed)?;
+                sessions::begin(tx, now, id, &begun, second)?;
+                Ok((true, Some(Event::new(Who::Person(id), What::PasswordChanged, json!({})))))
+            })
+            .await?;
+        if changed { Ok(token) } else { Err(NotChanged::Problem(Problem::Unauthorized)) }
     }
 
-    /// The secret that is being set up as somebody's second factor; a new one where there is none.
-    pub(super) async fn pending(&self, person: i64) -> Result<Vec<u8>, Problem> {
-        let found = self.readers.with(move |conn| accounts::second(conn, person)).await?.pending;
-        if let Some(secret) = found {
-            return Ok(secret);
-        }
-        let secret: [u8; totp::SECRET_BYTES] = rand::random();
-        self.change(move |tx| Ok((accounts::begin_second(tx, person, &secret)?, None))).await?;
-        Ok(secret.to_vec())
+    /// Draws the secret that a session sets up as its person's second factor. Whatever was shown before, here or in another
+    /// session, counts no more: whoever saw it must not know what is taken later.
+    pub(super) fn draw_second(&self, person: i64, session: &Token) -> [u8; totp::SECRET_BYTES] {
+        let (secret, session) = (rand::random(), session.sha256());
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        // As many as there are people.
+        pending.insert(person, Pending { session, secret });
+        secret
+    }
+
+    /// The secret that this session was shown last, where it still counts.
+    pub(super) fn pending(&self, person: i64, session: &Token) -> Option<[u8; totp::SECRET_BYTES]> {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let drawn = pending.get(&person).filter(|drawn| drawn.session == session.sha256());
+        drawn.map(|drawn| drawn.secret)
     }
 
     /// Whether whoever sits at the browser is still its person: by their password, or where they have none here, by their second factor.
@@ -429,6 +493,7 @@ impl Accounts {
     pub(super) async fn set_second(
         &self,
         person: &Person,
+        before: Token,
         typed: &str,
     ) -> Result<Option<(Token, Vec<String>)>, Problem> {
         let (now, settings, id, login) = (self.now(), self.settings.clone(), person.id, person.login.clone());
@@ -437,22 +502,27 @@ impl Accounts {
         let sha256: Vec<[u8; 32]> =
             codes.iter().map(|code| Digest::of(password::as_drawn(code).as_bytes()).0).collect();
         let (typed, token) = (typed.to_owned(), Token::new(rand::random()));
-        let begun = token.clone();
+        let (begun, pending) = (token.clone(), self.pending(id, &before));
         let good = self
             .change(move |tx| {
-                if !attempts::begin(tx, now, &login, &settings)? {
-                    return Ok((false, None));
+                if !sessions::goes_on(tx, id, &before)? {
+                    return Ok((None, None));
                 }
-                let pending = accounts::second(tx, id)?.pending;
-                let Some(step) = pending.and_then(|secret| totp::step(&secret, &typed, now, 0)) else {
-                    return Ok((false, None));
-                };
+                if !attempts::begin(tx, now, &login, &settings)? {
+                    return Ok((Some(false), None));
+                }
+                let shown = pending.and_then(|secret| Some((secret, totp::step(&secret, &typed, now, 0)?)));
+                let Some((secret, step)) = shown else { return Ok((Some(false), None)) };
                 attempts::forget(tx, &login)?;
-                accounts::take_second(tx, id, step, &sha256)?;
+                accounts::take_second(tx, id, &secret, step, &sha256)?;
                 sessions::begin(tx, now, id, &begun, true)?;
-                Ok((true, Some(Event::new(Who::Person(id), What::SecondFactorSet, json!({})))))
+                Ok((Some(true), Some(Event::new(Who::Person(id), What::SecondFactorSet, json!({})))))
             })
-            .await?;
+            .await?
+            .ok_or(Problem::Unauthorized)?;
+        if good {
+            self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        }
         Ok(good.then_some((token, codes)))
     }
 

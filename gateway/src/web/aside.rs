@@ -60,9 +60,9 @@ pub(super) struct Aside {
 
 /// Reads a page of the list, from 1.
 pub(super) fn read(conn: &Connection, page: u32, scope: &Scope) -> rusqlite::Result<Listed> {
-    let sees = Scope::sees("contract", 4);
+    let sees = Scope::sees_came("contract", "at", 4);
     let open = aside_open(conn, scope)?.map_or(0, |(count, _)| count);
-    let count = format!("SELECT count(*) FROM aside WHERE {}", Scope::sees("contract", 1));
+    let count = format!("SELECT count(*) FROM aside WHERE {}", Scope::sees_came("contract", "at", 1));
     let all: u32 = conn.prepare_cached(&count)?.query_row([scope.contractor()], |row| row.get(0))?;
     let skip = (page - 1).saturating_mul(PAGE);
     let mut rows = Vec::new();
@@ -94,7 +94,7 @@ pub(super) fn read(conn: &Connection, page: u32, scope: &Scope) -> rusqlite::Res
 
 /// Reads one; none where there is no such in scope.
 pub(super) fn read_one(conn: &Connection, id: i64, scope: &Scope) -> rusqlite::Result<Option<Aside>> {
-    let select = format!("{SELECT} WHERE id = ?2 AND {}", Scope::sees("contract", 3));
+    let select = format!("{SELECT} WHERE id = ?2 AND {}", Scope::sees_came("contract", "at", 3));
     conn.prepare_cached(&select)?
         .query_row(params![WHOLE_BYTES, id, scope.contractor()], |row| aside(row, WHOLE_CHARS))
         .optional()

@@ -212,7 +212,7 @@ impl Board {
         let paces = paces(conn, date, now, scope)?;
         let begun = paces.values().map(|pace| pace.heard).min();
         let heard_since = now.checked_sub(i64::from(silence_minutes).minutes()).unwrap_or(Timestamp::MIN);
-        let terminals = terminals(conn, date, sql::ms(heard_since), begun, &left, scope)?;
+        let terminals = terminals(conn, date, business_date(now), sql::ms(heard_since), begun, &left, scope)?;
         let aside = aside_open(conn, scope)?;
         let finish = if today { finish(&left, &paces, now) } else { HashMap::new() };
 
@@ -296,7 +296,7 @@ pub(super) fn last_history(conn: &Connection) -> rusqlite::Result<i64> {
 
 /// How much is set aside and open, and when the last came; none for nothing.
 pub(super) fn aside_open(conn: &Connection, scope: &Scope) -> rusqlite::Result<Option<(u32, i64)>> {
-    let sees = Scope::sees("contract", 1);
+    let sees = Scope::sees_came("contract", "at", 1);
     let select = format!(
         "SELECT count(*), (SELECT at FROM aside WHERE settled_at IS NULL AND {sees} ORDER BY id DESC LIMIT 1)
         FROM aside WHERE settled_at IS NULL AND {sees}"
@@ -412,10 +412,11 @@ fn finish(
     finish
 }
 
-/// Terminals in use; silent are those not heard after `limit`.
+/// Terminals in use `today`; silent on a date are those not heard after `limit`.
 fn terminals(
     conn: &Connection,
     date: Date,
+    today: Date,
     limit: i64,
     begun: Option<i64>,
     left: &HashMap<String, u32>,
@@ -427,10 +428,10 @@ fn terminals(
     let select = format!(
         "SELECT id, vehicle, online, last_heard_at, waiting, contract FROM terminal
         WHERE blocked_at IS NULL AND lost_at IS NULL AND {} ORDER BY vehicle, id",
-        Scope::sees("contract", 1)
+        Scope::sees_working("contract", 1, 2)
     );
     let mut statement = conn.prepare_cached(&select)?;
-    let rows = statement.query_map([scope.contractor()], |row| {
+    let rows = statement.query_map(params![scope.contractor(), today.to_string()], |row| {
         let (id, vehicle, heard): (String, String, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(3)?);
         let heard_on_day = heard.is_some_and(|heard| business_date(sql::instant(heard)) == date);
         let silent = left.get(&vehicle).is_some_and(|left| *left > 0)
@@ -456,7 +457,7 @@ pub(super) fn silent(
     }
     let begun = paces(conn, date, now, scope)?.values().map(|pace| pace.heard).min();
     let limit = sql::ms(now.checked_sub(i64::from(silence_minutes).minutes()).unwrap_or(Timestamp::MIN));
-    let terminals = terminals(conn, date, limit, begun, &left, scope)?;
+    let terminals = terminals(conn, date, date, limit, begun, &left, scope)?;
     Ok(terminals.into_iter().filter(|terminal| terminal.silent).map(|terminal| terminal.id).collect())
 }
 
@@ -489,7 +490,7 @@ fn notices(conn: &Connection, date: Option<Date>, scope: &Scope) -> rusqlite::Re
         "SELECT n.id, n.kind, n.terminal, n.at, n.detail, i.file, i.held_why FROM notice n
         LEFT JOIN import i ON i.state = 'held' AND i.id = json_extract(n.detail, '$.import')
         WHERE n.settled_at IS NULL AND n.at >= ?1 AND n.at < ?2 AND {} ORDER BY n.id DESC LIMIT ?3",
-        Scope::sees("n.contract", 4)
+        Scope::sees_came("n.contract", "n.at", 4)
     );
     let mut statement = conn.prepare_cached(&select)?;
     let rows = statement.query_map(params![from, until, NOTICES_READ, scope.contractor()], |row| {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use meguri_proto::clock::business_date;
 use meguri_proto::{ContractId, ContractorId, TerminalId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -209,10 +210,11 @@ impl Fleet {
     /// Reads the terminals in scope.
     pub(super) fn read(conn: &Connection, asking: &Asking) -> rusqlite::Result<Self> {
         let silent = board::silent(conn, asking.now, asking.silence_minutes, &asking.scope)?;
-        let select = format!("{SELECT} WHERE {} ORDER BY t.id", Scope::sees("t.contract", 1));
+        let select = format!("{SELECT} WHERE {} ORDER BY t.id", Scope::sees_working("t.contract", 1, 4));
+        let today = business_date(asking.now).to_string();
         let mut terminals: Vec<Terminal> = conn
             .prepare_cached(&select)?
-            .query_map(params![asking.scope.contractor(), sql::ms(asking.wall), TRIES], |row| {
+            .query_map(params![asking.scope.contractor(), sql::ms(asking.wall), TRIES, today], |row| {
                 terminal(row, asking, &silent)
             })?
             .collect::<Result<_, _>>()?;
@@ -254,12 +256,12 @@ impl One {
         asking: &Asking,
     ) -> rusqlite::Result<Option<Self>> {
         let silent = board::silent(conn, asking.now, asking.silence_minutes, &asking.scope)?;
-        let select = format!("{SELECT} WHERE t.id = ?4 AND {}", Scope::sees("t.contract", 1));
-        let found = conn
-            .prepare_cached(&select)?
-            .query_row(params![asking.scope.contractor(), sql::ms(asking.wall), TRIES, id.as_str()], |row| {
-                terminal(row, asking, &silent)
-            });
+        let select = format!("{SELECT} WHERE t.id = ?5 AND {}", Scope::sees_working("t.contract", 1, 4));
+        let today = business_date(asking.now).to_string();
+        let found = conn.prepare_cached(&select)?.query_row(
+            params![asking.scope.contractor(), sql::ms(asking.wall), TRIES, today, id.as_str()],
+            |row| terminal(row, asking, &silent),
+        );
         let Some(mut terminal) = found.optional()? else { return Ok(None) };
         terminal.record = register::record(conn, id)?;
         Ok(Some(Self {

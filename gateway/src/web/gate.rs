@@ -1,6 +1,7 @@
 //! Who asks for a page: the person that is signed in, or the way to the sign-in.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -92,6 +93,10 @@ pub(super) struct Signed {
     pub(super) stage: Stage,
     /// Whether the contracts of their contractor are over.
     pub(super) left: bool,
+    /// Whether it is to be written down that they are still there.
+    stale: bool,
+    /// Whether this request counts among what they read already.
+    counted: Arc<AtomicBool>,
 }
 
 impl Signed {
@@ -138,7 +143,8 @@ impl Web {
                 let (scope, today) = (person.scope(), self.today());
                 let left = self.office.readers.with(move |conn| has_left(conn, &scope, today)).await;
                 let left = left.map_err(|error| Outside::Problem(error.into()))?;
-                return Ok(Signed { person: person.clone(), token: None, stage: Stage::In, left });
+                let (person, counted) = (person.clone(), Arc::default());
+                return Ok(Signed { person, token: None, stage: Stage::In, left, stale: false, counted });
             }
             Gate::Accounts(accounts) => accounts,
         };
@@ -156,13 +162,34 @@ impl Web {
         });
         match read.await.map_err(|error| Outside::Problem(error.into()))? {
             (Some((Session { person, stage, stale }, token, left)), _) => {
-                if stale {
-                    accounts.seen(&token);
-                }
-                Ok(Signed { person: Arc::new(person), token: Some(token), stage, left })
+                let (person, counted) = (Arc::new(person), Arc::default());
+                Ok(Signed { person, token: Some(token), stage, left, stale, counted })
             }
             (None, true) => Err(Outside::SetUp),
             (None, false) => Err(Outside::Nobody),
+        }
+    }
+
+    /// Writes down that a person is still there, where this is something that a person does: a stream that goes on, and
+    /// what a page's script asks, come from a page that nobody may be looking at.
+    fn sees(&self, signed: &Signed, parts: &Parts) {
+        let asked = parts.headers.get("sec-fetch-dest").is_none_or(|dest| dest == "document");
+        if let (Gate::Accounts(accounts), Some(token), true) = (&self.gate, &signed.token, signed.stale)
+            && asked
+            && parts.uri.path() != "/events"
+        {
+            accounts.seen(token);
+        }
+    }
+
+    /// Counts a request among what its person reads, once, and refuses it where that is too much. Whatever shows a page
+    /// after a change asks this before it: a page that shows something this once must not be refused then.
+    pub(super) fn reads(&self, signed: &Signed) -> Result<(), Problem> {
+        match &self.gate {
+            Gate::Accounts(accounts) if !signed.counted.swap(true, Ordering::Relaxed) => {
+                accounts.reads(Reader::Person(signed.person.id))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -184,7 +211,7 @@ impl Web {
     ) -> Result<(), Problem> {
         let Gate::Accounts(accounts) = &self.gate else { return Ok(()) };
         if what != What::Refused {
-            accounts.reads(Reader::Person(signed.person.id))?;
+            self.reads(signed)?;
         }
         accounts.note(Event::new(signed.who(), what, about)).await
     }
@@ -224,11 +251,14 @@ impl FromRequestParts<Web> for Signed {
         // A page is led to where it can go on; a stream or a system is told so.
         let page = parts.uri.path() != "/events";
         match web.asking(&parts.headers, &parts.extensions).await {
-            Ok(signed) => match way(signed.stage).filter(|way| parts.uri.path() != *way) {
-                None => Ok(signed),
-                Some(way) if page => Err(Redirect::to(way).into_response()),
-                Some(_) => Err(refuse(Problem::Unauthorized)),
-            },
+            Ok(signed) => {
+                web.sees(&signed, parts);
+                match way(signed.stage).filter(|way| parts.uri.path() != *way) {
+                    None => Ok(signed),
+                    Some(way) if page => Err(Redirect::to(way).into_response()),
+                    Some(_) => Err(refuse(Problem::Unauthorized)),
+                }
+            }
             Err(Outside::Problem(problem)) => Err(refuse(problem)),
             Err(_) if !page => Err(refuse(Problem::Unauthorized)),
             Err(Outside::SetUp) => Err(Redirect::to("/setup").into_response()),

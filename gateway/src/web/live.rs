@@ -133,7 +133,7 @@ pub(super) async fn stream(
     page: Page,
     lang: Lang,
     since: Option<String>,
-    permit: OwnedSemaphorePermit,
+    permit: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     // Subscribed before the first look, so that nothing falls between.
     let changes = web.office.changes.subscribe();

@@ -235,7 +235,8 @@ impl Web {
             tab: shown.tab,
             aside_open: Some(shown.aside_open),
             events: shown.events,
-            troubles: self.troubles(lang),
+            // How the gateway fares is nothing for whoever is not signed in.
+            troubles: signed.map(|_| self.troubles(lang)).unwrap_or_default(),
             person: signed.map(|signed| &*signed.person),
             left: signed.is_some_and(|signed| signed.left),
         };
@@ -519,7 +520,11 @@ async fn events(State(web): State<Web>, headers: HeaderMap, signed: Signed, aske
             live::Page::Pickup(uid) => serde_json::json!({ "pickup": uid }),
             live::Page::Aside(page) => serde_json::json!({ "aside_page": page }),
         };
-        let permit = web.streams.clone().try_acquire_owned().map_err(|_| Problem::Busy)?;
+        let own = match &web.gate {
+            Gate::Accounts(accounts) => Some(accounts.stream_of(signed.person.id)?),
+            Gate::As(_) => None,
+        };
+        let permit = (web.streams.clone().try_acquire_owned().map_err(|_| Problem::Busy)?, own);
         let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
         let since = last.or_else(|| asked.get("since")).map(ToOwned::to_owned);
         let stream = live::stream(web.clone(), signed.clone(), page, asked.lang, since, permit).await?;

@@ -64,6 +64,12 @@ pub(super) async fn back(
     asked: Asked,
 ) -> Response {
     let cookies = Cookies::of(&extensions);
+    // A browser that comes back has our cookie, and comes to a page. Whatever else is sent here, as other sites' pages make
+    // browsers send it, costs nobody's sign-in anything and is not written down.
+    let elsewhere = headers.get("sec-fetch-dest").is_some_and(|dest| dest != "document");
+    let Some(token) = cookie(&headers, cookies.openid).filter(|_| !elsewhere) else {
+        return Redirect::to("/signin").into_response();
+    };
     let signin = asked.instead_of("/signin");
     let done = async {
         let accounts = web.accounts()?;
@@ -74,8 +80,7 @@ pub(super) async fn back(
             issuer: asked.one("iss")?,
             error: asked.one("error")?.is_some(),
         };
-        let token = cookie(&headers, cookies.openid);
-        let vouched = match provider.end(token.as_ref(), answer, accounts.now()).await {
+        let vouched = match provider.end(&token, answer, accounts.now()).await {
             Ok(vouched) => vouched,
             Err(failed) => return out(&web, &extensions, &headers, &signin, "/", &failed).await,
         };

@@ -364,7 +364,8 @@ pub(super) async fn change_password(
         form.is_of(signed.token.as_ref())?;
         accounts.brake()?;
         let wrong = if form.get("new") == form.get("again") {
-            match accounts.change_password(&signed.person, form.get("now"), form.get("new")).await {
+            let token = signed.token.clone().ok_or(Problem::Unauthorized)?;
+            match accounts.change_password(&signed.person, token, form.get("now"), form.get("new")).await {
                 Ok(session) => return Ok(signed_in(Cookies::of(&extensions), &session, "/account")),
                 Err(NotChanged::Wrong) => Text::PasswordWrong,
                 Err(NotChanged::Same) => Text::PasswordSame,
@@ -381,17 +382,16 @@ pub(super) async fn change_password(
 }
 
 pub(super) async fn second_page(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
-    let done = second_again(&web, &signed, &asked, None).await;
+    let done = second_again(&web, &signed, &asked, None);
     or_refuse(&asked, done)
 }
 
-async fn second_again(
-    web: &Web,
-    signed: &Signed,
-    asked: &Asked,
-    wrong: Option<Text>,
-) -> Result<Response, Problem> {
-    let secret = web.accounts()?.pending(signed.person.id).await?;
+fn second_again(web: &Web, signed: &Signed, asked: &Asked, wrong: Option<Text>) -> Result<Response, Problem> {
+    let (accounts, person) = (web.accounts()?, signed.person.id);
+    let token = signed.token.as_ref().ok_or(Problem::Unauthorized)?;
+    // After a code that was wrong, the one that stands on the telephone already goes on.
+    let shown = wrong.and_then(|_| accounts.pending(person, token));
+    let secret = shown.unwrap_or_else(|| accounts.draw_second(person, token));
     let issuer = format!("Meguri {}", web.office.city.name);
     let address = totp::address(&issuer, &signed.person.login, &secret);
     let first = signed.stage == Stage::SetUp;
@@ -422,10 +422,12 @@ pub(super) async fn set_second(
         accounts.brake()?;
         // Whoever finds a browser open must not make its account their own.
         if confirm(&signed).is_some() && !accounts.confirms(&signed.person, form.get("now")).await? {
-            return second_again(&web, &signed, &asked, Some(Text::NotConfirmed)).await;
+            return second_again(&web, &signed, &asked, Some(Text::NotConfirmed));
         }
-        let Some((session, codes)) = accounts.set_second(&signed.person, form.get("code")).await? else {
-            return second_again(&web, &signed, &asked, Some(Text::CodeWrong)).await;
+        let token = signed.token.clone().ok_or(Problem::Unauthorized)?;
+        let Some((session, codes)) = accounts.set_second(&signed.person, token, form.get("code")).await?
+        else {
+            return second_again(&web, &signed, &asked, Some(Text::CodeWrong));
         };
         let main = page::recovery(asked.lang, &codes);
         let response = framed(&web, &asked, &signed, Tab::Account, Text::RecoveryCodes, main);
@@ -493,6 +495,7 @@ async fn manage(
             web.note(signed, What::Refused, event).await?;
             return Err(Problem::Forbidden);
         }
+        web.reads(signed)?;
         let said = match request {
             Err(wrong) => Said::Wrong(wrong),
             Ok(request) => match accounts.request(request, signed.person.id).await? {

@@ -53,6 +53,7 @@ impl Web {
     }
 
     /// Lets through whoever may do this, with a form of their own. Whoever may not is written down.
+    /// The page that follows is counted among what they read before anything is changed.
     pub(super) async fn manager(
         &self,
         signed: &Signed,
@@ -66,6 +67,7 @@ impl Web {
             self.note(signed, What::Refused, json!({ "action": word })).await?;
             return Err(Problem::Forbidden);
         }
+        self.reads(signed)?;
         Ok(inside)
     }
 

@@ -265,13 +265,10 @@ impl Provider {
     ///
     /// # Errors
     /// Why nobody is signed in.
-    pub async fn end(
-        &self,
-        token: Option<&Token>,
-        answer: Answer<'_>,
-        now: Timestamp,
-    ) -> Result<Vouched, Failed> {
-        let token = token.filter(|token| answer.state == Some(&*state(token))).ok_or(Refused::State)?;
+    pub async fn end(&self, token: &Token, answer: Answer<'_>, now: Timestamp) -> Result<Vouched, Failed> {
+        if answer.state != Some(&*state(token)) {
+            return Err(Refused::State.into());
+        }
         // Whatever comes of it, it is over.
         let begun = {
             let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
