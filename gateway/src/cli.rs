@@ -615,8 +615,12 @@ fn exporting(settings: &Settings, day: jiff::civil::Date) -> anyhow::Result<Opti
     Ok(noted.err().map(|error| meguri_config::told(error.as_ref())))
 }
 
-/// Tells a terminal how it will reach the office.
+/// Tells a terminal how it will reach the office, and that no gateway tells the broker what was noted here.
 fn with_line(settings: &Settings, reply: Reply) -> Reply {
+    if let Reply::TerminalBlocked { changed, .. } = reply {
+        let behind = settings.mqtt.external.as_ref().is_some_and(|external| external.dynamic_security);
+        return Reply::TerminalBlocked { changed, behind };
+    }
     let Reply::TerminalBound { bound, line: None } = reply else { return reply };
     // A free port is known only once it is taken.
     let fixed = |port: u16| (port != 0).then_some(port);
@@ -693,12 +697,13 @@ fn terminal(settings: &Settings, command: TerminalCommand, out: &mut impl Write)
         TerminalCommand::Unblock { terminal } => block(settings, out, terminal, false)?,
         TerminalCommand::Lost { terminal } => {
             let reply = request_done(settings, &Request::TerminalLost { terminal: terminal.clone() })?;
-            let Reply::TerminalBlocked { changed } = reply else { return Err(unexpected(&reply)) };
+            let Reply::TerminalBlocked { changed, behind } = reply else { return Err(unexpected(&reply)) };
             let already = if changed { "" } else { " already" };
             writeln!(
                 out,
                 "terminal {terminal} is{already} lost: it gets its erasure when it comes in, and nothing else"
             )?;
+            told_behind(behind, out)?;
         }
         TerminalCommand::Exposure(asked) => exposure(settings, &asked, out)?,
     }
@@ -751,10 +756,23 @@ fn block(
 ) -> anyhow::Result<()> {
     let request = Request::TerminalBlock { terminal: terminal.clone(), blocked };
     let reply = request_done(settings, &request)?;
-    let Reply::TerminalBlocked { changed } = reply else { return Err(unexpected(&reply)) };
+    let Reply::TerminalBlocked { changed, behind } = reply else { return Err(unexpected(&reply)) };
     let state = if blocked { "blocked" } else { "let in" };
     let already = if changed { "" } else { " already" };
-    writeln!(out, "terminal {terminal} is{already} {state}")?;
+    let here = if behind { " in the office" } else { "" };
+    writeln!(out, "terminal {terminal} is{already} {state}{here}")?;
+    told_behind(behind, out)
+}
+
+/// Says that what was noted is not true yet at a broker that somebody else runs.
+fn told_behind(behind: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    if behind {
+        writeln!(
+            out,
+            "NOT YET at the broker: until that is told, the terminal comes in as before. A running gateway goes on \
+             trying by itself; `meguri-gateway health` and `doctor` say what is in the way"
+        )?;
+    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
 use crate::audit::{Audit, Event, What, Who};
-use crate::broker::{Broker, Login};
+use crate::broker::{Broker, InStep, Login};
 use crate::config::Retention;
 use crate::door::Reached;
 use crate::import::{self, At, Progress, Taker};
@@ -137,6 +137,7 @@ impl Desk {
             other => other,
         };
         let (audit, audited, whose) = (self.audit.clone(), request.audited(), who.clone());
+        let keeps_out = matches!(request, Request::TerminalBlock { blocked: true, .. });
         let work = move |tx: &mut rusqlite::Transaction<'_>, ctx: &mut Context<'_>, fx: &mut Effects| {
             request.execute_audited(tx, ctx, fx, &audit, whose)
         };
@@ -152,7 +153,7 @@ impl Desk {
             }
         };
         Ok(match done {
-            Ok(reply) => Ok(self.follow(reply).await?),
+            Ok(reply) => Ok(self.follow(reply, keeps_out).await?),
             Err(error) => {
                 if let Some(damage) = error.damage() {
                     self.writer.damaged(damage).await;
@@ -163,12 +164,19 @@ impl Desk {
     }
 
     /// What must be true before the reply says that it is: a terminal that is blocked, or has another secret, is out.
+    /// Where that can't be reached in time, as with a broker of somebody else's that is away, the reply says so.
     /// Where the broker is, only the running gateway knows for certain.
-    async fn follow(&self, reply: Reply) -> Result<Reply, StoreError> {
-        if let Reply::TerminalBound { .. } | Reply::TerminalBlocked { .. } = reply {
-            self.broker.admit_by(self.readers.with(terminals::credentials)).await?;
-        }
+    async fn follow(&self, reply: Reply, keeps_out: bool) -> Result<Reply, StoreError> {
+        let step = match reply {
+            Reply::TerminalBound { .. } | Reply::TerminalBlocked { .. } => {
+                self.broker.admit_by(self.readers.with(terminals::credentials)).await?
+            }
+            _ => InStep::DONE,
+        };
         Ok(match reply {
+            Reply::TerminalBlocked { changed, .. } => {
+                Reply::TerminalBlocked { changed, behind: if keeps_out { !step.out } else { !step.all } }
+            }
             Reply::TerminalBound { bound, .. } => {
                 let line = self.reached.clone().map_or_else(
                     || {

@@ -254,6 +254,9 @@ pub enum Reply {
     TerminalBlocked {
         /// Whether it was otherwise before.
         changed: bool,
+        /// Whether a broker that somebody else runs has not been told yet: until then the terminal comes in as before.
+        #[serde(default)]
+        behind: bool,
     },
     /// A member of a crew, as they are now.
     Crew(crew::Listed),
@@ -377,11 +380,11 @@ impl Request {
             Self::TerminalList => Ok(Reply::Terminals(terminals::list(tx)?)),
             Self::TerminalBlock { terminal, blocked } => {
                 let changed = terminals::block(tx, &mut fx.touched, now, &terminal, blocked)?;
-                Ok(Reply::TerminalBlocked { changed })
+                Ok(Reply::TerminalBlocked { changed, behind: false })
             }
             Self::TerminalLost { terminal } => {
                 let changed = lost::report(tx, &mut fx.touched, now, &terminal)?;
-                Ok(Reply::TerminalBlocked { changed })
+                Ok(Reply::TerminalBlocked { changed, behind: false })
             }
             Self::CrewAdd { new } => Ok(Reply::Crew(crew::add(tx, &mut fx.touched, now, &new)?)),
             Self::CrewPin { id, lock } => {

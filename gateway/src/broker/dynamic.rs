@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::roster::{Keeping, Roster, Step};
-use super::{Credential, Login, Turns};
+use super::{Credential, InStep, Login, Turns};
 use crate::subject;
 use crate::vitals::Vitals;
 
@@ -43,12 +43,21 @@ struct Wanted {
     roster: Option<Roster>,
 }
 
+/// How far the broker is, by the numbers of what was wanted.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kept {
+    /// Whoever is kept out by this one, is out.
+    out: u64,
+    /// All of this one stands there.
+    all: u64,
+}
+
 /// Keeps a broker in step.
 #[derive(Debug)]
 pub struct Dynamic {
     keeping: Keeping,
     wanted: watch::Sender<Wanted>,
-    kept: watch::Receiver<u64>,
+    kept: watch::Receiver<Kept>,
     /// Subjects by serial numbers: certificates don't change.
     subjects: Mutex<HashMap<String, Option<String>>>,
     turns: Turns,
@@ -60,7 +69,7 @@ impl Dynamic {
     #[must_use]
     pub fn start(keeping: Keeping, login: Login, vitals: Vitals) -> Self {
         let (wanted, asked) = watch::channel(Wanted::default());
-        let (keep, kept) = watch::channel(0);
+        let (keep, kept) = watch::channel(Kept::default());
         let keeper = Keeper { keeping: keeping.clone(), login, asked, keep, vitals };
         Self {
             keeping,
@@ -72,11 +81,15 @@ impl Dynamic {
         }
     }
 
-    /// Reads anew, by `read`, who may come in, and waits a little for the broker to have it.
+    /// Reads anew, by `read`, who may come in, and waits a little for the broker to have it. Says whether it has: it may be away,
+    /// or so many clients may be on their way to it that the rest takes longer.
     ///
     /// # Errors
     /// As `read`.
-    pub async fn admit_by<E>(&self, read: impl Future<Output = Result<Vec<Credential>, E>>) -> Result<(), E> {
+    pub async fn admit_by<E>(
+        &self,
+        read: impl Future<Output = Result<Vec<Credential>, E>>,
+    ) -> Result<InStep, E> {
         if let Some(turn) = self.turns.turn().await {
             let who = read.await?;
             let roster = {
@@ -91,9 +104,10 @@ impl Dynamic {
         }
         let number = self.wanted.borrow().number;
         let mut kept = self.kept.clone();
-        // Later, where the broker is away. That shows in the vital signs.
-        let _ = timeout(IN_STEP, kept.wait_for(|kept| *kept >= number)).await;
-        Ok(())
+        // What is not there after that is said by the answer.
+        let _ = timeout(IN_STEP, kept.wait_for(|kept| kept.all >= number)).await;
+        let Kept { out, all } = *kept.borrow();
+        Ok(InStep { out: out >= number, all: all >= number })
     }
 }
 
@@ -149,7 +163,7 @@ struct Keeper {
     keeping: Keeping,
     login: Login,
     asked: watch::Receiver<Wanted>,
-    keep: watch::Sender<u64>,
+    keep: watch::Sender<Kept>,
     vitals: Vitals,
 }
 
@@ -170,17 +184,25 @@ impl Keeper {
         let mut talk = Talk::begin(&self.login).await?;
         let mut held = None::<Roster>;
         loop {
+            let is_said = self.asked.borrow().roster.is_some();
+            let fresh = held.is_none();
+            let standing = match held.take() {
+                None if is_said => Some(talk.read().await?),
+                standing => standing,
+            };
+            // After the reading, which can take long: what was said meanwhile counts.
             let Wanted { number, roster } = self.asked.borrow_and_update().clone();
-            if let Some(wanted) = roster {
-                let fresh = held.is_none();
-                let mut standing = match held.take() {
-                    Some(standing) => standing,
-                    None => talk.read().await?,
-                };
+            if let (Some(wanted), Some(mut standing)) = (roster, standing) {
                 let steps = self.keeping.steps(&standing, &wanted);
                 let changed = steps.len();
-                match talk.take(&steps, &mut standing).await {
-                    Ok(()) => {}
+                let is_newer = || self.asked.has_changed().unwrap_or(false);
+                let out = || self.keep.send_modify(|kept| kept.out = number);
+                match take(&mut talk, &steps, &mut standing, is_newer, out).await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        held = Some(standing);
+                        continue;
+                    }
                     // What was thought to stand there does not: read, and try once more.
                     Err(Trouble::Refused { .. }) if !fresh => continue,
                     Err(trouble) => return Err(trouble),
@@ -189,7 +211,7 @@ impl Keeper {
                     tracing::info!(changed, "the broker knows who may come in");
                 }
                 held = Some(standing);
-                self.keep.send_replace(number);
+                self.keep.send_replace(Kept { out: number, all: number });
                 match talk.defaults().await {
                     Ok(()) => self.vitals.access(Ok(())),
                     Err(open @ Trouble::Open(_)) => self.vitals.access(Err(&open.to_string())),
@@ -243,8 +265,15 @@ impl Talk {
         let (to, answers) = mpsc::channel(16);
         Ok(Self { client, answers, ended: tokio::spawn(listen(events, to)) })
     }
+}
 
-    /// Asks, and waits for all answers, one a command.
+/// Whoever has commands done.
+trait Plugin {
+    /// Asks, and waits for all answers, one a command, in their order.
+    fn ask(&mut self, commands: Vec<Value>) -> impl Future<Output = Result<Vec<Value>, Trouble>> + Send;
+}
+
+impl Plugin for Talk {
     async fn ask(&mut self, mut commands: Vec<Value>) -> Result<Vec<Value>, Trouble> {
         let count = commands.len();
         // Mosquitto 2.0 tells everybody who listens all answers, an operator's among them.
@@ -270,7 +299,9 @@ impl Talk {
         }
         Ok(answers)
     }
+}
 
+impl Talk {
     /// All that stands there.
     async fn read(&mut self) -> Result<Roster, Trouble> {
         let mut held = Roster::default();
@@ -292,17 +323,6 @@ impl Talk {
         Ok(held)
     }
 
-    /// Takes steps, a few at a time: the broker serves others between them. One that is refused stops no other.
-    async fn take(&mut self, steps: &[Step], held: &mut Roster) -> Result<(), Trouble> {
-        let mut trouble = None;
-        for batch in steps.chunks(BATCH) {
-            let answers = self.ask(batch.iter().map(Step::command).collect()).await?;
-            batch.iter().for_each(|step| step.apply(held));
-            trouble = trouble.or_else(|| answers.iter().find_map(refused));
-        }
-        trouble.map_or(Ok(()), Err)
-    }
-
     /// What everybody may do there by default must be nothing.
     async fn defaults(&mut self) -> Result<(), Trouble> {
         let answers = self.ask(vec![json!({ "command": "getDefaultACLAccess" })]).await?;
@@ -319,6 +339,40 @@ impl Talk {
         }
         Ok(())
     }
+}
+
+/// Takes steps, a few at a time: the broker serves others between them. One that is refused stops no other. Tells when
+/// whoever is kept out is `out`. Gives up, with false, where something newer is wanted: who is kept out by that must not
+/// wait for all who are let in by this.
+async fn take(
+    plugin: &mut impl Plugin,
+    steps: &[Step],
+    held: &mut Roster,
+    is_newer: impl Fn() -> bool,
+    out: impl Fn(),
+) -> Result<bool, Trouble> {
+    let mut trouble = None;
+    let removals = steps.iter().take_while(|step| matches!(step, Step::Remove(_))).count();
+    let (first, then) = steps.split_at(removals);
+    for part in [first, then] {
+        for batch in part.chunks(BATCH) {
+            let answers = plugin.ask(batch.iter().map(Step::command).collect()).await?;
+            // The plugin answers in the order in which it was asked. What was refused is found again by whoever goes on.
+            for (step, answer) in batch.iter().zip(&answers) {
+                match refused(answer) {
+                    None => step.apply(held),
+                    Some(refused) => trouble = trouble.or(Some(refused)),
+                }
+            }
+            if is_newer() {
+                return Ok(false);
+            }
+        }
+        if trouble.is_none() {
+            out();
+        }
+    }
+    trouble.map_or(Ok(true), Err)
 }
 
 /// What an answer says against its command.
@@ -343,5 +397,82 @@ async fn listen(mut events: EventLoop, answers: mpsc::Sender<Value>) -> String {
             Ok(_) => {}
             Err(error) => return super::problem(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn keeping() -> Keeping {
+        Keeping { city: "hiroshima".parse().unwrap(), office: "office".to_owned() }
+    }
+
+    /// Terminals of these numbers.
+    fn wanted(numbers: impl Iterator<Item = usize>) -> Roster {
+        let terminals: Vec<TerminalId> = numbers.map(|n| format!("t-{n}").parse().unwrap()).collect();
+        keeping().wanted(terminals.iter().map(|terminal| (terminal, format!("CN={terminal}"))))
+    }
+
+    /// A plugin that counts what it is asked, refuses one name, and is told what is out.
+    #[derive(Default)]
+    struct Fake {
+        asked: std::sync::Arc<AtomicUsize>,
+        out: std::sync::Arc<AtomicUsize>,
+        /// How often it had been told at each asking.
+        told: Vec<usize>,
+        refuses: Option<&'static str>,
+    }
+
+    impl Plugin for Fake {
+        async fn ask(&mut self, mut commands: Vec<Value>) -> Result<Vec<Value>, Trouble> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            self.told.push(self.out.load(Ordering::SeqCst));
+            for command in &mut commands {
+                if self.refuses.is_some_and(|name| command["username"] == name) {
+                    command["error"] = "no".into();
+                }
+            }
+            Ok(commands)
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_blocked_meanwhile_waits_for_one_batch_alone() {
+        let (keeping, all, mut held) = (keeping(), wanted(0..500), wanted(0..1));
+        let mut plugin = Fake::default();
+        let asked = plugin.asked.clone();
+        let is_newer = || asked.load(Ordering::SeqCst) == 2;
+        let steps = keeping.steps(&held, &all);
+        assert!(!take(&mut plugin, &steps, &mut held, is_newer, || ()).await.unwrap());
+        assert_eq!(asked.load(Ordering::SeqCst), 2, "batches of what is old by now");
+        assert_eq!(held.roles.len(), 2 + 2 * BATCH, "what was taken is known");
+        // The first one is blocked.
+        let now = wanted(1..500);
+        let steps = keeping.steps(&held, &now);
+        assert_eq!(steps[0], Step::Remove("CN=t-0".to_owned()));
+        let mut plugin = Fake::default();
+        let out = plugin.out.clone();
+        let told = || {
+            out.fetch_add(1, Ordering::SeqCst);
+        };
+        assert!(take(&mut plugin, &steps, &mut held, || false, told).await.unwrap());
+        assert_eq!(plugin.told[..2], [0, 1], "told once it is out, before others are let in");
+        assert_eq!(keeping.steps(&held, &now), []);
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_stops_nothing_else_and_is_known_not_to_stand_there() {
+        let (keeping, mut held) = (keeping(), wanted(0..1));
+        let then = wanted(1..40);
+        let steps = keeping.steps(&held, &then);
+        let mut plugin = Fake { refuses: Some("CN=t-0"), ..Fake::default() };
+        let told = || panic!("nobody is out");
+        let trouble = take(&mut plugin, &steps, &mut held, || false, told).await.unwrap_err();
+        assert!(matches!(trouble, Trouble::Refused { .. }), "{trouble}");
+        assert!(held.clients.contains_key("CN=t-0") && held.clients.contains_key("CN=t-39"));
     }
 }

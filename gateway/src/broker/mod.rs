@@ -163,6 +163,20 @@ impl Turn<'_> {
     }
 }
 
+/// How far a broker has what was said last of who may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InStep {
+    /// Whoever may not any more is out.
+    pub out: bool,
+    /// So it is, and whoever may come in is let in.
+    pub all: bool,
+}
+
+impl InStep {
+    /// It has all of it, or there is nothing that it would be told.
+    pub const DONE: Self = Self { out: true, all: true };
+}
+
 /// The broker in use.
 #[derive(Debug)]
 pub enum Broker {
@@ -192,15 +206,18 @@ impl Broker {
     }
 
     /// Reads anew, by `read`, who may come in; whoever may not any more is cut off at once, or where another broker with
-    /// dynamic security can be reached, within seconds.
+    /// dynamic security can be reached, within seconds. Says how far the broker has it then.
     ///
     /// # Errors
     /// As `read`.
-    pub async fn admit_by<E>(&self, read: impl Future<Output = Result<Vec<Credential>, E>>) -> Result<(), E> {
+    pub async fn admit_by<E>(
+        &self,
+        read: impl Future<Output = Result<Vec<Credential>, E>>,
+    ) -> Result<InStep, E> {
         match self {
-            Self::Embedded(embedded) => embedded.admit_by(read).await,
+            Self::Embedded(embedded) => embedded.admit_by(read).await.map(|()| InStep::DONE),
             Self::External(_, Some(dynamic)) => dynamic.admit_by(read).await,
-            Self::External(_, None) => Ok(()),
+            Self::External(_, None) => Ok(InStep::DONE),
         }
     }
 

@@ -111,7 +111,8 @@ impl Keeping {
         roster
     }
 
-    /// What makes `held` what is `wanted`, who is kept out first. What is not of this city's terminals stays as it is.
+    /// What makes `held` what is `wanted`: who is kept out first, then what lets the office speak to terminals, for which a broker
+    /// that is filled anew can take long. What is not of this city's terminals stays as it is.
     #[must_use]
     pub fn steps(&self, held: &Roster, wanted: &Roster) -> Vec<Step> {
         let prefix = self.prefix();
@@ -122,13 +123,17 @@ impl Keeping {
                 steps.push(Step::Remove(name.clone()));
             }
         }
-        for (name, rules) in &wanted.roles {
-            match held.roles.get(name) {
-                None => steps.push(Step::MakeRole(name.clone(), rules.clone())),
-                Some(held) if held != rules => steps.push(Step::SetRole(name.clone(), rules.clone())),
-                Some(_) => {}
-            }
+        let office = self.office_role();
+        let make = |(name, rules): (&String, &BTreeSet<Rule>)| match held.roles.get(name) {
+            None => Some(Step::MakeRole(name.clone(), rules.clone())),
+            Some(held) if held != rules => Some(Step::SetRole(name.clone(), rules.clone())),
+            Some(_) => None,
+        };
+        steps.extend(wanted.roles.get_key_value(&office).and_then(make));
+        if held.clients.get(&self.office).is_some_and(|client| !client.roles.contains(&office)) {
+            steps.push(Step::Grant(self.office.clone(), office.clone()));
         }
+        steps.extend(wanted.roles.iter().filter(|(name, _)| **name != office).filter_map(make));
         for (name, client) in wanted.clients.iter().filter(|(name, _)| **name != self.office) {
             let Some(role) = client.roles.first().cloned() else { continue };
             match held.clients.get(name) {
@@ -142,10 +147,6 @@ impl Keeping {
                     }
                 }
             }
-        }
-        let role = self.office_role();
-        if held.clients.get(&self.office).is_some_and(|office| !office.roles.contains(&role)) {
-            steps.push(Step::Grant(self.office.clone(), role));
         }
         for name in held.roles.keys() {
             if name.starts_with(&prefix) && !wanted.roles.contains_key(name) {
@@ -315,6 +316,20 @@ mod tests {
             wanted.roles["meguri:hiroshima:terminal:t-1"]
         );
         assert_eq!(held.clients["serialNumber=1,CN=t-1"], wanted.clients["serialNumber=1,CN=t-1"]);
+    }
+
+    #[test]
+    fn the_office_may_speak_before_terminals_may_come_in() {
+        let (keeping, mut held) = (keeping(), wanted(&[(1, 1)]));
+        held.clients.insert("office".to_owned(), office());
+        held.roles.remove("meguri:hiroshima:office");
+        let steps = keeping.steps(&held, &wanted(&[(2, 1), (3, 1)]));
+        assert!(matches!(&steps[0], Step::Remove(_)), "{steps:?}");
+        assert!(
+            matches!(&steps[1], Step::MakeRole(role, _) if role == "meguri:hiroshima:office"),
+            "{steps:?}"
+        );
+        assert_eq!(steps[2], Step::Grant("office".to_owned(), "meguri:hiroshima:office".to_owned()));
     }
 
     #[test]

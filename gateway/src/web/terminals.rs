@@ -153,6 +153,7 @@ fn done(asked: &Asked) -> Result<Option<Said>, Problem> {
         "unblocked" => Text::TerminalUnblockDone,
         "lost" => Text::TerminalLostDone,
         "found" => Text::TerminalFoundDone,
+        "behind" => return Ok(Some(Said::Waits(Text::TerminalBehind))),
         "handed" => Text::HandingDone,
         _ => return Err(Problem::bad("done", word, Text::ErrorUnknown)),
     };
@@ -458,6 +459,7 @@ async fn decide(web: Web, id: String, signed: Signed, asked: Asked, form: Posted
             Step::Lose => (Request::TerminalLost { terminal }, "lost"),
         };
         match web.ordered(&signed, request).await? {
+            Ok(Reply::TerminalBlocked { behind: true, .. }) => Ok(to(&named_in(&id)?, "behind")),
             Ok(_) => Ok(to(&named_in(&id)?, done)),
             Err(error) => {
                 wrong(error)?;

@@ -655,6 +655,7 @@ texts! {
     FoundLetsIn "紛失の届出を取り消します。消去はされず、いまの証明書でまたつながります。" "It is not lost any more: it is not erased, and comes in again by the certificate that it has.";
     FoundRather "中を開けられたおそれがあれば、取り消さずに消去を待ってください。" "Where somebody may have opened it, leave it to its erasure instead.";
     TerminalFoundDone "紛失の届出を取り消しました。" "It is not lost any more.";
+    TerminalBehind "記録しましたが、ブローカー（Mosquitto）にはまだ伝わっていません。伝わるまで、端末はこれまでどおりつながります。サーバーは伝わるまで続けて試みます。" "It is noted, but the broker (Mosquitto) has not been told yet: until it is, the terminal comes in as before. The server goes on trying.";
     TerminalBlockDone "端末を停止しました。" "The terminal is blocked.";
     TerminalUnblockDone "停止を解除しました。" "The terminal is let in again.";
     DoNot "やめる" "Don't";

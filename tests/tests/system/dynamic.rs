@@ -91,9 +91,12 @@ fn what_was_missed_or_changed_there_is_put_right() {
     scene.terminals.push(enrolled(&scene, "t-1"));
     scene.terminals.push(enrolled(&scene, "t-2"));
     scene.start_terminals().unwrap();
-    // Blocked while the broker is away: the command says so all the same, and operators see that it is not there yet.
+    // Blocked while the broker is away: the command says that it is not there yet, and operators see it.
+    let said = scene.office.must(&["terminal", "unblock", "t-1"]).unwrap();
+    assert!(!said.contains("NOT YET"), "{said}");
     scene.mosquitto.as_mut().unwrap().kill();
-    scene.office.must(&["terminal", "block", "t-1"]).unwrap();
+    let said = scene.office.must(&["terminal", "block", "t-1"]).unwrap();
+    assert!(said.contains("NOT YET at the broker"), "{said}");
     eventually("it shows", || {
         let said = scene.office.run(&["health", "--json"]).unwrap().stdout;
         let report: serde_json::Value = serde_json::from_slice(&said).unwrap();

@@ -42,6 +42,8 @@ impl From<String> for Named {
 pub(in super::super) enum Said {
     /// It is done.
     Done(Text),
+    /// It is noted, and not true everywhere yet.
+    Waits(Text),
     /// It is not, and why, with what is filled into that.
     Wrong(Text, Vec<(&'static str, Named)>),
 }
@@ -56,6 +58,7 @@ impl Said {
     pub(in super::super) fn shown(&self, lang: Lang) -> Markup {
         match self {
             Self::Done(text) => html! { p .told role="status" { (lang.say(*text)) } },
+            Self::Waits(text) => html! { p .look role="alert" { (lang.say(*text)) } },
             Self::Wrong(text, values) => {
                 let values: Vec<(&str, String)> = values
                     .iter()
