@@ -943,15 +943,16 @@ async fn an_open_browser_changes_no_way_in() {
         let typed = page.split("<code>").nth(1).unwrap().split('<').next().unwrap().split(' ');
         unbase32(&typed.collect::<String>())
     };
-    let before = [secret(&mine).await, secret(&other).await];
-    let last = secret(&mine).await;
-    assert!(before[0] != before[1] && !before.contains(&last));
     let set = async |secret: &[u8]| {
         let code = totp::shown(secret, Timestamp::now());
         let fields = [("form", &*form), ("code", &*code), ("now", PASSWORD)];
         house.post("/account/second", &mine, &fields).await.status()
     };
-    for seen in &before {
+    let before = [secret(&mine).await, secret(&other).await];
+    assert_eq!(set(&before[1]).await, StatusCode::UNPROCESSABLE_ENTITY, "drawn for another session");
+    let (first, last) = (secret(&mine).await, secret(&mine).await);
+    assert!(first != last && !before.contains(&first) && !before.contains(&last));
+    for seen in [&before[0], &first] {
         assert_eq!(set(seen).await, StatusCode::UNPROCESSABLE_ENTITY);
     }
     // What stands on the telephone already goes on after a wrong code.
