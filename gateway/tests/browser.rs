@@ -529,7 +529,7 @@ fn somebody_signs_in_with_the_citys_account() {
     browser.evaluate("document.querySelector('a.button').click()");
     browser.wait("location.pathname === '/items' && location.search === '?q=x'");
     browser.open(&format!("{}/people", gateway.page));
-    browser.wait("document.body.innerText.includes('佐藤 花子')");
+    browser.wait("document.body.innerText.includes('連携 花子')");
     // Somebody without a group is told so, and may go on by password.
     browser.evaluate("location.href = '/account'");
     browser.wait("document.querySelector(\"form[action='/signout'] button\") !== null");

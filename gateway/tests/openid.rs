@@ -319,7 +319,7 @@ async fn people_sign_in_at_a_real_provider() {
         assert_eq!(house.get("/items", &before).await.status(), StatusCode::SEE_OTHER);
         let person = house.people().await.into_iter().find(|person| person.vouched).unwrap();
         assert_eq!((person.role, person.contractor.clone()), (Role::Dispatcher, Some(contractor())));
-        assert_eq!(person.name, "佐藤 花子");
+        assert_eq!(person.name, "連携 花子");
         // The same person again is the same account.
         assert!(session(&sign_in(&provider, &house).await).is_some());
         assert_eq!(house.people().await.len(), 2);
@@ -390,12 +390,12 @@ async fn the_providers_groups_say_who_may_what() {
     assert_eq!(house.get("/people", &admin).await.status(), StatusCode::SEE_OTHER, "a reset signs out");
     let admin = session(&sign_in(&provider, &house).await).unwrap();
     let page = text(house.get("/people", &admin).await).await;
-    assert!(page.contains("市の認証") && page.contains("佐藤 花子"), "{page}");
+    assert!(page.contains("市の認証") && page.contains("連携 花子"), "{page}");
     assert!(!text(house.get("/account", &admin).await).await.contains("/account/password"));
     // Two people who are called the same are two.
     provider.sits_there("1002", &["miru"], &[]).await;
     assert!(session(&sign_in(&provider, &house).await).is_some());
-    assert_eq!(house.people().await.iter().filter(|person| person.name == "佐藤 花子").count(), 2);
+    assert_eq!(house.people().await.iter().filter(|person| person.name == "連携 花子").count(), 2);
     // Breaking off is told.
     provider.tell(json!({ "user": null })).await;
     let response = sign_in(&provider, &house).await;

@@ -83,6 +83,6 @@ impl RealProvider {
 
     /// Has somebody sit at every browser.
     pub(crate) async fn sits_there(&self, sub: &str, groups: &[&str], amr: &[&str]) {
-        self.tell(json!({ "user": { "sub": sub, "name": "佐藤 花子", "groups": groups, "amr": amr } })).await;
+        self.tell(json!({ "user": { "sub": sub, "name": "連携 花子", "groups": groups, "amr": amr } })).await;
     }
 }
