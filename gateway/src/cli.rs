@@ -353,8 +353,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Aside(command) => aside(&settings, command, &mut out)?,
         Command::Notice(command) => notice(&settings, command, &mut out)?,
-        Command::Backup(args) => backup::cli::backup(args, &settings, &mut out)?,
-        Command::Restore(args) => backup::cli::restore(&args, &settings, &mut out)?,
+        Command::Backup(args) => {
+            backup::cli::backup(args, &settings, |request| noting(&settings, request), &mut out)?;
+        }
+        Command::Restore(args) => {
+            backup::cli::restore(&args, &settings, |request| noting(&settings, request), &mut out)?;
+        }
         // Above: it works where the settings don't, too.
         Command::Doctor(_) => {}
         Command::Health { json } => return health(&settings, json, &mut out),
@@ -606,13 +610,30 @@ fn exporting(settings: &Settings, day: jiff::civil::Date) -> anyhow::Result<Opti
         Err(ControlError::NotRunning) => {}
         done => return Ok(done.map(|_| None)?),
     }
+    Ok(noted_here(settings, &Request::Exporting { day }))
+}
+
+/// Writes something down without a gateway; why it can't.
+fn noted_here(settings: &Settings, request: &Request) -> Option<String> {
+    let (what, about) = request.audited()?;
     let noted = crate::store::lock(&settings.data).map_err(anyhow::Error::from).and_then(|_lock| {
         let now = jiff::Timestamp::now();
         let who = Who::Command(rustix::process::getuid().as_raw());
-        let event = Event::new(who, What::ReadExport, serde_json::json!({ "day": day }));
-        Ok(audit::Log::open(&settings.data, now)?.append(&[(now, &event)])?)
+        Ok(audit::Log::open(&settings.data, now)?.append(&[(now, &Event::new(who, what, about))])?)
     });
-    Ok(noted.err().map(|error| meguri_config::told(error.as_ref())))
+    noted.err().map(|error| meguri_config::told(error.as_ref()))
+}
+
+/// Writes down what saves or brings back the office, through the gateway that runs on the folder, or here. Where that can't be,
+/// it is said, and done all the same: a full disk or a damaged log is what a backup is for.
+fn noting(settings: &Settings, mut request: Request) {
+    let noted = match control::ask(&settings.data, &mut request, &mut |_| ()) {
+        Err(ControlError::NotRunning) => noted_here(settings, &request),
+        done => done.err().map(|error| meguri_config::told(&error)),
+    };
+    if let Some(problem) = noted {
+        let _ = writeln!(io::stderr(), "this stands in no audit log: {problem}");
+    }
 }
 
 /// Tells a terminal how it will reach the office, and that no gateway tells the broker what was noted here.

@@ -172,6 +172,8 @@ pub fn renew(
     request: &RenewRequest,
     channel: &Digest,
 ) -> Result<Result<Certified, Refused>, EnrolError> {
+    // One that is lost may renew: without a certificate that holds it could not come in for its erasure. It gets nothing else by
+    // the new one, and is blocked once it is erased.
     let select = "SELECT public_key FROM certificate JOIN terminal ON terminal.id = certificate.terminal
         WHERE serial = ?1 AND terminal = ?2 AND ended_at IS NULL AND not_after > ?3 AND blocked_at IS NULL
             AND request <> x''";

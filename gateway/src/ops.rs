@@ -223,6 +223,16 @@ pub enum Request {
         /// The day.
         day: jiff::civil::Date,
     },
+    /// Writes down that a backup is begun.
+    BackingUp {
+        /// Its folder's name.
+        backup: String,
+    },
+    /// Writes down that a backup was put back.
+    PutBack {
+        /// When it was made.
+        made_at: jiff::Timestamp,
+    },
     /// Revokes a token.
     TokenRevoke {
         /// Whose.
@@ -445,7 +455,10 @@ impl Request {
             }
             Self::TokenAdd { new } => Ok(Reply::Token(tokens::add(tx, now, &new)?)),
             Self::TokenList => Ok(Reply::Tokens(tokens::list(tx)?)),
-            Self::Exporting { .. } | Self::Exposure { .. } => Ok(Reply::Done),
+            Self::Exporting { .. }
+            | Self::Exposure { .. }
+            | Self::BackingUp { .. }
+            | Self::PutBack { .. } => Ok(Reply::Done),
             Self::TokenRevoke { name } => Ok(Reply::Token(tokens::revoke(tx, now, &name)?)),
         }
     }
@@ -531,15 +544,17 @@ impl Request {
             Self::TokenAdd { .. } => (What::TokenAdded, json!({})),
             Self::TokenRevoke { .. } => (What::TokenRevoked, json!({})),
             Self::Exporting { day } => (What::ReadExport, json!({ "day": day })),
+            Self::BackingUp { backup } => (What::Backup, json!({ "backup": backup })),
+            Self::PutBack { made_at } => (What::Restored, json!({ "made_at": made_at })),
+            Self::CrewList { contractor } => (What::ReadCrews, json!({ "contractor": contractor })),
+            Self::PersonList => (What::ReadPeople, json!({})),
             // Told by what came of it.
             Self::Import { .. } => (What::Import, json!({})),
             Self::TerminalList
-            | Self::CrewList { .. }
             | Self::AsideList
             | Self::NoticeList
             | Self::Health
             | Self::Retention
-            | Self::PersonList
             | Self::TokenList => return None,
         })
     }

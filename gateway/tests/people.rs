@@ -17,7 +17,7 @@ use axum::response::Response;
 use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
 use meguri_config::Clock;
-use meguri_gateway::audit::{self, Audit, Entry, What, Who};
+use meguri_gateway::audit::{self, Audit, Entry, Event, What, Who};
 use meguri_gateway::changes::Changes;
 use meguri_gateway::config::{People, SecondFactor, Settings};
 use meguri_gateway::crew;
@@ -141,6 +141,12 @@ impl House {
         let (changes, settings) =
             (Changes::new(), Settings { people: people.clone(), ..Settings::default() });
         let (outbox, waiting) = Outbox::new(city.id.clone());
+        // As every gateway does.
+        let started = Event::new(Who::Gateway, What::Started, json!({}));
+        audit::Log::open(dir.path(), Timestamp::now())
+            .unwrap()
+            .append(&[(Timestamp::now(), &started)])
+            .unwrap();
         let (audit, auditing) = Audit::start(dir.path(), Timestamp::now()).unwrap();
         let parts = Parts {
             store,
@@ -903,6 +909,29 @@ async fn a_second_factor_is_set_up_asked_for_and_good_once() {
     house.close().await;
 }
 
+/// What was written down and could not be committed is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_committed_is_named_in_the_log() {
+    let house = House::peopled().await;
+    let session = house.sign_in("viewer").await;
+    let form = house.form(&session).await;
+    // Found at the commit alone, after all else was done.
+    let refuse = |tx: &mut rusqlite::Transaction<'_>, _: &mut meguri_gateway::touched::Touched| {
+        tx.execute_batch(
+            "CREATE TABLE late (id INTEGER PRIMARY KEY, of INTEGER REFERENCES late DEFERRABLE INITIALLY DEFERRED);
+            CREATE TRIGGER refuse AFTER DELETE ON session BEGIN INSERT INTO late VALUES (1, 2); END;",
+        )
+    };
+    house.writer.run_job(refuse).await.unwrap().unwrap();
+    let out = house.post("/signout", &session, &[("form", &form)]).await;
+    assert!(out.status().is_server_error(), "{}", out.status());
+    let entries = house.entries();
+    let [.., told, undone] = &*entries else { panic!("{entries:?}") };
+    assert_eq!((told.what, undone.what), (What::SignedOut, What::Undone));
+    assert_eq!((&undone.who, &undone.about), (&told.who, &json!({ "what": "signed_out" })));
+    house.close().await;
+}
+
 /// Whoever finds a browser open does not make its account their own; and its person sees where else they are signed in, and ends it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_browser_changes_no_way_in() {
@@ -920,6 +949,14 @@ async fn an_open_browser_changes_no_way_in() {
         let ended = house.post("/account/others", &mine, &[("form", &form), ("now", now)]).await;
         assert_eq!(ended.status(), StatusCode::UNPROCESSABLE_ENTITY);
     }
+    let theirs = house.sign_in("auditor").await;
+    let fields = [("form", &*house.form(&theirs).await), ("now", OTHER), ("new", OTHER), ("again", OTHER)];
+    let unchanged = house.post("/account/password", &theirs, &fields).await;
+    assert_eq!(unchanged.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let failed: Vec<_> = house.entries().into_iter().filter(|one| one.what == What::NotConfirmed).collect();
+    let fors: Vec<_> = failed.iter().map(|one| one.about["for"].as_str().unwrap()).collect();
+    assert_eq!(fors, ["second", "others", "second", "others", "password"]);
+    assert!(failed.iter().all(|one| matches!(one.who, Who::Person(_))), "{failed:?}");
     assert_eq!(house.get("/", &other).await.status(), StatusCode::OK);
     let account = text(house.get("/account", &mine).await).await;
     assert_eq!(account.matches("最後の操作").count(), 2);

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use meguri_proto::Digest;
@@ -103,6 +104,8 @@ pub struct Log {
     last: Digest,
     /// How long the file is without what could not be written whole.
     length: u64,
+    /// Whether a part of what could not be written may stand behind that.
+    torn: bool,
 }
 
 fn month(at: Timestamp) -> String {
@@ -148,7 +151,12 @@ impl Log {
         // Written after the entries are on the disk, so it never tells more than there was.
         let once = super::verify::head(data).ok().flatten().map_or(0, |(seq, _)| seq);
         let ended = seq;
-        let mut log = Self { folder, file, path, month, head, seq, last, length };
+        let mut log = Self { folder, file, path, month, head, seq, last, length, torn: false };
+        if seq == 0 && once == 0 && super::verify::has_accounts(data) {
+            let about = serde_json::json!({ "all": true });
+            log.append(&[(now, &Event::new(Who::Gateway, What::Missing, about))])?;
+            tracing::error!("the audit log is gone, though the office has accounts; an entry says so");
+        }
         if once > ended {
             let about = serde_json::json!({ "from": ended + 1, "to": once });
             log.append(&[(now, &Event::new(Who::Gateway, What::Missing, about))])?;
@@ -169,12 +177,29 @@ impl Log {
         Ok(log)
     }
 
-    /// Appends events and waits until they are on the disk. Where that fails none of them is there.
+    /// Appends events and waits until they are on the disk.
     ///
     /// # Errors
-    /// When they can't be written.
+    /// When they can't be written: then none of them is there. When one is too long: then the others are.
     pub fn append(&mut self, events: &[(Timestamp, &Event)]) -> Result<(), AuditError> {
-        let Some((at, _)) = events.first() else { return Ok(()) };
+        let refused = self.append_each(events)?.into_iter().any(|written| written.is_err());
+        if refused { Err(AuditError::TooLong) } else { Ok(()) }
+    }
+
+    /// As [`Log::append`]; says of each one whether it is there, or too long.
+    ///
+    /// # Errors
+    /// When they can't be written: then none of them is there.
+    pub fn append_each(
+        &mut self,
+        events: &[(Timestamp, &Event)],
+    ) -> Result<Vec<Result<(), Arc<AuditError>>>, AuditError> {
+        let Some((at, _)) = events.first() else { return Ok(Vec::new()) };
+        if self.torn {
+            // Nothing may follow half a line: it could not be read any more.
+            self.cut().map_err(failed("put right", &self.path))?;
+            self.torn = false;
+        }
         let now = month(*at);
         if now > self.month {
             let path = self.folder.join(format!("{now}.jsonl"));
@@ -182,21 +207,33 @@ impl Log {
             (self.month, self.path) = (now, path);
         }
         let (mut seq, mut last, mut text) = (self.seq, self.last, String::new());
+        let mut each = Vec::with_capacity(events.len());
         for (at, event) in events {
-            seq += 1;
             let Event { who, what, about } = (*event).clone();
-            let entry = Entry { seq, at: *at, who, what, about, previous: last };
-            let (line, digest) = line(&entry)?;
-            last = digest;
-            text.push_str(&line);
-            text.push('\n');
+            let entry = Entry { seq: seq + 1, at: *at, who, what, about, previous: last };
+            each.push(match line(&entry) {
+                Ok((line, digest)) => {
+                    (seq, last) = (entry.seq, digest);
+                    text.push_str(&line);
+                    text.push('\n');
+                    Ok(())
+                }
+                // Others who happen to be written with it have nothing to do with that.
+                Err(error) => {
+                    tracing::error!(%error, what = %entry.what.word(), "an entry is not written down, and what it tells is not done");
+                    Err(Arc::new(error))
+                }
+            });
+        }
+        if text.is_empty() {
+            return Ok(each);
         }
         let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
         if let Err(source) = written {
             // Half of a group must not stand before the next one.
-            let undone = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::End(0)));
-            if let Err(error) = undone {
-                tracing::error!(%error, "the audit log keeps a part of what could not be written");
+            if let Err(error) = self.cut() {
+                self.torn = true;
+                tracing::error!(%error, "the audit log keeps a part of what could not be written; nothing is appended until that is taken away");
             }
             return Err(AuditError::File { doing: "write", path: self.path.clone(), source });
         }
@@ -208,7 +245,13 @@ impl Log {
         if let Err(error) = told {
             tracing::warn!(%error, "how far the audit log goes could not be written beside it");
         }
-        Ok(())
+        Ok(each)
+    }
+
+    /// Takes away what could not be written whole.
+    fn cut(&mut self) -> io::Result<()> {
+        self.file.set_len(self.length)?;
+        self.file.seek(SeekFrom::End(0)).map(drop)
     }
 }
 
@@ -263,4 +306,34 @@ fn end(path: &Path) -> Result<End, AuditError> {
     entry
         .map(|entry| End { entry: Some(entry), torn })
         .ok_or_else(|| AuditError::Broken { path: path.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn nothing_follows_a_part_of_a_line_that_could_not_be_taken_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = "2026-05-01T01:00:00Z".parse().unwrap();
+        let event = Event::new(Who::Gateway, What::Started, serde_json::json!({}));
+        let mut log = Log::open(dir.path(), now).unwrap();
+        log.append(&[(now, &event)]).unwrap();
+        // It takes no byte, and can't be cut.
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut file = std::mem::replace(&mut log.file, full);
+        let doing = |done: Result<(), AuditError>| match done {
+            Err(AuditError::File { doing, .. }) => doing,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(doing(log.append(&[(now, &event)])), "write");
+        assert_eq!(doing(log.append(&[(now, &event)])), "put right");
+        // The disk works again; half of what was to be written stands there.
+        file.write_all(b"{\"seq\":2,\"at\"").unwrap();
+        log.file = file;
+        log.append(&[(now, &event)]).unwrap();
+        let report = super::super::verify(dir.path(), &[]).unwrap();
+        assert_eq!((report.entries, &*report.faults), (2, &[][..]));
+    }
 }

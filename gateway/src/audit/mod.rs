@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 pub use self::file::{AuditError, FOLDER, Log};
 pub use self::syslog::tell;
-pub use self::verify::{Fault, Head, Report, entries, heads, verify};
+pub use self::verify::{Fault, Head, Report, entries, entries_of, heads, verify};
 
 /// Most entries that one fsync covers.
 const GROUP: usize = 256;
@@ -60,6 +60,8 @@ pub enum What {
     CodeGiven,
     /// A sign-in failed.
     SignInFailed,
+    /// Somebody who is signed in could not show, by password or code, that they are still who they were.
+    NotConfirmed,
     /// Somebody signed out.
     SignedOut,
     /// The first account was made.
@@ -130,6 +132,10 @@ pub enum What {
     Import,
     /// A catalogue was taken.
     Catalogue,
+    /// A backup was begun: a copy of all that the office holds.
+    Backup,
+    /// A backup was put back in this folder.
+    Restored,
     /// Terminals were looked at: who has them.
     ReadTerminals,
     /// Crews were looked at.
@@ -302,13 +308,14 @@ fn write(mut log: Log, inbox: &mpsc::Receiver<Asked>) {
         let mut group = vec![first];
         group.extend(inbox.try_iter().take(GROUP - 1));
         let events: Vec<(Timestamp, &Event)> = group.iter().map(|asked| (asked.at, &asked.event)).collect();
-        let written = log.append(&events).map_err(Arc::new);
-        if let Err(error) = &written {
+        let each = log.append_each(&events).unwrap_or_else(|error| {
             tracing::error!(%error, "the audit log can't be written: nothing of residents is shown, and no account is changed");
-        }
-        for Asked { done, .. } in group {
+            let error = Arc::new(error);
+            events.iter().map(|_| Err(error.clone())).collect()
+        });
+        for (Asked { done, .. }, written) in group.into_iter().zip(each) {
             // Whoever asked may have gone.
-            let _ = done.send(written.clone());
+            let _ = done.send(written);
         }
     }
 }

@@ -203,3 +203,72 @@ fn the_system_log_is_told_the_days_head() {
     assert_eq!(said, expected);
     assert!(tell(&dir.path().join("nothing"), "hiroshima", &head).is_err());
 }
+
+#[test]
+fn an_entry_that_is_too_long_is_refused_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = at("2026-05-01T01:00:00Z");
+    let event = |text: &str| Event::new(Who::Gateway, What::Started, serde_json::json!({ "text": text }));
+    let (short, long) = (event("x"), event(&"x".repeat(file::ENTRY_BYTES)));
+    let mut log = Log::open(dir.path(), now).unwrap();
+    let each = log.append_each(&[(now, &short), (now, &long), (now, &short)]).unwrap();
+    assert_eq!(each.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    assert!(matches!(log.append(&[(now, &long)]), Err(AuditError::TooLong)));
+    log.append(&[(now, &short)]).unwrap();
+    let report = verify(dir.path(), &[]).unwrap();
+    assert_eq!((report.entries, &*report.faults), (3, &[][..]));
+}
+
+#[test]
+fn a_day_is_read_from_the_files_alone_that_can_hold_it() {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path());
+    let of = |day: &str| {
+        let mut count = 0;
+        entries_of(dir.path(), day.parse().unwrap(), |_| count += 1).map(|()| count)
+    };
+    assert_eq!((of("2026-04-30").unwrap(), of("2026-05-01").unwrap(), of("2026-05-02").unwrap()), (4, 4, 2));
+    assert_eq!(of("2026-03-31").unwrap(), 0);
+    // A clock that ran ahead and was set back: the log goes on in the newest file.
+    let mut log = Log::open(dir.path(), at("2026-08-01T01:00:00Z")).unwrap();
+    let event = Event::new(Who::Gateway, What::Started, serde_json::json!({}));
+    for when in ["2026-08-01T01:00:00Z", "2026-05-03T01:00:00Z", "2026-06-03T01:00:00Z"] {
+        log.append(&[(at(when), &event)]).unwrap();
+    }
+    assert_eq!((of("2026-05-03").unwrap(), of("2026-06-03").unwrap()), (1, 1));
+    // What can't be read shows what is.
+    fs::remove_file(path(dir.path(), "2026-04.jsonl")).unwrap();
+    fs::create_dir(path(dir.path(), "2026-04.jsonl")).unwrap();
+    assert_eq!(of("2026-05-02").unwrap(), 2);
+    assert!(of("2026-05-01").is_err() && entries(dir.path(), |_, _| ()).is_err());
+}
+
+#[test]
+fn a_log_that_was_removed_whole_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (city, now) = ("hiroshima".parse().unwrap(), at("2026-05-01T01:00:00Z"));
+    let open = || {
+        crate::store::Store::open(dir.path(), &city, now, meguri_proto::Incarnation(uuid::Uuid::nil()))
+            .unwrap()
+    };
+    let store = open();
+    store.close().unwrap();
+    let faults = || verify(dir.path(), &[]).unwrap().faults;
+    assert!(faults().is_empty(), "nobody has an account yet");
+    let store = open();
+    let password = crate::people::password::hash("kumo to yama to kawa", [1; 16]).unwrap();
+    let new = crate::people::accounts::New {
+        login: "kanri".to_owned(),
+        name: String::new(),
+        role: crate::people::Role::Administrator,
+        contractor: None,
+        password,
+        must_change: false,
+    };
+    crate::people::accounts::add(&store.conn, now, &new).unwrap();
+    store.close().unwrap();
+    assert!(faults()[0].problem.contains("the log was removed"), "{:?}", faults());
+    // A gateway that starts then covers nothing up.
+    drop(Log::open(dir.path(), now).unwrap());
+    assert!(faults()[0].problem.contains("\"all\":true"), "{:?}", faults());
+}

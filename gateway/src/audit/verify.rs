@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use meguri_proto::Digest;
@@ -12,6 +13,8 @@ use serde::Serialize;
 
 use super::file::{self, AuditError, ENTRY_BYTES, FOLDER, HEAD};
 use super::{Entry, What};
+use crate::people::accounts;
+use crate::store::{self, STORE_FILE};
 
 /// How far the log goes at some point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,12 +114,26 @@ pub fn verify(data: &Path, known: &[(u64, Digest)]) -> Result<Report, AuditError
         let problem = format!("the log once went to entry {seq}, which is missing: entries were removed");
         report.faults.push(Fault { file: HEAD.to_owned(), line: 1, problem });
     }
+    if report.entries == 0 && has_accounts(data) {
+        let problem =
+            "the log has no entry at all, though the office has accounts, each of which was written down: \
+                       the log was removed"
+                .to_owned();
+        report.faults.push(Fault { file: FOLDER.to_owned(), line: 1, problem });
+    }
     if written.is_err() && report.entries > 0 {
         let problem =
             "does not say how far the log goes; entries removed at the end would not be noticed".to_owned();
         report.faults.push(Fault { file: HEAD.to_owned(), line: 1, problem });
     }
     Ok(report)
+}
+
+/// Whether the store beside the log has accounts. One that can't be read says nothing here; others tell of that.
+pub(super) fn has_accounts(data: &Path) -> bool {
+    let path = data.join(STORE_FILE);
+    path.exists()
+        && store::read_only(&path).is_ok_and(|conn| accounts::nobody(&conn).is_ok_and(|nobody| !nobody))
 }
 
 /// What the file beside the log says; an error where it says nothing that can be read.
@@ -136,9 +153,19 @@ pub(super) fn head(data: &Path) -> Result<Option<(u64, Digest)>, ()> {
 }
 
 /// Gives every line with its file's name and its number.
-fn read(data: &Path, mut each: impl FnMut(&str, u64, &str)) -> Result<(), AuditError> {
+fn read(data: &Path, each: impl FnMut(&str, u64, &str)) -> Result<(), AuditError> {
+    read_some(data, |_| 0..usize::MAX, each)
+}
+
+/// As [`read`], of those files alone that `some` picks, by their places.
+fn read_some(
+    data: &Path,
+    some: impl FnOnce(&[PathBuf]) -> Range<usize>,
+    mut each: impl FnMut(&str, u64, &str),
+) -> Result<(), AuditError> {
     let files = file::files(&data.join(FOLDER))?;
-    for (index, path) in files.iter().enumerate() {
+    let some = some(&files);
+    for (index, path) in files.iter().enumerate().filter(|(index, _)| some.contains(index)) {
         let is_last = index + 1 == files.len();
         let failed = |source| AuditError::File { doing: "read", path: path.clone(), source };
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -172,6 +199,32 @@ pub fn entries(data: &Path, mut each: impl FnMut(Entry, Digest)) -> Result<(), A
     read(data, |_, _, text| {
         if let Some((entry, digest)) = file::parse(text) {
             each(entry, digest);
+        }
+    })
+}
+
+/// Gives every entry of a day that can be read, from the files alone that can hold it: its month's and the one after that,
+/// in which the log went on where a clock had run ahead and was set back; on a month's first day the one before, too, since
+/// a group of entries stands in one file.
+///
+/// # Errors
+/// When a file can't be read.
+pub fn entries_of(data: &Path, day: Date, mut each: impl FnMut(Entry)) -> Result<(), AuditError> {
+    let month = day.strftime("%Y-%m").to_string();
+    let is_before = |path: &PathBuf| {
+        path.file_stem().and_then(|name| name.to_str()).is_some_and(|name| name < month.as_str())
+    };
+    let some = |files: &[PathBuf]| {
+        let from = files.partition_point(is_before);
+        let its_own =
+            files.get(from).is_some_and(|path| path.file_stem().is_some_and(|name| *name == *month));
+        from.saturating_sub(usize::from(day.day() == 1))..from + 1 + usize::from(its_own)
+    };
+    read_some(data, some, |_, _, text| {
+        if let Some((entry, _)) = file::parse(text)
+            && business_date(entry.at) == day
+        {
+            each(entry);
         }
     })
 }

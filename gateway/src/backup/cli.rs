@@ -13,6 +13,7 @@ use super::put_back::Plan;
 use super::{Manifest, Progress, Source, dated, make, prune, put_back, sweep, verify};
 use crate::config::Settings;
 use crate::office::Place;
+use crate::ops::Request;
 use crate::room::mib;
 use crate::store::{self, STORE_FILE};
 
@@ -62,11 +63,16 @@ pub struct RestoreArgs {
     replace: bool,
 }
 
-/// Does what `backup` is asked.
+/// Does what `backup` is asked. `note` writes down that one is begun.
 ///
 /// # Errors
 /// When it can't be done.
-pub fn backup(args: BackupArgs, settings: &Settings, out: &mut impl Write) -> anyhow::Result<()> {
+pub fn backup(
+    args: BackupArgs,
+    settings: &Settings,
+    note: impl FnOnce(Request),
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     if let Some(Action::Verify { backup, json }) = args.action {
         let manifest = verify(&backup)?;
         return say(out, &backup, &manifest, json, "is as it was made");
@@ -93,6 +99,11 @@ pub fn backup(args: BackupArgs, settings: &Settings, out: &mut impl Write) -> an
         folder.is_some() || args.keep.is_none(),
         "--keep counts dated backups: name their folder with --into"
     );
+    // Where there is no store, there is no log to write to either, and it is told below.
+    if settings.data.join(STORE_FILE).exists() {
+        let backup = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        note(Request::BackingUp { backup });
+    }
     let manifest = make(&source, &path, now, &mut said_now_and_then())?;
     say(out, &path, &manifest, args.json, "is made and was read again")?;
     let keep = args.keep.or_else(|| folder.as_ref().and(Some(settings.backup.keep)));
@@ -158,16 +169,22 @@ fn said_now_and_then() -> impl FnMut(Progress) {
     }
 }
 
-/// Does what `restore` is asked.
+/// Does what `restore` is asked. `note` writes down, in the folder's own log, that it is done.
 ///
 /// # Errors
 /// When it can't be done; the store that was there is the store then.
-pub fn restore(args: &RestoreArgs, settings: &Settings, out: &mut impl Write) -> anyhow::Result<()> {
+pub fn restore(
+    args: &RestoreArgs,
+    settings: &Settings,
+    note: impl FnOnce(Request),
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let data = &settings.data;
     let drawn = Incarnation(Uuid::new_v4());
     let city = settings.city_file();
     let done = put_back(&args.backup, data, &city, args.replace, drawn, Timestamp::now())?;
     let made_at = done.manifest.made_at;
+    note(Request::PutBack { made_at });
     writeln!(
         out,
         "{} is the store of {made_at:.0} now, under a new incarnation",

@@ -105,6 +105,28 @@ fn an_audit_log_that_was_changed() {
 }
 
 #[test]
+fn an_audit_log_that_is_gone() {
+    let good = Good::new();
+    let of_audit =
+        |good: &Good| good.findings().into_iter().find(|finding| finding.check == "audit").unwrap();
+    assert_eq!(of_audit(&good).severity, Severity::Ok, "nobody has an account yet");
+    let store = good.open();
+    let new = crate::people::accounts::New {
+        login: "kanri".to_owned(),
+        name: String::new(),
+        role: crate::people::Role::Administrator,
+        contractor: None,
+        password: crate::people::password::hash("kumo to yama to kawa", [1; 16]).unwrap(),
+        must_change: false,
+    };
+    crate::people::accounts::add(&store.conn, Timestamp::now(), &new).unwrap();
+    store.close().unwrap();
+    assert_eq!(of_audit(&good).severity, Severity::Error);
+    fs::create_dir(good.settings.data.join(crate::audit::FOLDER)).unwrap();
+    assert_eq!(of_audit(&good).severity, Severity::Error, "an empty folder is no log either");
+}
+
+#[test]
 fn nothing_is_wrong_where_nothing_is() {
     let good = Good::new();
     let wrong: Vec<_> =

@@ -1,11 +1,12 @@
 //! Signing in and out, passwords and second factors, as pages have them done: checked off the serving threads, written by the one
 //! writer, and written down in the audit log before anybody is told.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use meguri_config::Clock;
 use meguri_proto::Digest;
 use rusqlite::Connection;
@@ -14,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::metrics::Inside;
 use super::page::problem::Problem;
-use crate::audit::{Audit, Event, What, Who};
+use crate::audit::{self, Audit, Entry, Event, What, Who};
 use crate::config::{Passwords, People};
 use crate::ops::{OpError, Reply, Request};
 use crate::people::accounts::{self, AccountError, New};
@@ -54,6 +55,8 @@ pub(super) struct Accounts {
     /// What each person and token has read lately.
     readings: Mutex<HashMap<Reader, Brake>>,
     hashing: Arc<Semaphore>,
+    /// Who reads the audit log, which may be long: one at a time.
+    reading: Arc<Semaphore>,
     /// The pages of each person that update by themselves.
     streams: Mutex<HashMap<i64, Arc<Semaphore>>>,
     /// The second factors that are being set up, by person: the last one drawn, and the session that it was shown to.
@@ -112,6 +115,7 @@ impl Accounts {
         let Inside { people: settings, writer, audit, wall, set_up, openid, .. } = inside.clone();
         let (brake, hashing) = (Brake::new(settings.attempts_a_minute), Arc::new(Semaphore::new(HASHING)));
         let readings = Mutex::default();
+        let reading = Arc::new(Semaphore::new(1));
         let (streams, pending) = (Mutex::default(), Mutex::default());
         Self {
             settings,
@@ -125,6 +129,7 @@ impl Accounts {
             brake,
             readings,
             hashing,
+            reading,
             streams,
             pending,
         }
@@ -140,8 +145,23 @@ impl Accounts {
         self.wall.now()
     }
 
-    pub(super) fn audit(&self) -> &Audit {
-        &self.audit
+    /// The newest entries of a day in the audit log, `most` of them, and how many there are.
+    pub(super) async fn audited(&self, day: Date, most: usize) -> Result<(VecDeque<Entry>, usize), Problem> {
+        let permit = self.reading.clone().acquire_owned().await.map_err(|_| StoreError::Stopping)?;
+        let data = self.data.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let (mut shown, mut all) = (VecDeque::new(), 0_usize);
+            let read = audit::entries_of(&data, day, |entry| {
+                all += 1;
+                shown.push_back(entry);
+                if shown.len() > most {
+                    shown.pop_front();
+                }
+            });
+            read.map(|()| (shown, all))
+        });
+        read.await.ok().and_then(Result::ok).ok_or(Problem::Audit)
     }
 
     pub(super) async fn note(&self, event: Event) -> Result<(), Problem> {
@@ -214,16 +234,21 @@ impl Accounts {
         &self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<(T, Option<Event>)> + Send + 'static,
     ) -> Result<T, Problem> {
-        let audit = self.audit.clone();
+        let (audit, noted) = (self.audit.clone(), Arc::new(OnceLock::new()));
+        let told = noted.clone();
         let work = move |tx: &mut rusqlite::Transaction<'_>, _: &mut crate::touched::Touched| {
             let (value, event) = change(tx).map_err(OpError::Sql)?;
             if let Some(event) = event {
+                let (who, what) = (event.who.clone(), event.what);
                 audit.note_here(event).map_err(OpError::Audit)?;
+                told.get_or_init(|| (who, what));
             }
             Ok::<T, OpError>(value)
         };
         let done = self.writer.run_job(work).await;
-        self.undone(done.is_err()).await;
+        if done.is_err() {
+            self.undone(noted.get().cloned()).await;
+        }
         let done = done?;
         self.look_for_damage(done.as_ref().err()).await;
         done.map_err(Problem::from)
@@ -236,11 +261,11 @@ impl Accounts {
         }
     }
 
-    /// Writes down that what was written down last was not committed.
-    async fn undone(&self, undone: bool) {
-        if undone {
+    /// Writes down that what was written down was not committed.
+    async fn undone(&self, noted: Option<(Who, What)>) {
+        if let Some((who, what)) = noted {
             // Where that can't be written either, its thread tells so.
-            drop(self.audit.note(Event::new(Who::Gateway, What::Undone, json!({}))).await);
+            drop(self.audit.note(Event::new(who, What::Undone, json!({ "what": what }))).await);
         }
     }
 
@@ -412,9 +437,11 @@ impl Accounts {
         let kept = self.readers.with(move |conn| accounts::by_login(conn, &key)).await?.map(|(_, kept)| kept);
         let Some(kept) = kept.filter(|_| open) else {
             self.verify(now_typed, None).await?;
+            self.not_confirmed(person.id, "password").await?;
             return Err(NotChanged::Wrong);
         };
         if !self.verify(now_typed, Some(kept.clone())).await? {
+            self.not_confirmed(person.id, "password").await?;
             return Err(NotChanged::Wrong);
         }
         password::judge(new, &login).map_err(NotChanged::Refused)?;
@@ -458,8 +485,19 @@ impl Accounts {
         drawn.map(|drawn| drawn.secret)
     }
 
+    /// Writes down that somebody who is signed in as this person did not know their password, or their second factor's code.
+    async fn not_confirmed(&self, person: i64, wanted: &str) -> Result<(), Problem> {
+        self.note(Event::new(Who::Person(person), What::NotConfirmed, json!({ "for": wanted }))).await
+    }
+
     /// Whether whoever sits at the browser is still its person: by their password, or where they have none here, by their second factor.
-    pub(super) async fn confirms(&self, person: &Person, typed: &str) -> Result<bool, Problem> {
+    /// `wanted` says in the log what that was for.
+    pub(super) async fn confirms(
+        &self,
+        person: &Person,
+        typed: &str,
+        wanted: &'static str,
+    ) -> Result<bool, Problem> {
         let (now, settings, id, login) = (self.now(), self.settings.clone(), person.id, person.login.clone());
         let key = login.clone();
         let open = self.change(move |tx| Ok((attempts::begin(tx, now, &key, &settings)?, None))).await?;
@@ -475,6 +513,8 @@ impl Accounts {
         };
         if good {
             self.change(move |tx| Ok((attempts::forget(tx, &login)?, None))).await?;
+        } else {
+            self.not_confirmed(id, wanted).await?;
         }
         Ok(good)
     }
@@ -569,7 +609,9 @@ impl Accounts {
             Ok::<_, OpError>(())
         });
         let made = made.await;
-        self.undone(made.is_err()).await;
+        if made.is_err() {
+            self.undone(Some((Who::Nobody, What::SetUp))).await;
+        }
         let made = made?;
         self.look_for_damage(made.as_ref().err()).await;
         match made {
@@ -584,14 +626,17 @@ impl Accounts {
 
     /// Has a request of an administrator done and written down.
     pub(super) async fn request(&self, request: Request, by: i64) -> Result<Result<Reply, OpError>, Problem> {
-        let audit = self.audit.clone();
+        let (audit, audited) = (self.audit.clone(), request.audited());
         let work = move |tx: &mut rusqlite::Transaction<'_>,
                          ctx: &mut crate::ingest::Context<'_>,
                          fx: &mut crate::ingest::Effects| {
             request.execute_audited(tx, ctx, fx, &audit, Who::Person(by))
         };
         let done = self.writer.run(work).await;
-        self.undone(done.is_err()).await;
+        if done.is_err() {
+            // It may have been written down before it could not be committed.
+            self.undone(audited.map(|(what, _)| (Who::Person(by), what))).await;
+        }
         let done = done?;
         self.look_for_damage(done.as_ref().err()).await;
         Ok(done)

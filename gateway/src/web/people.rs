@@ -13,7 +13,7 @@ use super::page::{Tab, people::Said};
 use super::request::Asked;
 use super::text::Text;
 use super::{Shown, Web};
-use crate::audit::{self, Entry, What};
+use crate::audit::{Entry, What};
 use crate::ops::{OpError, Reply, Request};
 use crate::people::accounts::{self as store, AccountError, New};
 use crate::people::sessions::{self, Stage, Token};
@@ -320,7 +320,8 @@ pub(super) async fn end_others(
         let accounts = web.accounts()?;
         form.is_of(signed.token.as_ref())?;
         accounts.brake()?;
-        if confirm(&signed).is_some() && !accounts.confirms(&signed.person, form.get("now")).await? {
+        if confirm(&signed).is_some() && !accounts.confirms(&signed.person, form.get("now"), "others").await?
+        {
             return account_again(&web, &signed, &asked, Some(Text::NotConfirmed)).await;
         }
         let token = signed.token.clone().ok_or(Problem::Unauthorized)?;
@@ -421,7 +422,8 @@ pub(super) async fn set_second(
         form.is_of(signed.token.as_ref())?;
         accounts.brake()?;
         // Whoever finds a browser open must not make its account their own.
-        if confirm(&signed).is_some() && !accounts.confirms(&signed.person, form.get("now")).await? {
+        if confirm(&signed).is_some() && !accounts.confirms(&signed.person, form.get("now"), "second").await?
+        {
             return second_again(&web, &signed, &asked, Some(Text::NotConfirmed));
         }
         let token = signed.token.clone().ok_or(Problem::Unauthorized)?;
@@ -598,22 +600,7 @@ pub(super) async fn audit(State(web): State<Web>, signed: Signed, asked: Asked) 
         asked.only(&["day"])?;
         let day = asked.day()?.unwrap_or_else(|| business_date(accounts.now()));
         web.note(&signed, What::ReadAudit, serde_json::json!({ "day": day })).await?;
-        let folder = accounts.audit().folder().to_owned();
-        let read = tokio::task::spawn_blocking(move || {
-            let (mut shown, mut all) = (std::collections::VecDeque::<Entry>::new(), 0_usize);
-            let data = folder.parent().unwrap_or(&folder).to_owned();
-            audit::entries(&data, |entry, _| {
-                if business_date(entry.at) == day {
-                    all += 1;
-                    shown.push_back(entry);
-                    if shown.len() > ENTRIES {
-                        shown.pop_front();
-                    }
-                }
-            })
-            .map(|()| (shown, all))
-        });
-        let (entries, all) = read.await.ok().and_then(Result::ok).ok_or(Problem::Audit)?;
+        let (entries, all) = accounts.audited(day, ENTRIES).await?;
         let people = web.office.readers.with(store::list).await?;
         let entries: Vec<Entry> = entries.into_iter().rev().collect();
         let main = page::audit(asked.lang, day, business_date(accounts.now()), &entries, all, &people);

@@ -518,6 +518,7 @@ texts! {
     DidSignIn "サインイン" "Signed in";
     DidCode "二段階認証を通過" "Second factor given";
     DidFail "サインインに失敗" "Sign-in failed";
+    DidNotConfirm "本人の確認に失敗" "Not confirmed to be themselves";
     DidSignOut "サインアウト" "Signed out";
     DidSetUp "最初の管理者を作成" "First administrator made";
     DidPersonAdded "利用者を追加" "Person added";
@@ -553,6 +554,8 @@ texts! {
     DidTerminalRecorded "端末の台帳を変更" "Terminal's register changed";
     DidTerminalHandedOver "端末の引渡しを記録" "Terminals handed over";
     DidTerminalReturned "端末の返却を記録" "Terminals given back";
+    DidBackup "バックアップを開始" "Backup begun";
+    DidRestore "バックアップから復元" "Backup put back";
     DidReadTerminals "端末の画面を表示" "Saw terminals";
     DidReadCrews "乗務員の一覧を表示" "Saw the crews";
     DidReadTokens "トークンの一覧を表示" "Saw the tokens";
