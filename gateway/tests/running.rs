@@ -76,6 +76,13 @@ impl Place {
         Gateway { child, ready }
     }
 
+    /// Makes somebody who looks, and signs them in; the session's cookie.
+    fn sign_in(&self, gateway: &Gateway) -> String {
+        let data = self.text("data");
+        visitor::add(settings(&mut Command::new(PROGRAM)).args(["--data", &data]), self.dir.path(), "viewer");
+        visitor::sign_in(gateway.ready["web"].as_str().unwrap(), "viewer")
+    }
+
     fn log(&self) -> String {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
@@ -438,7 +445,7 @@ async fn a_full_disk_confirms_nothing_and_heals() {
     gateway.await_ready(false, "disk_room");
     assert_eq!(gateway.ready().0, 503);
     assert_eq!(gateway.get("/health/live").0, 200, "it works on");
-    assert!(gateway.get("/signin").1.contains("記録を保存できません"));
+    assert!(gateway.get_as("/account", &session).1.contains("記録を保存できません"));
     // What can't be written down is not shown. A few entries may still fit into what the last page of the file has left.
     let shown = eventually("nothing of residents is shown", || {
         let (status, page) = gateway.get_as("/", &session);
@@ -456,7 +463,7 @@ async fn a_full_disk_confirms_nothing_and_heals() {
     gateway.await_ready(true, "disk_room");
     terminal.say(UpTopic::Fact, payload).await;
     terminal.acked(2).await;
-    assert!(!gateway.get("/signin").1.contains("記録を保存できません"));
+    assert!(!gateway.get_as("/account", &session).1.contains("記録を保存できません"));
     assert_eq!(gateway.get_as("/", &session).0, 200);
     let output = Command::new(PROGRAM).arg("--data").arg(&inside).args(["audit", "verify"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
@@ -478,6 +485,7 @@ fn a_disk_that_is_read_only_at_the_start_is_said() {
 async fn a_disk_that_turns_read_only_confirms_nothing_and_heals() {
     let place = Place::new();
     let gateway = place.start(&mut place.serve());
+    let session = place.sign_in(&gateway);
     let mut terminal = Client::connect(&place, &gateway).await;
     terminal.hello().await;
     let strace = Strace::inject(&gateway, "pwrite64", "error=EROFS");
@@ -489,7 +497,7 @@ async fn a_disk_that_turns_read_only_confirms_nothing_and_heals() {
     });
     gateway.await_ready(false, "store");
     assert!(!polled.is_finished(), "confirmed without a commit");
-    assert!(gateway.get("/setup").1.contains("記録を保存できません"));
+    assert!(gateway.get_as("/account", &session).1.contains("記録を保存できません"));
     drop(strace);
     gateway.await_ready(true, "store");
     // The terminal sends again what nobody confirmed.
@@ -505,6 +513,7 @@ async fn a_disk_that_turns_read_only_confirms_nothing_and_heals() {
 async fn a_slow_disk_confirms_late_and_says_so() {
     let place = Place::new();
     let gateway = place.start(&mut place.serve());
+    let session = place.sign_in(&gateway);
     let mut terminal = Client::connect(&place, &gateway).await;
     terminal.hello().await;
     let strace = Strace::inject(&gateway, "fsync,fdatasync", "delay_enter=2500000");
@@ -514,7 +523,7 @@ async fn a_slow_disk_confirms_late_and_says_so() {
     drop(strace);
     let (status, report) = gateway.ready();
     assert_eq!((status, &report["checks"]["disk_speed"]), (200, &Value::Bool(false)), "late, and at work");
-    assert!(gateway.get("/setup").1.contains("ディスクの書き込みが遅く"));
+    assert!(gateway.get_as("/account", &session).1.contains("ディスクの書き込みが遅く"));
     let slow = gateway.metric("meguri_commit_seconds_count")
         - gateway.metric("meguri_commit_seconds_bucket{le=\"1\"}");
     assert!(slow >= 1.0);
@@ -560,7 +569,9 @@ async fn a_clock_that_jumps_is_doubted() {
         eventually("a notice of the clock", || (notices().len() == 1).then_some(()));
         let at: jiff::Timestamp = notices()[0]["at"].as_str().unwrap().parse().unwrap();
         assert!(at.duration_since(before).abs() < jiff::SignedDuration::from_hours(1), "{jump}: {at}");
-        assert!(gateway.get("/setup").1.contains("時計が大きく動いた"), "{jump}");
+        // A jump ends what was signed in before it.
+        let session = place.sign_in(&gateway);
+        assert!(gateway.get_as("/account", &session).1.contains("時計が大きく動いた"), "{jump}");
 
         // Set right, it is believed by itself; else a person says so.
         if jump == "-2d" {
