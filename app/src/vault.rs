@@ -318,6 +318,9 @@ impl Vault {
     /// When a file can't be removed; the next try goes on.
     pub fn keep_only(&mut self, used: &BTreeSet<Uuid>) -> Result<(), VaultError> {
         let unused: Vec<_> = self.keys.keys().filter(|id| !used.contains(id)).copied().collect();
+        if unused.is_empty() {
+            return Ok(());
+        }
         for id in unused {
             destroy(&self.path(id))?;
             self.keys.remove(&id);

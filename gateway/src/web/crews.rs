@@ -1,7 +1,6 @@
 //! The page of crews: who may sign in on terminals, and the PINs that are drawn for them.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use meguri_proto::crew::PinLock;
 use meguri_proto::limits::{CREW_MEMBERS, SHORT_TEXT};
@@ -15,7 +14,7 @@ use super::page::{Tab, terminals::Said};
 use super::request::Asked;
 use super::terminals::or_frame;
 use super::text::Text;
-use super::{Shown, Web};
+use super::{Shown, Web, unprocessable_if};
 use crate::audit::What;
 use crate::crew::{self, CrewError, Listed, New};
 use crate::ops::{OpError, Reply, Request};
@@ -151,11 +150,8 @@ async fn list_again(
         typed,
         said: said.as_ref(),
     };
-    let mut response = framed(web, asked, signed, Text::Crews, view.page());
-    if matches!(said, Some(Said::Wrong(..))) {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    let response = framed(web, asked, signed, Text::Crews, view.page());
+    Ok(unprocessable_if(matches!(said, Some(Said::Wrong(..))), response))
 }
 
 pub(super) async fn add(State(web): State<Web>, signed: Signed, asked: Asked, form: Posted) -> Response {

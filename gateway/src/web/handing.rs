@@ -1,13 +1,11 @@
 //! The pages of handing terminals over: what is asked, the sheet to print and sign (受渡書), and the record of it.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::civil::Date;
 use meguri_proto::TerminalId;
 use serde_json::json;
 
-use super::Web;
 use super::fleet::Fleet;
 use super::gate::{Posted, Signed};
 use super::page::handing as page;
@@ -16,6 +14,7 @@ use super::page::terminals::Said;
 use super::request::Asked;
 use super::terminals::{framed, or_frame, to, wrong};
 use super::text::Text;
+use super::{Web, unprocessable_if};
 use crate::audit::What;
 use crate::ops::{OpError, Request};
 use crate::people::Action;
@@ -114,11 +113,8 @@ async fn form_again(
         said: said.as_ref(),
     };
     let title = asked.lang.say(Text::Handing).to_owned();
-    let mut response = framed(web, asked, signed, (title, fleet.aside_open), view.page());
-    if said.is_some() {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    let response = framed(web, asked, signed, (title, fleet.aside_open), view.page());
+    Ok(unprocessable_if(said.is_some(), response))
 }
 
 /// The sheet. It is the answer to a form, so that names stand in no address.

@@ -256,6 +256,14 @@ impl Web {
     }
 }
 
+/// A page whose form could not be taken as it was, or one that could.
+fn unprocessable_if(wrong: bool, mut response: Response) -> Response {
+    if wrong {
+        *response.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    response
+}
+
 /// An answer without a menu, for those who may see none of it.
 fn refuse(problem: &Problem, lang: Lang) -> Response {
     if matches!(problem, Problem::Forbidden | Problem::Form) {

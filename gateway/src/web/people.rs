@@ -12,7 +12,7 @@ use super::page::problem::Problem;
 use super::page::{Tab, people::Said};
 use super::request::Asked;
 use super::text::Text;
-use super::{Shown, Web};
+use super::{Shown, Web, unprocessable_if};
 use crate::audit::{Entry, What};
 use crate::ops::{OpError, Reply, Request};
 use crate::people::accounts::{self as store, AccountError, New};
@@ -293,11 +293,8 @@ async fn account_again(
         confirm: confirm(signed),
         wrong,
     };
-    let mut response = framed(web, asked, signed, Tab::Account, Text::Account, view.page());
-    if wrong.is_some() {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    let response = framed(web, asked, signed, Tab::Account, Text::Account, view.page());
+    Ok(unprocessable_if(wrong.is_some(), response))
 }
 
 /// By what somebody who has been signed in for a while shows that they are still there.
@@ -399,15 +396,12 @@ fn second_again(web: &Web, signed: &Signed, asked: &Asked, wrong: Option<Text>) 
     let typed = totp::base32(&secret);
     let confirm = confirm(signed);
     let main = page::second(asked.lang, &signed.form(), &address, &typed, first, confirm, wrong)?;
-    let mut response = if first {
+    let response = if first {
         lone(web, asked, StatusCode::OK, Text::SecondFactor, main)
     } else {
         framed(web, asked, signed, Tab::Account, Text::SecondFactor, main)
     };
-    if wrong.is_some() {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    Ok(unprocessable_if(wrong.is_some(), response))
 }
 
 pub(super) async fn set_second(
@@ -472,11 +466,8 @@ async fn list_again(
         said: said.as_ref(),
     };
     let wrong = matches!(said, Some(Said::Wrong(_)));
-    let mut response = framed(web, asked, signed, Tab::People, Text::People, view.page());
-    if wrong {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    let response = framed(web, asked, signed, Tab::People, Text::People, view.page());
+    Ok(unprocessable_if(wrong, response))
 }
 
 /// Has an administrator's request done, and shows the list with what came of it.

@@ -1,7 +1,6 @@
 //! The pages of terminals: how they stand, and what an administrator does with them.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::Timestamp;
 use meguri_proto::enrol::Code;
@@ -18,7 +17,7 @@ use super::page::terminals as page;
 use super::page::terminals::{Named, Said};
 use super::request::Asked;
 use super::text::Text;
-use super::{Inside, Shown, Web};
+use super::{Inside, Shown, Web, unprocessable_if};
 use crate::audit::{What, Who};
 use crate::import::Progress;
 use crate::ops::{OpError, Reply, Request};
@@ -181,11 +180,6 @@ pub(super) fn or_frame(
     done.unwrap_or_else(|problem| web.answer(asked, Some(signed), Err(problem)))
 }
 
-fn unprocessable(mut response: Response) -> Response {
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    response
-}
-
 pub(super) async fn list(State(web): State<Web>, signed: Signed, asked: Asked) -> Response {
     let done = async {
         asked.only(&["q", "page", "done"])?;
@@ -231,7 +225,7 @@ async fn list_again(
     };
     let title = asked.lang.say(Text::Terminals).to_owned();
     let response = framed(web, asked, signed, (title, fleet.aside_open), view.page());
-    Ok(if matches!(said, Some(Said::Wrong(..))) { unprocessable(response) } else { response })
+    Ok(unprocessable_if(matches!(said, Some(Said::Wrong(..))), response))
 }
 
 pub(super) async fn add(State(web): State<Web>, signed: Signed, asked: Asked, form: Posted) -> Response {
@@ -321,7 +315,7 @@ async fn one_again(
     };
     let title = asked.lang.fill(Text::TerminalTitle, &[("terminal", id)]);
     let response = framed(web, asked, signed, (title, one.aside_open), view.page());
-    Ok(if matches!(said, Some(Said::Wrong(..))) { unprocessable(response) } else { response })
+    Ok(unprocessable_if(matches!(said, Some(Said::Wrong(..))), response))
 }
 
 pub(super) async fn record(

@@ -1,7 +1,6 @@
 //! The page of other systems' tokens.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use meguri_proto::Digest;
 use serde_json::json;
@@ -13,7 +12,7 @@ use super::page::{Tab, terminals::Said};
 use super::request::Asked;
 use super::terminals::or_frame;
 use super::text::Text;
-use super::{Shown, Web};
+use super::{Shown, Web, unprocessable_if};
 use crate::audit::What;
 use crate::ops::{OpError, Reply, Request};
 use crate::people::Action;
@@ -53,11 +52,8 @@ async fn list_again(
     };
     let title = asked.lang.say(Text::Tokens).to_owned();
     let shown = Shown { title, tab: Tab::Tokens, aside_open: 0, events: None, main: view.page() };
-    let mut response = web.answer(asked, Some(signed), Ok(shown));
-    if matches!(said, Some(Said::Wrong(..))) {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    let response = web.answer(asked, Some(signed), Ok(shown));
+    Ok(unprocessable_if(matches!(said, Some(Said::Wrong(..))), response))
 }
 
 fn wrong(error: OpError) -> Result<Said, Problem> {
