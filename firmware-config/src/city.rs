@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use meguri_proto::{CityId, ContractId, ContractorId, VehicleId, limits};
 use serde::{Deserialize, Serialize};
 
+use crate::many::Many;
 use crate::read::{ConfigError, Wrong, parse, read};
 
 /// A city's plan.
@@ -55,14 +56,14 @@ pub struct Contract {
     pub until: Date,
 }
 
-/// A vehicle under a contract.
+/// A vehicle, under one contract after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vehicle {
     /// Its id, unique in the city.
     pub id: VehicleId,
-    /// The contract it works for.
-    pub contract: ContractId,
+    /// The contract it works for; of several, on each day the one in whose period the day lies.
+    pub contract: Many<ContractId>,
     /// Its name on screens, like 3号車.
     pub name: String,
     /// The round's name (コース), like 中区A.
@@ -77,8 +78,8 @@ pub struct District {
     pub name: String,
     /// The ward it lies in.
     pub ward: String,
-    /// The vehicle that serves it.
-    pub vehicle: VehicleId,
+    /// The vehicle that serves it; of several, on each day the one that has a contract then.
+    pub vehicle: Many<VehicleId>,
 }
 
 impl City {
@@ -122,6 +123,20 @@ impl City {
         self.district.iter().find(|district| district.name == name)
     }
 
+    /// The contract that a vehicle works for on a day; none where it has none then.
+    #[must_use]
+    pub fn contract_on(&self, vehicle: &VehicleId, day: Date) -> Option<&Contract> {
+        let contracts = self.vehicle(vehicle)?.contract.iter();
+        contracts.filter_map(|id| self.contract(id)).find(|contract| contract.holds(day))
+    }
+
+    /// The vehicle that serves a district on a day, and its contract; none where nobody does.
+    #[must_use]
+    pub fn serving(&self, district: &District, day: Date) -> Option<(&Vehicle, &Contract)> {
+        let vehicles = district.vehicle.iter().filter_map(|id| self.vehicle(id));
+        vehicles.filter_map(|vehicle| Some((vehicle, self.contract_on(&vehicle.id, day)?))).next()
+    }
+
     fn check(&self) -> Result<(), Wrong> {
         short("name", &self.name)?;
         short("division", &self.division)?;
@@ -141,9 +156,12 @@ impl City {
             }
         }
         for vehicle in &self.vehicle {
-            if self.contract(&vehicle.contract).is_none() {
-                return Err(unknown("vehicle", &vehicle.id, "contract", &vehicle.contract));
+            for contract in vehicle.contract.iter() {
+                if self.contract(contract).is_none() {
+                    return Err(unknown("vehicle", &vehicle.id, "contract", contract));
+                }
             }
+            self.one_after_the_other(vehicle)?;
             short(&format!("vehicle {} name", vehicle.id), &vehicle.name)?;
             short(&format!("vehicle {} round", vehicle.id), &vehicle.round)?;
         }
@@ -152,14 +170,38 @@ impl City {
         }
         for district in &self.district {
             short("district name", &district.name)?;
-            if self.vehicle(&district.vehicle).is_none() {
-                return Err(unknown("district", &district.name, "vehicle", &district.vehicle));
+            for vehicle in district.vehicle.iter() {
+                if self.vehicle(vehicle).is_none() {
+                    return Err(unknown("district", &district.name, "vehicle", vehicle));
+                }
             }
             if !self.wards.contains(&district.ward) {
                 return Err(unknown("district", &district.name, "ward", &district.ward));
             }
         }
         Ok(())
+    }
+
+    /// On no day a vehicle has two contracts.
+    fn one_after_the_other(&self, vehicle: &Vehicle) -> Result<(), Wrong> {
+        let mut contracts: Vec<_> = vehicle.contract.iter().filter_map(|id| self.contract(id)).collect();
+        contracts.sort_by_key(|contract| contract.from);
+        match contracts.windows(2).find(|pair| pair[1].from <= pair[0].until) {
+            None => Ok(()),
+            Some(pair) => {
+                let problem =
+                    format!("has two contracts on {}: {} and {}", pair[1].from, pair[0].id, pair[1].id);
+                Err(Wrong::new(format!("vehicle {}", vehicle.id), problem))
+            }
+        }
+    }
+}
+
+impl Contract {
+    /// Whether a day lies in its period.
+    #[must_use]
+    pub fn holds(&self, day: Date) -> bool {
+        (self.from..=self.until).contains(&day)
     }
 }
 
@@ -209,7 +251,7 @@ district = [{ name = "中区A", ward = "中区", vehicle = "v-3" }]
     #[test]
     fn every_reference_leads_somewhere() {
         let read = |text: &str| City::parse(Path::new("city.toml"), text);
-        assert_eq!(read(GOOD).unwrap().district("中区A").unwrap().vehicle.as_str(), "v-3");
+        assert_eq!(read(GOOD).unwrap().district("中区A").unwrap().vehicle.first().as_str(), "v-3");
         for (good, bad, named) in [
             ("contractor = \"daiichi\"", "contractor = \"daisan\"", "contractor daisan"),
             ("contract = \"daiichi-2026\"", "contract = \"x\"", "contract x"),

@@ -4,14 +4,24 @@
 //! Both are TOML. A field that is not known is refused with its file, line and column; so is a
 //! value outside its bounds and a reference to something that does not exist.
 
+pub mod bundle;
 pub mod city;
 pub mod clock;
+pub mod dsse;
+pub mod ed25519;
+pub mod keys;
+mod many;
 mod read;
+mod refused;
 mod shell;
 pub mod terminal;
 
+pub use bundle::{Bundle, Configuration};
 pub use city::City;
 pub use clock::{Clock, Judge};
+pub use keys::KeySet;
+pub use many::Many;
 pub use read::{ConfigError, Wrong, told};
+pub use refused::Refused;
 pub use shell::shell_word;
 pub use terminal::Terminal;

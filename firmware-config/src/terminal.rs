@@ -277,23 +277,16 @@ impl Terminal {
         }
         match city.vehicle(&self.vehicle) {
             None => wrong("vehicle", format!("{} is not in the city's plan", self.vehicle)),
-            Some(vehicle) if vehicle.contract != self.contract => wrong(
+            Some(vehicle) if !vehicle.contract.contains(&self.contract) => wrong(
                 "vehicle",
-                format!("{} works under {}, not {}", vehicle.id, vehicle.contract, self.contract),
+                format!("{} works under {}, not {}", vehicle.id, vehicle.contract.first(), self.contract),
             ),
             Some(_) => Ok(()),
         }
     }
 
     fn check(&self) -> Result<(), Wrong> {
-        let host = &self.broker.host;
-        short("broker.host", host)?;
-        if host.contains(char::is_whitespace) {
-            return Err(Wrong::new("broker.host", "has a space, expected a host name or an address"));
-        }
-        if self.broker.port == 0 {
-            return Err(Wrong::new("broker.port", "is 0, expected 1 to 65535"));
-        }
+        check_address(&self.broker.host, self.broker.port, self.broker.office.as_deref())?;
         let Broker { secret_file, identity, office, .. } = &self.broker;
         match (secret_file, identity) {
             (Some(_), None) | (None, Some(_)) => {}
@@ -311,23 +304,55 @@ impl Terminal {
                 "belongs to identity: expected that, too, or none of both",
             ));
         }
-        if office.as_ref().is_some_and(|office| !office.starts_with("https://")) {
-            return Err(Wrong::new("broker.office", "expected https://host:port"));
+        self.screen.check()?;
+        check_reasons(&self.reason)?;
+        self.retention.check()?;
+        self.timers.check()
+    }
+}
+
+/// Whether a broker and the office beside it can be reached by these words.
+pub(crate) fn check_address(host: &str, port: u16, office: Option<&str>) -> Result<(), Wrong> {
+    short("broker.host", host)?;
+    if host.contains(char::is_whitespace) {
+        return Err(Wrong::new("broker.host", "has a space, expected a host name or an address"));
+    }
+    if port == 0 {
+        return Err(Wrong::new("broker.port", "is 0, expected 1 to 65535"));
+    }
+    if office.is_some_and(|office| !office.starts_with("https://")) {
+        return Err(Wrong::new("broker.office", "expected https://host:port"));
+    }
+    Ok(())
+}
+
+/// Whether each reason is offered once, and one at least.
+pub(crate) fn check_reasons(reasons: &[ReasonSetting]) -> Result<(), Wrong> {
+    if reasons.is_empty() {
+        return Err(Wrong::new("reason", "is empty, expected at least one"));
+    }
+    for (index, setting) in reasons.iter().enumerate() {
+        if reasons[..index].iter().any(|other| other.code == setting.code) {
+            return Err(Wrong::new("reason", format!("{} is there twice", setting.code)));
         }
-        if self.screen.lock_minutes > LOCK_MINUTES_MOST {
-            let minutes = self.screen.lock_minutes;
+    }
+    Ok(())
+}
+
+impl Screen {
+    pub(crate) fn check(&self) -> Result<(), Wrong> {
+        if self.lock_minutes > LOCK_MINUTES_MOST {
+            let minutes = self.lock_minutes;
             let problem = format!("is {minutes}, expected at most {LOCK_MINUTES_MOST}, or 0 for never");
             return Err(Wrong::new("screen.lock_minutes", problem));
         }
-        if self.reason.is_empty() {
-            return Err(Wrong::new("reason", "is empty, expected at least one"));
-        }
-        for (index, setting) in self.reason.iter().enumerate() {
-            if self.reason[..index].iter().any(|other| other.code == setting.code) {
-                return Err(Wrong::new("reason", format!("{} is there twice", setting.code)));
-            }
-        }
-        let Retention { acked_days, list_days } = self.retention;
+        Ok(())
+    }
+}
+
+impl Retention {
+    pub(crate) fn check(&self) -> Result<(), Wrong> {
+        let Self { acked_days, list_days } = *self;
         for (name, value, least, most) in
             [("acked_days", acked_days, 1, ACKED_DAYS_MOST), ("list_days", list_days, 0, LIST_DAYS_MOST)]
         {
@@ -336,17 +361,22 @@ impl Terminal {
                 return Err(Wrong::new(format!("retention.{name}"), problem));
             }
         }
-        let timers = &self.timers;
+        Ok(())
+    }
+}
+
+impl Timers {
+    pub(crate) fn check(&self) -> Result<(), Wrong> {
         // Tests wait for less than crews do, but none for a terminal that does nothing else.
         for (name, value, least, most) in [
-            ("hello", timers.hello, 0.1, 86_400.0),
-            ("silence", timers.silence, 0.1, 86_400.0),
-            ("silence_most", timers.silence_most, timers.silence, 86_400.0),
-            ("join", timers.join, 0.1, 3_600.0),
-            ("reconnect", timers.reconnect, 0.01, 30.0),
-            ("reconnect_most", timers.reconnect_most, timers.reconnect, 30.0),
-            ("health", timers.health, 0.1, 86_400.0),
-            ("keep_alive", timers.keep_alive, 5.0, 3_600.0),
+            ("hello", self.hello, 0.1, 86_400.0),
+            ("silence", self.silence, 0.1, 86_400.0),
+            ("silence_most", self.silence_most, self.silence, 86_400.0),
+            ("join", self.join, 0.1, 3_600.0),
+            ("reconnect", self.reconnect, 0.01, 30.0),
+            ("reconnect_most", self.reconnect_most, self.reconnect, 30.0),
+            ("health", self.health, 0.1, 86_400.0),
+            ("keep_alive", self.keep_alive, 5.0, 3_600.0),
         ] {
             let off = name == "health" && value == 0.0;
             if !off && !(least..=most).contains(&value) {

@@ -280,6 +280,7 @@ pub fn answer(
             }
             // Past days and far ones are left as they were issued.
             DocumentName::List { .. } => Ok(None),
+            DocumentName::CrewOf { .. } | DocumentName::Keys | DocumentName::Config => Ok(None),
         };
         match wanted.and_then(|wanted| compare(conn, now, terminal, hello, &name, theirs, kept, wanted)) {
             Err(ListError::Sql(error)) => return Err(error),
@@ -369,7 +370,11 @@ fn live_names(
     let names: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
     let inside = |name: &DocumentName| match name {
         DocumentName::List { date, .. } => window.holds(*date),
-        DocumentName::Crew | DocumentName::Erasure => false,
+        DocumentName::Crew
+        | DocumentName::CrewOf { .. }
+        | DocumentName::Erasure
+        | DocumentName::Keys
+        | DocumentName::Config => false,
     };
     Ok(names.into_iter().filter(inside).collect())
 }

@@ -157,5 +157,7 @@ pub fn history_kind(fact: &Fact) -> &'static str {
     match fact {
         Fact::Outcome(_) => "outcome",
         Fact::Undo(_) => "undo",
+        // No row of a pickup's history is of one.
+        Fact::Config(_) => "config",
     }
 }

@@ -25,7 +25,7 @@ pub fn take_over(tx: &Connection, now: Timestamp, city: &City) -> rusqlite::Resu
     let upsert = "INSERT INTO vehicle (id, contract, name, round) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (id) DO UPDATE SET contract = ?2, name = ?3, round = ?4";
     for vehicle in &city.vehicle {
-        let (id, contract) = (vehicle.id.as_str(), vehicle.contract.as_str());
+        let (id, contract) = (vehicle.id.as_str(), vehicle.contract.first().as_str());
         tx.execute(upsert, params![id, contract, vehicle.name, vehicle.round])?;
     }
     tell_of_moved(tx, now)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::wire::{Check, Message, WireError};
-use crate::{ContractId, CrewId, Digest, FactId, PickupId, Reason};
+use crate::{ConfigChange, ContractId, CrewId, Digest, FactId, PickupId, Reason};
 
 /// The body of an entry on the `fact` log. Names pickups by id and carries no resident's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,15 +62,18 @@ pub enum Fact {
     Outcome(Outcome),
     /// A crew took back what it had said.
     Undo(Undo),
+    /// The terminal's configuration came to another point of its life. No crew's word.
+    Config(ConfigChange),
 }
 
 impl Fact {
-    /// The pickup it speaks of.
+    /// The pickup it speaks of; none where it is of the terminal itself.
     #[must_use]
-    pub fn pickup(&self) -> PickupId {
+    pub fn pickup(&self) -> Option<PickupId> {
         match self {
-            Self::Outcome(outcome) => outcome.pickup,
-            Self::Undo(undo) => undo.pickup,
+            Self::Outcome(outcome) => Some(outcome.pickup),
+            Self::Undo(undo) => Some(undo.pickup),
+            Self::Config(_) => None,
         }
     }
 }
@@ -134,7 +137,11 @@ impl Message for FactBody {
     fn check(&self) -> Result<(), WireError> {
         use crate::pickup::Result::{Collected, NotCollected, Partly};
         let check = Check(Self::NAME);
-        let Fact::Outcome(outcome) = &self.fact else { return Ok(()) };
+        let outcome = match &self.fact {
+            Fact::Outcome(outcome) => outcome,
+            Fact::Undo(_) => return Ok(()),
+            Fact::Config(change) => return change.check(&check),
+        };
         match &outcome.result {
             Collected => Ok(()),
             NotCollected { reason, note } => needs_note(&check, "result", Some(*reason), *note),

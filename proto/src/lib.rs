@@ -8,6 +8,7 @@
 //! read, refuses fields it does not know, and has a golden file under `proto/tests/golden`.
 
 pub mod clock;
+mod config;
 pub mod crew;
 pub mod enrol;
 mod erasure;
@@ -23,6 +24,7 @@ mod reason;
 mod topic;
 mod wire;
 
+pub use config::{ConfigChange, ConfigState, ConfigWhy};
 pub use crew::{CrewList, Member};
 pub use erasure::Erasure;
 pub use fact::{Fact, FactBody, Health, ItemResult, ListRef, Outcome, Stamps, TrackBody, TrackFact, Undo};

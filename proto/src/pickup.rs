@@ -242,6 +242,7 @@ pub fn standing(facts: &[Said]) -> Vec<Statement> {
         let cites = match &said.fact {
             Fact::Outcome(outcome) => outcome.replaces,
             Fact::Undo(undo) => Some(undo.of),
+            Fact::Config(_) => None,
         };
         cited.extend(cites.map(|id| (&said.terminal, id)));
     }
@@ -255,7 +256,7 @@ pub fn standing(facts: &[Said]) -> Vec<Statement> {
                 at: said.at,
                 result: outcome.result.clone(),
             }),
-            Fact::Undo(_) => None,
+            Fact::Undo(_) | Fact::Config(_) => None,
         })
         .collect();
     statements.sort_by_key(|statement| statement.fact);

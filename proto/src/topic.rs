@@ -76,6 +76,16 @@ pub enum DocumentName {
     },
     /// Who may sign in on the terminal: a [`CrewList`](crate::CrewList).
     Crew,
+    /// Who may sign in from a coming contract's first day on: a [`CrewList`](crate::CrewList), held ahead so that its lists can be
+    /// sealed to them.
+    CrewOf {
+        /// The contract.
+        contract: ContractId,
+    },
+    /// Every key set so far, in their order: what configurations are verified by.
+    Keys,
+    /// The terminal's configurations, those to come among them: a signed bundle.
+    Config,
     /// That the terminal is lost and to be erased: an [`Erasure`](crate::Erasure). A terminal that names it has done so.
     Erasure,
 }
@@ -196,6 +206,9 @@ impl fmt::Display for DocumentName {
         match self {
             Self::List { contract, date } => write!(f, "list/{contract}/{date}"),
             Self::Crew => f.write_str("crew"),
+            Self::CrewOf { contract } => write!(f, "crew/{contract}"),
+            Self::Keys => f.write_str("keys"),
+            Self::Config => f.write_str("config"),
             Self::Erasure => f.write_str("erasure"),
         }
     }
@@ -209,8 +222,18 @@ impl FromStr for DocumentName {
         let (contract, date) = match words[..] {
             ["list", contract, date] => (contract, date),
             ["crew"] => return Ok(Self::Crew),
+            ["crew", contract] => {
+                let contract = contract.parse().map_err(|e| wrong(format!("{e}")))?;
+                return Ok(Self::CrewOf { contract });
+            }
+            ["keys"] => return Ok(Self::Keys),
+            ["config"] => return Ok(Self::Config),
             ["erasure"] => return Ok(Self::Erasure),
-            _ => return Err(wrong("expected list/{contract}/{date}, crew or erasure")),
+            _ => {
+                return Err(wrong(
+                    "expected list/{contract}/{date}, crew, crew/{contract}, keys, config or erasure",
+                ));
+            }
         };
         let contract = contract.parse().map_err(|e| wrong(format!("{e}")))?;
         let parsed: Date = date.parse().map_err(|_| wrong("expected a date like 2026-04-01"))?;
@@ -251,6 +274,9 @@ mod tests {
             "meguri/1/hiroshima/t-1/down/ack",
             "meguri/1/hiroshima/t-1/down/list/c-1/2026-04-01",
             "meguri/1/hiroshima/t-1/down/crew",
+            "meguri/1/hiroshima/t-1/down/crew/c-2",
+            "meguri/1/hiroshima/t-1/down/keys",
+            "meguri/1/hiroshima/t-1/down/config",
             "meguri/1/hiroshima/t-1/down/erasure",
         ] {
             assert_eq!(text.parse::<Topic>().unwrap().to_string(), text);
@@ -274,7 +300,9 @@ mod tests {
             "meguri/1/hiroshima/t-1/down/list/c-1/2026-02-30",
             "meguri/1/hiroshima/t-1/down/list/c-1",
             "/meguri/1/hiroshima/t-1/up/fact",
-            "meguri/1/hiroshima/t-1/down/crew/more",
+            "meguri/1/hiroshima/t-1/down/crew/c-2/more",
+            "meguri/1/hiroshima/t-1/down/crew/",
+            "meguri/1/hiroshima/t-1/down/config/1",
             "meguri/1/hiroshima/t-1/down/erasures",
         ] {
             assert!(text.parse::<Topic>().is_err(), "{text}");

@@ -20,7 +20,7 @@ use crate::sign_in::SignIn;
 use crate::status::{LogStatus, Status};
 use crate::time::TrustedTime;
 use crate::trouble::{Trouble, TroubleKind};
-use crate::view::{Link, NotRecorded, View};
+use crate::view::{ConfigView, Link, NotRecorded, View};
 
 /// Who this terminal is.
 #[derive(Debug, Clone)]
@@ -171,9 +171,11 @@ impl Core {
             waiting: self.kept.fact.as_ref().map_or(0, Log::waiting),
             heard_at: self.heard_at,
             clock_in_doubt: self.time.sure(self.now).is_none(),
+            earliest: self.time.earliest(self.now),
             trouble: self.view_trouble(),
             crew: self.view_crew(),
             erased: self.kept.erased(),
+            config: ConfigView::default(),
         }
     }
 

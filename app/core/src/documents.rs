@@ -113,7 +113,7 @@ pub fn read(name: &DocumentName, body: &str) -> Result<Contents, String> {
             }
             Ok(Contents::List(Arc::new(KeptList::from(list))))
         }
-        DocumentName::Crew => {
+        DocumentName::Crew | DocumentName::CrewOf { .. } => {
             let crew = CrewList::decode(body).map_err(|error| safe(&error))?;
             Ok(Contents::Crew(Arc::new(crew)))
         }
@@ -121,6 +121,7 @@ pub fn read(name: &DocumentName, body: &str) -> Result<Contents, String> {
             Erasure::decode(body).map_err(|error| safe(&error))?;
             Ok(Contents::Erasure)
         }
+        DocumentName::Keys | DocumentName::Config => Err("configurations are not taken up yet".to_owned()),
     }
 }
 

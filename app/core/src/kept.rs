@@ -319,9 +319,9 @@ impl Log {
 
     /// Appends an entry, when it is made and when it is read from the store.
     pub fn push(&mut self, entry: Meta) {
-        if let Some(own) = &entry.own {
+        if let Some(pickup) = entry.own.as_ref().and_then(|own| own.fact.pickup()) {
             let seq = self.head() + 1;
-            self.about.entry(own.fact.pickup()).or_default().push_back(seq);
+            self.about.entry(pickup).or_default().push_back(seq);
         }
         self.entries.push_back(entry);
     }
@@ -352,12 +352,12 @@ impl Log {
     fn prune(&mut self, upto: u64) {
         while self.first <= upto {
             let Some(gone) = self.entries.pop_front() else { return };
-            if let Some(own) = &gone.own
-                && let Some(numbers) = self.about.get_mut(&own.fact.pickup())
+            if let Some(pickup) = gone.own.as_ref().and_then(|own| own.fact.pickup())
+                && let Some(numbers) = self.about.get_mut(&pickup)
             {
                 numbers.pop_front();
                 if numbers.is_empty() {
-                    self.about.remove(&own.fact.pickup());
+                    self.about.remove(&pickup);
                 }
             }
             self.before = gone.digest;

@@ -61,6 +61,8 @@ fn own_word<'a>(
         let (cites, result) = match &said.fact {
             Fact::Outcome(outcome) => (outcome.replaces, Some(&outcome.result)),
             Fact::Undo(undo) => (Some(undo.of), None),
+            // It speaks of no pickup.
+            Fact::Config(_) => continue,
         };
         own.retain(|listed| Some(listed.fact) != cites && listed.fact != id && !of_this_epoch(listed.fact));
         last = result.map(|result| Statement {

@@ -135,6 +135,11 @@ impl TrustedTime {
         business_date(self.now(boot))
     }
 
+    /// The first day that can be today: time never runs back before what was once sure.
+    pub(crate) fn earliest(&self, boot: Duration) -> Date {
+        self.floor.map_or_else(|| self.today(boot), business_date)
+    }
+
     /// How long until the next day begins in Japan.
     pub(crate) fn until_midnight(&self, boot: Duration) -> Duration {
         let now = self.now(boot);

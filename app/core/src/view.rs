@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_proto::pickup::{Contradiction, State, Statement};
-use meguri_proto::{CrewId, ItemResult, ListRef, Listed, PickupId, Reason};
+use meguri_proto::{ConfigState, ConfigWhy, CrewId, ItemResult, ListRef, Listed, PickupId, Reason};
 
 use crate::trouble::Trouble;
 
@@ -24,12 +24,46 @@ pub struct View {
     pub heard_at: Option<Timestamp>,
     /// Whether `today` is in doubt: neither the office nor the crew has confirmed it.
     pub clock_in_doubt: bool,
+    /// No day before this one can be said to be today: time was once sure of it.
+    pub earliest: Date,
     /// What keeps the terminal from working as it should.
     pub trouble: Option<Trouble>,
     /// Who the crew is.
     pub crew: Crew,
     /// Whether the terminal is lost: all that it held is destroyed, and it shows nothing.
     pub erased: bool,
+    /// How the terminal's configuration stands, and what is to come.
+    pub config: ConfigView,
+}
+
+/// How the terminal's configuration stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfigView {
+    /// Version of the bundle in force; 0 where there is none and the terminal's own file says who it is.
+    pub version: u64,
+    /// Where the configuration in force has come to; none without a bundle.
+    pub state: Option<ConfigState>,
+    /// Why it is degraded or reverted, or why the last bundle was refused.
+    pub why: Option<(ConfigWhy, String)>,
+    /// The next configuration of the schedule.
+    pub coming: Option<Coming>,
+    /// Whether the next configuration may be due, and only the clock's doubt holds it: the crew is to say which day it is.
+    pub date_needed: bool,
+}
+
+/// A configuration to come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coming {
+    /// From when it holds.
+    pub at: Timestamp,
+    /// The contractor's name then.
+    pub contractor: String,
+    /// The vehicle's name then.
+    pub vehicle: String,
+    /// The round's name then.
+    pub round: String,
+    /// Whether the contract becomes another one (業者切替): then lists and notes of the one before are erased.
+    pub switchover: bool,
 }
 
 /// Who the crew is.

@@ -185,7 +185,7 @@ fn pickup(conn: &Connection, row: &Row<'_>) -> rusqlite::Result<Pickup> {
     let body: Option<FactBody> = body.and_then(|body| serde_json::from_str(&body).ok());
     let result = body.as_ref().and_then(|body| match &body.fact {
         Fact::Outcome(outcome) => Some(&outcome.result),
-        Fact::Undo(_) => None,
+        Fact::Undo(_) | Fact::Config(_) => None,
     });
     let office: Option<i64> = row.get(27)?;
     let note = result.and_then(|result| match result {

@@ -177,7 +177,7 @@ fn line_read(profile: &Profile, values: &Values<'_>, looked_up: bool, mut line: 
     let district = if looked_up {
         values
             .district(&line)
-            .map(|district| format!("{} ({}, {})", district.name, district.ward, district.vehicle))
+            .map(|district| format!("{} ({}, {})", district.name, district.ward, district.vehicle.first()))
     } else {
         values.value(&line, &columns.district)
     };

@@ -198,8 +198,8 @@ impl<'a> Values<'a> {
         let items = self.items(line, problems);
 
         let district = district?;
-        let vehicle = vehicle?.unwrap_or_else(|| district.vehicle.clone());
         let date = date?;
+        let vehicle = vehicle?.unwrap_or_else(|| self.serving(&district, date));
         let contract = kept(problems, self.contract(line, &vehicle, date))?;
         let visit = Visit {
             date,
@@ -347,6 +347,12 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// The vehicle that serves a district on that day; where none has a contract then, the first, whose period is told.
+    fn serving(&self, district: &District, date: Date) -> VehicleId {
+        let serving = self.plan.as_ref().and_then(|plan| plan.city.serving(district, date));
+        serving.map_or_else(|| district.vehicle.first().clone(), |(vehicle, _)| vehicle.id.clone())
+    }
+
     /// The contract under which the vehicle works on that day.
     fn contract(
         &self,
@@ -356,13 +362,16 @@ impl<'a> Values<'a> {
     ) -> Result<meguri_proto::ContractId, Problem> {
         // A checked plan names only vehicles and contracts that it has.
         let plan = self.plan.as_ref();
-        let known = plan.and_then(|plan| plan.city.contract(&plan.city.vehicle(vehicle)?.contract));
-        let Some(contract) = known else {
-            return Err(Problem::at(line.number, None, format!("city.toml has no contract of {vehicle}")));
-        };
-        if (contract.from..=contract.until).contains(&date) {
+        if let Some(contract) = plan.and_then(|plan| plan.city.contract_on(vehicle, date)) {
             return Ok(contract.id.clone());
         }
+        let last = plan.and_then(|plan| {
+            let contracts = plan.city.vehicle(vehicle)?.contract.iter();
+            contracts.filter_map(|id| plan.city.contract(id)).max_by_key(|contract| contract.until)
+        });
+        let Some(contract) = last else {
+            return Err(Problem::at(line.number, None, format!("city.toml has no contract of {vehicle}")));
+        };
         let problem = format!(
             "expected a day of contract {} of {vehicle}, {} to {}, found {date}",
             contract.id, contract.from, contract.until

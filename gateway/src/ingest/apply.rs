@@ -448,9 +448,12 @@ fn fact(
     if !works_under(conn, ctx, terminal, &body.contract)? {
         return Ok(Taken::No("the contract is not the terminal's".to_owned()));
     }
+    let Some(pickup) = body.fact.pickup() else {
+        return Ok(Taken::No("configurations are not taken up yet".to_owned()));
+    };
     let pickup: Option<(i64, Round, OfficeWord)> = conn
         .prepare_cached("SELECT id, date, contract, vehicle, office FROM pickup WHERE uid = ?1")?
-        .query_row([body.fact.pickup().0.as_bytes().as_slice()], |row| {
+        .query_row([pickup.0.as_bytes().as_slice()], |row| {
             let round = Round {
                 date: sql::parsed(row, 1)?,
                 contract: sql::parsed(row, 2)?,

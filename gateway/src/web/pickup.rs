@@ -261,14 +261,14 @@ fn events(
                             }
                             Outcome::Collected | Outcome::NotCollected { .. } => Vec::new(),
                         },
-                        Fact::Undo(_) => Vec::new(),
+                        Fact::Undo(_) | Fact::Config(_) => Vec::new(),
                     };
                     let digest = match &body.fact {
                         Fact::Outcome(outcome) => match &outcome.result {
                             Outcome::Collected => None,
                             Outcome::Partly { note, .. } | Outcome::NotCollected { note, .. } => *note,
                         },
-                        Fact::Undo(_) => None,
+                        Fact::Undo(_) | Fact::Config(_) => None,
                     };
                     let note = match digest {
                         None => Note::Nothing,

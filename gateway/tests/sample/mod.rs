@@ -100,7 +100,8 @@ impl Sample {
             store.conn.execute("INSERT OR IGNORE INTO contract VALUES (?1, ?2, ?3, ?4)", row).unwrap();
         }
         for vehicle in &city.vehicle {
-            let row = params![vehicle.id.as_str(), vehicle.contract.as_str(), vehicle.name, vehicle.round];
+            let row =
+                params![vehicle.id.as_str(), vehicle.contract.first().as_str(), vehicle.name, vehicle.round];
             store.conn.execute("INSERT OR IGNORE INTO vehicle VALUES (?1, ?2, ?3, ?4)", row).unwrap();
         }
         Self { store, changes: Changes::new(), city: Arc::new(city), drawn: 1000 }
@@ -124,7 +125,7 @@ impl Sample {
 
     fn contract_of(&self, vehicle: &str) -> String {
         let vehicle = self.city.vehicle.iter().find(|known| known.id.as_str() == vehicle).unwrap();
-        vehicle.contract.to_string()
+        vehicle.contract.first().to_string()
     }
 
     pub(crate) fn terminal(&self, id: &str, vehicle: &str, online: bool, heard: Option<Timestamp>) {
@@ -164,7 +165,7 @@ impl Sample {
             )
             .unwrap();
         let district =
-            self.city.district.iter().find(|district| district.vehicle.as_str() == request.vehicle);
+            self.city.district.iter().find(|district| district.vehicle.first().as_str() == request.vehicle);
         let insert = "INSERT INTO pickup (uid, source, source_key, date, district, ward, contract, vehicle, stop,
             reception, items, payment) VALUES (?1, 'day', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, '\"tickets\"')";
         conn.execute(
@@ -377,8 +378,12 @@ impl Sample {
         self.store.conn.execute_batch("BEGIN").unwrap();
         for vehicle in &vehicles {
             for _ in 0..per_vehicle + dice.roll(per_vehicle / 2 + 1) {
-                let district =
-                    self.city.district.iter().find(|district| district.vehicle.as_str() == vehicle).unwrap();
+                let district = self
+                    .city
+                    .district
+                    .iter()
+                    .find(|district| district.vehicle.first().as_str() == vehicle)
+                    .unwrap();
                 let towns: Vec<Vec<&str>> = TOWNS
                     .lines()
                     .map(|line| line.split(',').collect::<Vec<_>>())

@@ -193,7 +193,7 @@ fn one(
     )?
     .execute(params![log, seq, id.as_bytes(), entry.digest.0, entry.body.get(), at])?;
     let body = FactBody::decode(entry.body_bytes())?;
-    let uid: Uuid = body.fact.pickup().0;
+    let uid: Uuid = body.fact.pickup().context("a fact of no pickup")?.0;
     let pickup: i64 = tx
         .prepare_cached("SELECT id FROM pickup WHERE uid = ?1")?
         .query_row([uid.as_bytes()], |row| row.get(0))?;
@@ -207,7 +207,7 @@ fn one(
             meguri_proto::pickup::Result::Collected => ("outcome", ("collected", None), Some(id)),
             _ => ("outcome", ("not_collected", Some("not_out")), Some(id)),
         },
-        Fact::Undo(_) => ("undo", ("open", None), None),
+        Fact::Undo(_) | Fact::Config(_) => ("undo", ("open", None), None),
     };
     tx.prepare_cached("INSERT INTO history (pickup, at, kind, fact) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![pickup, at, kind, id.as_bytes()])?;

@@ -106,7 +106,7 @@ impl Stage {
             name: format!("t-{index:04}"),
             secret: format!("secret-of-{index}"),
             vehicle: vehicle.id.to_string(),
-            contract: vehicle.contract.to_string(),
+            contract: vehicle.contract.first().to_string(),
             pickups: Vec::new(),
         });
         Ok(Self { office, seats: seats.collect(), _port: port })
@@ -173,7 +173,7 @@ fn city(vehicles: usize) -> anyhow::Result<City> {
         .zip(contracts.iter().cycle())
         .map(|(number, contract)| {
             let (name, round) = (format!("{number}号車"), format!("コース{number}"));
-            Ok(Vehicle { id: format!("b{number}").parse()?, contract: contract.clone(), name, round })
+            Ok(Vehicle { id: format!("b{number}").parse()?, contract: contract.clone().into(), name, round })
         })
         .collect::<anyhow::Result<_>>()?;
     let wards = city.wards.clone();
@@ -181,8 +181,8 @@ fn city(vehicles: usize) -> anyhow::Result<City> {
         .iter()
         .zip(wards.iter().cycle())
         .map(|(number, ward)| {
-            let vehicle = format!("b{number}").parse()?;
-            Ok(District { name: format!("地区{number}"), ward: ward.clone(), vehicle })
+            let vehicle: meguri_proto::VehicleId = format!("b{number}").parse()?;
+            Ok(District { name: format!("地区{number}"), ward: ward.clone(), vehicle: vehicle.into() })
         })
         .collect::<anyhow::Result<_>>()?;
     Ok(city)

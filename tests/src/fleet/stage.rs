@@ -52,13 +52,18 @@ pub fn made_up_city(vehicles: usize, date: Date) -> anyhow::Result<City> {
             .clone()
             .map(|n| {
                 let (name, round) = (format!("{n}号車"), format!("コース{n}"));
-                Ok(Vehicle { id: format!("v{n:05}").parse()?, contract: contract.parse()?, name, round })
+                Ok(Vehicle {
+                    id: format!("v{n:05}").parse()?,
+                    contract: contract.parse::<meguri_proto::ContractId>()?.into(),
+                    name,
+                    round,
+                })
             })
             .collect::<anyhow::Result<_>>()?,
         district: numbers
             .map(|n| {
                 let (name, ward) = (format!("地区{n:05}"), ward.to_owned());
-                Ok(District { name, ward, vehicle: format!("v{n:05}").parse()? })
+                Ok(District { name, ward, vehicle: format!("v{n:05}").parse::<VehicleId>()?.into() })
             })
             .collect::<anyhow::Result<_>>()?,
     })

@@ -278,7 +278,7 @@ impl Scene {
     pub fn receptions(&self, vehicle: &str) -> Vec<String> {
         let of_vehicle = |request: &&Request| {
             let district = self.city.district(&request.town.district);
-            district.is_some_and(|district| district.vehicle.as_str() == vehicle)
+            district.is_some_and(|district| district.vehicle.first().as_str() == vehicle)
         };
         self.requests.iter().filter(of_vehicle).map(|request| request.reception.clone()).collect()
     }
@@ -323,7 +323,7 @@ fn users(dir: &Path, names: &[String]) -> anyhow::Result<Vec<(String, String)>> 
 
 /// Requests for the first district of a vehicle.
 fn round(city: &City, vehicle: &str, count: usize, seed: u64) -> anyhow::Result<Vec<Request>> {
-    let district = city.district.iter().find(|district| district.vehicle.as_str() == vehicle);
+    let district = city.district.iter().find(|district| district.vehicle.first().as_str() == vehicle);
     let district = district.with_context(|| format!("no district has the vehicle {vehicle}"))?;
     Ok(day::round(DAY, &district.name, count, seed))
 }

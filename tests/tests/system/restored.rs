@@ -192,7 +192,8 @@ fn the_office_from_before_the_import() {
         scene.office.back_up(&copy).unwrap();
         scene.office.start().unwrap();
         let city = day::city(DAY).unwrap();
-        let district = city.district.iter().find(|district| district.vehicle.as_str() == "v01").unwrap();
+        let district =
+            city.district.iter().find(|district| district.vehicle.first().as_str() == "v01").unwrap();
         scene.requests = day::round(DAY, &district.name, 10, 1);
         scene.import(&scene.requests).unwrap();
         scene.start_terminals().unwrap();

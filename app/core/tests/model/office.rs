@@ -142,7 +142,8 @@ impl Office {
     }
 
     fn statements(&self, pickup: PickupId) -> Vec<meguri_proto::pickup::Statement> {
-        let said: Vec<Said> = self.said.iter().filter(|said| said.fact.pickup() == pickup).cloned().collect();
+        let said: Vec<Said> =
+            self.said.iter().filter(|said| said.fact.pickup() == Some(pickup)).cloned().collect();
         standing(&said)
     }
 

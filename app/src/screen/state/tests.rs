@@ -64,9 +64,11 @@ fn view(day: i8, stops: Vec<Stop>) -> Arc<View> {
         waiting: 0,
         heard_at: None,
         clock_in_doubt: false,
+        earliest: today,
         trouble: None,
         crew: meguri_core::view::Crew::default(),
         erased: false,
+        config: meguri_core::view::ConfigView::default(),
     })
 }
 

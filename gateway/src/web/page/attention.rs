@@ -52,7 +52,8 @@ impl View<'_> {
     fn uncarried(&self, contract: &str, vehicle: &str, left: u32) -> Markup {
         let (lang, names) = (self.lang, &self.board.names);
         let planned = self.city.vehicle.iter().find(|known| known.id.as_str() == vehicle);
-        let moved = planned.is_none_or(|planned| planned.contract.as_str() != contract);
+        let moved =
+            planned.is_none_or(|planned| planned.contract.iter().all(|known| known.as_str() != contract));
         let bound = self.board.terminals.iter().find(|terminal| terminal.vehicle == vehicle);
         let round = [("vehicle", &names.vehicle(vehicle) as &dyn Display), ("round", &names.round(vehicle))];
         html! {

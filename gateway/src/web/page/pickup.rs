@@ -175,6 +175,7 @@ impl View<'_> {
                 span .time { (self.clock(format::happened(Some(best), said.received_at, self.pickup.date))) } " "
                 @match &said.body.fact {
                     Fact::Undo(_) => { b { (lang.say(Text::HistoryUndo)) } }
+                    Fact::Config(_) => {}
                     Fact::Outcome(outcome) => { (self.outcome(&outcome.result)) }
                 }
                 " " span .who { (said.terminal) " " (self.pickup.names.contractor(&said.contract)) }

@@ -1,0 +1,183 @@
+//! Key sets: whose signatures count, as a signed document that is replaced as The Update Framework (TUF 1.0.34,
+//! theupdateframework.github.io/specification) replaces its root.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use meguri_proto::{CityId, ConfigWhy, Digest, limits};
+use serde::{Deserialize, Serialize};
+
+use crate::dsse::{Envelope, place};
+use crate::ed25519::PublicKey;
+use crate::refused::Refused;
+
+/// What envelopes of key sets hold.
+pub const KEYS_TYPE: &str = "application/vnd.meguri.keys.v1+json";
+/// Longest envelope of a key set, in bytes.
+pub const KEYS_BYTES: usize = 16 * 1024;
+/// Most keys of a set.
+const KEYS_MOST: usize = 32;
+
+/// A key set (鍵一覧): whose signatures count for what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeySet {
+    /// Version of the body, 1.
+    pub v: u64,
+    /// Whose set it is.
+    pub city: CityId,
+    /// 1, 2, 3 …: each set is followed by the one with the next number.
+    pub version: u64,
+    /// After this instant nothing is accepted that is signed by it.
+    pub expires: Timestamp,
+    /// The keys, each once.
+    pub keys: Vec<Key>,
+    /// Who signs key sets: kept offline.
+    pub root: Role,
+    /// Who signs configurations.
+    pub config: Role,
+}
+
+/// A key and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// The key.
+    pub public: PublicKey,
+    /// Whose it is, for people, like 家庭ごみ減量課長.
+    pub name: String,
+}
+
+/// A role: which keys sign for it, and how many of them it takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Their [`PublicKey::id`]s.
+    pub keys: BTreeSet<Digest>,
+    /// How many different ones have to sign, at least 1.
+    pub threshold: u8,
+}
+
+impl KeySet {
+    /// The keys of a role.
+    #[must_use]
+    pub fn of(&self, role: &Role) -> Vec<PublicKey> {
+        self.keys.iter().map(|key| key.public).filter(|key| role.keys.contains(&key.id())).collect()
+    }
+
+    /// Reads a city's first key set, signed by itself. That it is the right one is known from where it comes.
+    ///
+    /// # Errors
+    /// The rule that does not hold.
+    pub fn first(bytes: &[u8], city: &CityId) -> Result<Self, Refused> {
+        let envelope = Envelope::read(bytes, KEYS_BYTES)?;
+        let claimed = Self::parse(&envelope.unverified(KEYS_TYPE)?, city)?;
+        let payload = envelope.verified(KEYS_TYPE, &claimed.of(&claimed.root), claimed.root.threshold)?;
+        Self::parse(&payload, city)
+    }
+
+    /// Reads the set that follows this one.
+    ///
+    /// # Errors
+    /// The rule that does not hold.
+    pub fn next(&self, bytes: &[u8]) -> Result<Self, Refused> {
+        let envelope = Envelope::read(bytes, KEYS_BYTES)?;
+        // TUF 5.3.4: signed by a threshold of the root that is trusted, over raw bytes and before anything is parsed …
+        let payload = envelope.verified(KEYS_TYPE, &self.of(&self.root), self.root.threshold)?;
+        let next = Self::parse(&payload, &self.city)?;
+        // … and by a threshold of its own.
+        envelope.verified(KEYS_TYPE, &next.of(&next.root), next.root.threshold)?;
+        // TUF 5.3.5: exactly the next version.
+        if next.version != self.version + 1 {
+            let detail = format!("the key set has version {}, expected {}", next.version, self.version + 1);
+            return Err(Refused::new(ConfigWhy::KeysNotNext, detail));
+        }
+        Ok(next)
+    }
+
+    /// Follows a chain of sets from the one that is trusted, or from the first where none is; says the last one. Sets up to the trusted
+    /// one are passed over. Whether the last is over is looked at where it is used (TUF 5.3.10).
+    ///
+    /// # Errors
+    /// The rule that does not hold; then the trusted one stays.
+    pub fn follow<'a>(
+        trusted: Option<&Self>,
+        chain: impl IntoIterator<Item = &'a [u8]>,
+        city: &CityId,
+    ) -> Result<Option<Self>, Refused> {
+        let mut last = trusted.cloned();
+        for (index, bytes) in chain.into_iter().enumerate() {
+            let version = index as u64 + 1;
+            last = match &last {
+                Some(held) if version <= held.version => continue,
+                Some(held) => Some(held.next(bytes)?),
+                None => Some(Self::first(bytes, city)?),
+            };
+            if last.as_ref().is_some_and(|set| set.version != version) {
+                let detail = format!("expected key set {version} at this place of the chain");
+                return Err(Refused::new(ConfigWhy::KeysNotNext, detail));
+            }
+        }
+        Ok(last)
+    }
+
+    fn parse(payload: &[u8], city: &CityId) -> Result<Self, Refused> {
+        let set: Self = serde_json::from_slice(payload).map_err(|error| {
+            Refused::new(ConfigWhy::Malformed, format!("the key set can't be read: {}", place(&error)))
+        })?;
+        if set.city != *city {
+            let detail = format!("the key set is of {}, expected {city}", set.city);
+            return Err(Refused::new(ConfigWhy::OtherCity, detail));
+        }
+        set.check().map_err(|detail| Refused::new(ConfigWhy::OutOfBounds, detail))?;
+        Ok(set)
+    }
+
+    /// Whether the values can be.
+    ///
+    /// # Errors
+    /// Says which can't.
+    pub fn check(&self) -> Result<(), String> {
+        if self.v != 1 {
+            return Err(format!("the key set has shape {}, this program reads 1", self.v));
+        }
+        if self.version == 0 || self.version >= limits::DOCUMENT_VERSION {
+            return Err(format!("the key set's version is {}", self.version));
+        }
+        if self.keys.len() > KEYS_MOST {
+            return Err(format!("{} keys, at most {KEYS_MOST} are taken", self.keys.len()));
+        }
+        let mut seen = BTreeSet::new();
+        for key in &self.keys {
+            if key.name.chars().count() > limits::SHORT_TEXT || key.name.chars().any(char::is_control) {
+                return Err(format!("the name of key {} is no short text", key.public));
+            }
+            if !seen.insert(key.public.id()) {
+                return Err(format!("key {} is there twice", key.public));
+            }
+        }
+        for (name, role) in [("root", &self.root), ("config", &self.config)] {
+            if let Some(unknown) = role.keys.difference(&seen).next() {
+                return Err(format!("role {name} names key {unknown}, which is not in the set"));
+            }
+            if role.threshold == 0 || usize::from(role.threshold) > role.keys.len() {
+                return Err(format!(
+                    "role {name} takes {} signatures of {} keys",
+                    role.threshold,
+                    role.keys.len()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The document `keys` as it travels: every key set so far, in their order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyChain {
+    /// Version of the body, 1.
+    pub v: u64,
+    /// The envelopes, that of version 1 first.
+    pub sets: Vec<Box<serde_json::value::RawValue>>,
+}
