@@ -49,18 +49,37 @@ pub struct ConfigView {
     pub coming: Option<Coming>,
     /// Whether the next configuration may be due, and only the clock's doubt holds it: the crew is to say which day it is.
     pub date_needed: bool,
+    /// The configuration in force, where it took the place of another one at an instant.
+    pub changed: Option<Coming>,
+    /// What came of the USB stick that is plugged in; none once it is pulled out.
+    pub stick: Option<StickRead>,
 }
 
-/// A configuration to come.
+/// What came of a USB stick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StickRead {
+    /// Its schedule was taken over.
+    Taken,
+    /// The terminal holds that schedule already.
+    Held,
+    /// Its schedule is refused.
+    Refused(ConfigWhy),
+    /// There is a folder `meguri` on it, without a file for this terminal.
+    NotForThis,
+    /// It can't be read.
+    Unreadable(String),
+}
+
+/// A configuration that comes, or came, into force at an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coming {
     /// From when it holds.
     pub at: Timestamp,
-    /// The contractor's name then.
+    /// The contractor's name.
     pub contractor: String,
-    /// The vehicle's name then.
+    /// The vehicle's name.
     pub vehicle: String,
-    /// The round's name then.
+    /// The round's name.
     pub round: String,
     /// Whether the contract becomes another one (業者切替): then lists and notes of the one before are erased.
     pub switchover: bool,
