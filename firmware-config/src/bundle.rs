@@ -144,19 +144,15 @@ impl Bundle {
         now: Timestamp,
     ) -> Result<Self, Refused> {
         let refuse = |why, detail: String| Err(Refused::new(why, detail));
-        // 5.6.1: no more bytes than are allowed, in a known envelope.
-        let envelope = Envelope::read(bytes, BUNDLE_BYTES)?;
+        // 5.6.1, here already: no more bytes than are allowed, whoever may have signed them.
+        if bytes.len() > BUNDLE_BYTES {
+            let detail = format!("has {} bytes, at most {BUNDLE_BYTES} are read", bytes.len());
+            return refuse(ConfigWhy::TooLarge, detail);
+        }
         let Some(keys) = keys else {
             return refuse(ConfigWhy::NoKeys, "this terminal holds no key set yet".to_owned());
         };
-        // 5.6.3: a threshold of the role's keys has signed these very bytes. Nothing in them was parsed before.
-        let payload = envelope.verified(BUNDLE_TYPE, &keys.of(&keys.config), keys.config.threshold)?;
-        // 5.3.10: the key set is not over.
-        if keys.expires <= now {
-            let detail = format!("key set {} is over since {}", keys.version, keys.expires);
-            return refuse(ConfigWhy::KeysExpired, detail);
-        }
-        let bundle = Self::parse(&payload)?;
+        let bundle = Self::signed(bytes, keys, now)?;
         // 5.6.2, in its sense: what is signed is meant for this one, and can't be mixed with what is meant for others.
         if bundle.city != *whose.city {
             return refuse(ConfigWhy::OtherCity, format!("is of {}, expected {}", bundle.city, whose.city));
@@ -178,6 +174,31 @@ impl Bundle {
             );
         }
         Ok(bundle)
+    }
+
+    /// Reads a bundle that a threshold of the key set's configuration keys signed, whoever it is for.
+    ///
+    /// # Errors
+    /// The first rule that does not hold.
+    pub fn signed(bytes: &[u8], keys: &KeySet, now: Timestamp) -> Result<Self, Refused> {
+        // 5.6.1: no more bytes than are allowed, in a known envelope.
+        let envelope = Envelope::read(bytes, BUNDLE_BYTES)?;
+        // 5.6.3: a threshold of the role's keys has signed these very bytes. Nothing in them was parsed before.
+        let payload = envelope.verified(BUNDLE_TYPE, &keys.of(&keys.config), keys.config.threshold)?;
+        // 5.3.10: the key set is not over.
+        if keys.expires <= now {
+            let detail = format!("key set {} is over since {}", keys.version, keys.expires);
+            return Err(Refused::new(ConfigWhy::KeysExpired, detail));
+        }
+        Self::parse(&payload)
+    }
+
+    /// What a bundle says that nobody has judged yet: for whoever shows or sorts it, never to act upon.
+    ///
+    /// # Errors
+    /// When it is no bundle.
+    pub fn unverified(bytes: &[u8]) -> Result<Self, Refused> {
+        Self::parse(&Envelope::read(bytes, BUNDLE_BYTES)?.unverified(BUNDLE_TYPE)?)
     }
 
     /// Reads a payload, whoever signed it.

@@ -15,6 +15,8 @@ use crate::refused::Refused;
 pub const KEYS_TYPE: &str = "application/vnd.meguri.keys.v1+json";
 /// Longest envelope of a key set, in bytes.
 pub const KEYS_BYTES: usize = 16 * 1024;
+/// Most sets of a chain: one a year and one for every key that was lost.
+pub const SETS_MOST: usize = 100;
 /// Most keys of a set.
 const KEYS_MOST: usize = 32;
 
@@ -107,6 +109,11 @@ impl KeySet {
     ) -> Result<Option<Self>, Refused> {
         let mut last = trusted.cloned();
         for (index, bytes) in chain.into_iter().enumerate() {
+            // TUF 5.3.3: never more sets than so many.
+            if index == SETS_MOST {
+                let detail = format!("the chain has more than {SETS_MOST} key sets");
+                return Err(Refused::new(ConfigWhy::TooLarge, detail));
+            }
             let version = index as u64 + 1;
             last = match &last {
                 Some(held) if version <= held.version => continue,
@@ -180,4 +187,16 @@ pub struct KeyChain {
     pub v: u64,
     /// The envelopes, that of version 1 first.
     pub sets: Vec<Box<serde_json::value::RawValue>>,
+}
+
+impl KeyChain {
+    /// The last set of the chain, followed from the one that is trusted, or from its own first where none is.
+    ///
+    /// # Errors
+    /// As [`KeySet::follow`], and where there is no set at all.
+    pub fn last(&self, trusted: Option<&KeySet>, city: &CityId) -> Result<KeySet, Refused> {
+        let chain = self.sets.iter().map(|set| set.get().as_bytes());
+        let none = || Refused::new(ConfigWhy::NoKeys, "there is no key set");
+        KeySet::follow(trusted, chain, city)?.ok_or_else(none)
+    }
 }

@@ -13,7 +13,9 @@ pub mod keys;
 mod many;
 mod read;
 mod refused;
+pub mod release;
 mod shell;
+pub mod stick;
 pub mod terminal;
 
 pub use bundle::{Bundle, Configuration};
@@ -23,5 +25,7 @@ pub use keys::KeySet;
 pub use many::Many;
 pub use read::{ConfigError, Wrong, told};
 pub use refused::Refused;
+pub use release::{Release, ReleaseWriter};
 pub use shell::shell_word;
+pub use stick::Stick;
 pub use terminal::Terminal;

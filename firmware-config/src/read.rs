@@ -53,7 +53,8 @@ pub fn told(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// A wrong value, before its file is known.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{field} {problem}")]
 pub struct Wrong {
     pub(crate) field: String,
     pub(crate) problem: String,
