@@ -295,22 +295,31 @@ impl Configuration {
         short("vehicle_name", &self.vehicle_name)?;
         short("round", &self.round)?;
         self.broker.check()?;
-        if self.peripheral.len() > PERIPHERALS_MOST {
-            let problem = format!("holds {}, expected at most {PERIPHERALS_MOST}", self.peripheral.len());
-            return Err(Wrong::new("peripheral", problem));
-        }
-        for peripheral in &self.peripheral {
-            short("peripheral.port", &peripheral.port)?;
-            if !(300..=4_000_000).contains(&peripheral.baud) {
-                let problem = format!("is {}, expected 300 to 4000000", peripheral.baud);
-                return Err(Wrong::new("peripheral.baud", problem));
-            }
-        }
+        check_peripherals(&self.peripheral)?;
         self.screen.check()?;
         crate::terminal::check_reasons(&self.reason)?;
         self.retention.check()?;
         self.timers.check()
     }
+}
+
+/// Whether what is plugged in can be: each device is one thing.
+pub(crate) fn check_peripherals(peripherals: &[Peripheral]) -> Result<(), Wrong> {
+    if peripherals.len() > PERIPHERALS_MOST {
+        let problem = format!("holds {}, expected at most {PERIPHERALS_MOST}", peripherals.len());
+        return Err(Wrong::new("peripheral", problem));
+    }
+    for (index, peripheral) in peripherals.iter().enumerate() {
+        short("peripheral.port", &peripheral.port)?;
+        if peripherals[..index].iter().any(|other| other.port == peripheral.port) {
+            return Err(Wrong::new("peripheral.port", format!("{} is there twice", peripheral.port)));
+        }
+        if !(300..=4_000_000).contains(&peripheral.baud) {
+            let problem = format!("is {}, expected 300 to 4000000", peripheral.baud);
+            return Err(Wrong::new("peripheral.baud", problem));
+        }
+    }
+    Ok(())
 }
 
 impl Connection {

@@ -193,7 +193,7 @@ impl Default for Timers {
     }
 }
 
-fn all_reasons() -> Vec<ReasonSetting> {
+pub(crate) fn all_reasons() -> Vec<ReasonSetting> {
     Reason::ALL.iter().map(|&code| ReasonSetting { code, note: code == Reason::Other }).collect()
 }
 

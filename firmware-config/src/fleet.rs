@@ -1,0 +1,344 @@
+//! A city's terminals (`terminals.toml`, beside `city.toml`): which vehicles each rides in, and what it is set to.
+//!
+//! What many have in common stands once, in templates. What is said nearer to the terminal outweighs: its template's base, its
+//! template, the vehicle it rides in, the terminal itself. Lists are replaced whole, all else field by field.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use meguri_proto::{TerminalId, VehicleId};
+use serde::Deserialize;
+
+use crate::bundle::{Connection, Peripheral, check_peripherals};
+use crate::city::City;
+use crate::many::Many;
+use crate::read::{ConfigError, Wrong, read};
+use crate::terminal::{
+    Language, ReasonSetting, Retention, Screen, Theme, Timers, all_reasons, check_reasons,
+};
+
+/// The plan's file in a folder of plans.
+pub const CITY_FILE: &str = "city.toml";
+/// The terminals' file in a folder of plans.
+pub const FLEET_FILE: &str = "terminals.toml";
+/// The port of MQTT over TLS, as IANA has it.
+const MQTT_TLS: u16 = 8883;
+
+/// A struct with the settings that templates, vehicles and terminals have alike.
+macro_rules! with_parts {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+            /// Where the office is.
+            #[serde(default)]
+            pub broker: BrokerPart,
+            /// What is plugged in; in place of all that was said farther away.
+            pub peripheral: Option<Vec<Peripheral>>,
+            /// The screen.
+            #[serde(default)]
+            pub screen: ScreenPart,
+            /// The reasons offered, in order; in place of all that was said farther away.
+            pub reason: Option<Vec<ReasonSetting>>,
+            /// How long things are kept.
+            #[serde(default)]
+            pub retention: RetentionPart,
+            /// How often and how long, in seconds.
+            #[serde(default)]
+            pub timers: TimersPart,
+        }
+
+        impl $name {
+            fn onto(&self, parts: &mut Parts) {
+                self.broker.onto(&mut parts.broker);
+                self.screen.onto(&mut parts.screen);
+                self.retention.onto(&mut parts.retention);
+                self.timers.onto(&mut parts.timers);
+                over(&mut parts.peripheral, self.peripheral.as_ref());
+                over(&mut parts.reason, self.reason.as_ref());
+            }
+        }
+    };
+}
+
+with_parts! {
+    /// What many terminals have in common.
+    Template {
+        /// The template that it says the difference to.
+        extends: Option<String>,
+    }
+}
+
+with_parts! {
+    /// What holds for every terminal while it rides in a vehicle.
+    VehicleSettings {}
+}
+
+with_parts! {
+    /// A terminal.
+    FleetTerminal {
+        /// Its name for life.
+        id: TerminalId,
+        /// The vehicles it rides in: each day in the one that has a contract then.
+        vehicle: Many<VehicleId>,
+        /// Its template.
+        template: String,
+    }
+}
+
+/// A struct of which each field says something or nothing, and what it does to the whole one.
+macro_rules! part {
+    ($(#[$doc:meta])* $name:ident of $whole:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: Option<$type>,)*
+        }
+
+        impl $name {
+            fn onto(&self, whole: &mut $whole) {
+                $(over(&mut whole.$field, self.$field.as_ref());)*
+            }
+        }
+    };
+}
+
+part! {
+    /// What is said of [`Screen`].
+    ScreenPart of Screen {
+        /// The language.
+        language: Language,
+        /// Light or dark.
+        theme: Theme,
+        /// Whether the window fills the display.
+        fullscreen: bool,
+        /// Minutes without a tap after which the screen locks, 0 for never, at most 720.
+        lock_minutes: u16,
+    }
+}
+
+part! {
+    /// What is said of [`Retention`].
+    RetentionPart of Retention {
+        /// Days that acknowledged entries are kept, 1 to 365.
+        acked_days: u32,
+        /// Days that a day list is kept after its date, at most 60.
+        list_days: u32,
+    }
+}
+
+part! {
+    /// What is said of [`Timers`], in seconds.
+    TimersPart of Timers {
+        /// Between hellos while connected.
+        hello: f64,
+        /// Silence on unacknowledged entries after which a hello asks.
+        silence: f64,
+        /// The longest that backing off may stretch `silence`.
+        silence_most: f64,
+        /// From the first packet of a connection until the broker has confirmed the subscription.
+        join: f64,
+        /// First wait before connecting again.
+        reconnect: f64,
+        /// The longest wait between tries, at most 30.
+        reconnect_most: f64,
+        /// Between health samples; 0 takes none.
+        health: f64,
+        /// MQTT keep alive, at least 5.
+        keep_alive: f64,
+    }
+}
+
+/// What is said of the broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerPart {
+    /// Host name or address.
+    pub host: Option<String>,
+    /// TCP port; 8883 where nothing says another.
+    pub port: Option<u16>,
+    /// Where terminals renew their certificates, as `https://host:port`.
+    pub office: Option<String>,
+    /// File of certificates (PEM, at most 8 KiB), relative to `terminals.toml`: another authority that vouches for the broker.
+    pub authority_file: Option<PathBuf>,
+    /// What the file holds.
+    #[serde(skip)]
+    authority: Option<String>,
+}
+
+impl BrokerPart {
+    fn onto(&self, whole: &mut Self) {
+        fn over<T: Clone>(whole: &mut Option<T>, said: &Option<T>) {
+            if said.is_some() {
+                whole.clone_from(said);
+            }
+        }
+        over(&mut whole.host, &self.host);
+        over(&mut whole.port, &self.port);
+        over(&mut whole.office, &self.office);
+        over(&mut whole.authority_file, &self.authority_file);
+        over(&mut whole.authority, &self.authority);
+    }
+
+    /// Reads the file of certificates, where one is named.
+    fn read_authority(&mut self, folder: &Path) -> Result<(), ConfigError> {
+        let Some(file) = &self.authority_file else { return Ok(()) };
+        let path = folder.join(file);
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        if !text.contains("-----BEGIN CERTIFICATE-----") {
+            return Err(Wrong::new("authority_file", "holds no certificate (PEM)").at(&path));
+        }
+        self.authority = Some(text);
+        Ok(())
+    }
+}
+
+fn over<T: Clone>(whole: &mut T, said: Option<&T>) {
+    if let Some(said) = said {
+        whole.clone_from(said);
+    }
+}
+
+/// Everything that is said of a terminal in a vehicle, laid one over the other.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    broker: BrokerPart,
+    pub(crate) peripheral: Vec<Peripheral>,
+    pub(crate) screen: Screen,
+    pub(crate) reason: Vec<ReasonSetting>,
+    pub(crate) retention: Retention,
+    pub(crate) timers: Timers,
+}
+
+impl Parts {
+    /// What holds where nothing is said.
+    fn new() -> Self {
+        Self {
+            broker: BrokerPart::default(),
+            peripheral: Vec::new(),
+            screen: Screen::default(),
+            reason: all_reasons(),
+            retention: Retention::default(),
+            timers: Timers::default(),
+        }
+    }
+
+    pub(crate) fn connection(&self) -> Result<Connection, Wrong> {
+        let BrokerPart { host, port, office, authority, .. } = self.broker.clone();
+        let missing = || Wrong::new("broker.host", "is said neither here nor in the template or the vehicle");
+        Ok(Connection { host: host.ok_or_else(missing)?, port: port.unwrap_or(MQTT_TLS), office, authority })
+    }
+
+    fn check(&self) -> Result<(), Wrong> {
+        self.connection()?.check()?;
+        check_peripherals(&self.peripheral)?;
+        self.screen.check()?;
+        check_reasons(&self.reason)?;
+        self.retention.check()?;
+        self.timers.check()
+    }
+}
+
+/// A city's terminals.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fleet {
+    /// Templates by their names.
+    pub template: BTreeMap<String, Template>,
+    /// What holds while a terminal rides in a vehicle, by the vehicle.
+    #[serde(default)]
+    pub vehicle: BTreeMap<VehicleId, VehicleSettings>,
+    /// The terminals.
+    pub terminal: Vec<FleetTerminal>,
+}
+
+impl Fleet {
+    /// Reads and checks a folder's plan and terminals.
+    ///
+    /// # Errors
+    /// When a file can't be read, has an unknown field, names something that does not exist, or a value that can't be.
+    pub fn read_folder(folder: &Path) -> Result<(City, Self), ConfigError> {
+        let city = City::read(&folder.join(CITY_FILE))?;
+        let fleet = Self::read(&folder.join(FLEET_FILE), &city)?;
+        Ok((city, fleet))
+    }
+
+    /// Reads and checks terminals; files that they name lie beside `path`.
+    ///
+    /// # Errors
+    /// As [`Fleet::read_folder`].
+    pub fn read(path: &Path, city: &City) -> Result<Self, ConfigError> {
+        let mut fleet: Self = read(path, |_| Ok(()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let templates = fleet.template.values_mut().map(|template| &mut template.broker);
+        let vehicles = fleet.vehicle.values_mut().map(|vehicle| &mut vehicle.broker);
+        let terminals = fleet.terminal.iter_mut().map(|terminal| &mut terminal.broker);
+        templates.chain(vehicles).chain(terminals).try_for_each(|broker| broker.read_authority(folder))?;
+        fleet.check(city).map_err(|wrong| wrong.at(path))?;
+        Ok(fleet)
+    }
+
+    /// What a terminal is set to while it rides in a vehicle.
+    pub(crate) fn parts(&self, terminal: &FleetTerminal, vehicle: &VehicleId) -> Result<Parts, Wrong> {
+        let mut parts = Parts::new();
+        for template in self.lineage(&terminal.template)?.iter().rev() {
+            template.onto(&mut parts);
+        }
+        if let Some(vehicle) = self.vehicle.get(vehicle) {
+            vehicle.onto(&mut parts);
+        }
+        terminal.onto(&mut parts);
+        Ok(parts)
+    }
+
+    /// A template, the one it extends, and so on to the last.
+    fn lineage(&self, name: &str) -> Result<Vec<&Template>, Wrong> {
+        let mut names = vec![name];
+        let mut templates = Vec::new();
+        loop {
+            let name = names[names.len() - 1];
+            let unknown = || Wrong::new("template", format!("{name} is not in the file"));
+            let template = self.template.get(name).ok_or_else(unknown)?;
+            templates.push(template);
+            match template.extends.as_deref() {
+                None => return Ok(templates),
+                Some(base) if names.contains(&base) => {
+                    let problem = format!("{name} extends {base}, which extends {name} in the end");
+                    return Err(Wrong::new("template", problem));
+                }
+                Some(base) => names.push(base),
+            }
+        }
+    }
+
+    fn check(&self, city: &City) -> Result<(), Wrong> {
+        for name in self.template.keys() {
+            self.lineage(name)?;
+        }
+        if let Some(unknown) = self.vehicle.keys().find(|id| city.vehicle(id).is_none()) {
+            return Err(Wrong::new(format!("vehicle {unknown}"), format!("is not in {CITY_FILE}")));
+        }
+        let mut seen = BTreeSet::new();
+        for terminal in &self.terminal {
+            let here = format!("terminal {}", terminal.id);
+            if !seen.insert(&terminal.id) {
+                return Err(Wrong::new(here, "is there twice"));
+            }
+            for vehicle in terminal.vehicle.iter() {
+                if city.vehicle(vehicle).is_none() {
+                    let problem = format!("names the vehicle {vehicle}, which is not in {CITY_FILE}");
+                    return Err(Wrong::new(here, problem));
+                }
+                let within =
+                    |wrong: Wrong| Wrong::new(format!("{here} in {vehicle}, {}", wrong.field), wrong.problem);
+                let checked = self.parts(terminal, vehicle).and_then(|parts| parts.check());
+                checked.map_err(within)?;
+            }
+        }
+        Ok(())
+    }
+}
