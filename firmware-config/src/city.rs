@@ -126,8 +126,11 @@ impl City {
     /// The contract that a vehicle works for on a day; none where it has none then.
     #[must_use]
     pub fn contract_on(&self, vehicle: &VehicleId, day: Date) -> Option<&Contract> {
-        let contracts = self.vehicle(vehicle)?.contract.iter();
-        contracts.filter_map(|id| self.contract(id)).find(|contract| contract.holds(day))
+        self.contract_of(self.vehicle(vehicle)?, day)
+    }
+
+    pub(crate) fn contract_of(&self, vehicle: &Vehicle, day: Date) -> Option<&Contract> {
+        vehicle.contract.iter().filter_map(|id| self.contract(id)).find(|contract| contract.holds(day))
     }
 
     /// The vehicle that serves a district on a day, and its contract; none where nobody does.

@@ -3,7 +3,7 @@
 //! What many have in common stands once, in templates. What is said nearer to the terminal outweighs: its template's base, its
 //! template, the vehicle it rides in, the terminal itself. Lists are replaced whole, all else field by field.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use meguri_proto::{TerminalId, VehicleId};
@@ -319,17 +319,18 @@ impl Fleet {
         for name in self.template.keys() {
             self.lineage(name)?;
         }
-        if let Some(unknown) = self.vehicle.keys().find(|id| city.vehicle(id).is_none()) {
+        let vehicles: HashSet<_> = city.vehicle.iter().map(|vehicle| &vehicle.id).collect();
+        if let Some(unknown) = self.vehicle.keys().find(|id| !vehicles.contains(id)) {
             return Err(Wrong::new(format!("vehicle {unknown}"), format!("is not in {CITY_FILE}")));
         }
-        let mut seen = BTreeSet::new();
+        let mut seen = HashSet::new();
         for terminal in &self.terminal {
             let here = format!("terminal {}", terminal.id);
             if !seen.insert(&terminal.id) {
                 return Err(Wrong::new(here, "is there twice"));
             }
             for vehicle in terminal.vehicle.iter() {
-                if city.vehicle(vehicle).is_none() {
+                if !vehicles.contains(vehicle) {
                     let problem = format!("names the vehicle {vehicle}, which is not in {CITY_FILE}");
                     return Err(Wrong::new(here, problem));
                 }

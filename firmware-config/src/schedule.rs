@@ -1,7 +1,10 @@
 //! From the city's plan and its terminals to each terminal's schedule. Pure: what is built depends on the files and the instant alone.
 
+use std::collections::HashMap;
+
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
+use meguri_proto::VehicleId;
 use meguri_proto::clock::{business_date, japan};
 
 use crate::bundle::{Bundle, Configuration};
@@ -37,106 +40,127 @@ pub(crate) fn before(day: Date) -> Date {
     day.saturating_sub(1.day())
 }
 
-/// In which vehicle a terminal rides under which contract, day by day, in order. Of two vehicles that have contracts on one day it is
-/// the one that is named first.
-#[must_use]
-pub fn rides<'a>(city: &'a City, terminal: &FleetTerminal) -> Vec<Ride<'a>> {
-    let vehicles: Vec<&Vehicle> = terminal.vehicle.iter().filter_map(|id| city.vehicle(id)).collect();
-    let contracts = vehicles.iter().flat_map(|vehicle| vehicle.contract.iter());
-    let contracts = contracts.filter_map(|id| city.contract(id));
-    let mut days: Vec<Date> = contracts.flat_map(|contract| [contract.from, after(contract.until)]).collect();
-    days.sort_unstable();
-    days.dedup();
-    let mut rides: Vec<Ride<'a>> = Vec::new();
-    for pair in days.windows(2) {
-        let (from, until) = (pair[0], before(pair[1]));
-        let with = |vehicle: &&'a Vehicle| Some((*vehicle, city.contract_on(&vehicle.id, from)?));
-        let Some((vehicle, contract)) = vehicles.iter().find_map(with) else { continue };
-        match rides.last_mut() {
-            Some(last)
-                if after(last.until) == from
-                    && last.vehicle.id == vehicle.id
-                    && last.contract.id == contract.id =>
-            {
-                last.until = until;
+/// A city's plan and its terminals, to be made schedules of.
+#[derive(Debug)]
+pub struct Plans<'a> {
+    /// The plan.
+    pub city: &'a City,
+    /// The terminals.
+    pub fleet: &'a Fleet,
+    vehicles: HashMap<&'a VehicleId, &'a Vehicle>,
+}
+
+impl<'a> Plans<'a> {
+    /// Of what was read from a folder.
+    #[must_use]
+    pub fn new(city: &'a City, fleet: &'a Fleet) -> Self {
+        Self { city, fleet, vehicles: city.vehicle.iter().map(|vehicle| (&vehicle.id, vehicle)).collect() }
+    }
+
+    /// A terminal's vehicles.
+    pub(crate) fn vehicles(&self, terminal: &FleetTerminal) -> Vec<&'a Vehicle> {
+        terminal.vehicle.iter().filter_map(|id| self.vehicles.get(id).copied()).collect()
+    }
+
+    /// In which vehicle a terminal rides under which contract, day by day, in order. Of two vehicles that have contracts on one day
+    /// it is the one that is named first.
+    #[must_use]
+    pub fn rides(&self, terminal: &FleetTerminal) -> Vec<Ride<'a>> {
+        let vehicles = self.vehicles(terminal);
+        let contracts = vehicles.iter().flat_map(|vehicle| vehicle.contract.iter());
+        let contracts = contracts.filter_map(|id| self.city.contract(id));
+        let mut days: Vec<Date> =
+            contracts.flat_map(|contract| [contract.from, after(contract.until)]).collect();
+        days.sort_unstable();
+        days.dedup();
+        let mut rides: Vec<Ride<'a>> = Vec::new();
+        for pair in days.windows(2) {
+            let (from, until) = (pair[0], before(pair[1]));
+            let with = |vehicle: &&'a Vehicle| Some((*vehicle, self.city.contract_of(vehicle, from)?));
+            let Some((vehicle, contract)) = vehicles.iter().find_map(with) else { continue };
+            match rides.last_mut() {
+                // A day on which only another of its vehicles changed.
+                Some(last)
+                    if after(last.until) == from
+                        && last.vehicle.id == vehicle.id
+                        && last.contract.id == contract.id =>
+                {
+                    last.until = until;
+                }
+                _ => rides.push(Ride { from, until, vehicle, contract }),
             }
-            _ => rides.push(Ride { from, until, vehicle, contract }),
         }
+        rides
     }
-    rides
-}
 
-/// A terminal's schedule as it is built at an instant: what is in force, and all that is to come.
-///
-/// # Errors
-/// When there is nothing, or something that it is set to can't be.
-pub fn schedule(
-    city: &City,
-    fleet: &Fleet,
-    terminal: &FleetTerminal,
-    now: Timestamp,
-) -> Result<Vec<Configuration>, Wrong> {
-    let here = |wrong: Wrong| Wrong::new(format!("terminal {}, {}", terminal.id, wrong.field), wrong.problem);
-    let today = business_date(now);
-    let coming = rides(city, terminal).into_iter().filter(|ride| ride.until >= today);
-    let schedule: Result<Vec<_>, _> =
-        coming.map(|ride| configuration(city, fleet, terminal, &ride, now)).collect();
-    let schedule = schedule.map_err(here)?;
-    if schedule.is_empty() {
-        let problem =
-            format!("has no contract on {today} or later; give it a vehicle that has, or take it out");
-        return Err(Wrong::new(format!("terminal {}", terminal.id), problem));
+    /// A terminal's schedule as it is built at an instant: what is in force, and all that is to come.
+    ///
+    /// # Errors
+    /// When there is nothing, or something that it is set to can't be.
+    pub fn schedule(&self, terminal: &FleetTerminal, now: Timestamp) -> Result<Vec<Configuration>, Wrong> {
+        let today = business_date(now);
+        let coming = self.rides(terminal).into_iter().filter(|ride| ride.until >= today);
+        let schedule: Result<Vec<_>, _> =
+            coming.map(|ride| self.configuration(terminal, &ride, now)).collect();
+        let schedule = schedule.map_err(|wrong| wrong.of(terminal))?;
+        if schedule.is_empty() {
+            let problem =
+                format!("has no contract on {today} or later; give it a vehicle that has, or take it out");
+            return Err(Wrong::new(format!("terminal {}", terminal.id), problem));
+        }
+        Ok(schedule)
     }
-    Ok(schedule)
+
+    fn configuration(
+        &self,
+        terminal: &FleetTerminal,
+        ride: &Ride<'_>,
+        now: Timestamp,
+    ) -> Result<Configuration, Wrong> {
+        let parts = self.fleet.parts(terminal, &ride.vehicle.id)?;
+        let from = midnight(ride.from);
+        let contractor = &ride.contract.contractor;
+        let unknown = || Wrong::new("contractor", format!("{contractor} is not in the city's plan"));
+        Ok(Configuration {
+            from: (from > now).then_some(from),
+            contract: ride.contract.id.clone(),
+            contractor: contractor.clone(),
+            contractor_name: self.city.contractor(contractor).ok_or_else(unknown)?.name.clone(),
+            vehicle: ride.vehicle.id.clone(),
+            vehicle_name: ride.vehicle.name.clone(),
+            round: ride.vehicle.round.clone(),
+            broker: parts.connection()?,
+            peripheral: parts.peripheral,
+            screen: parts.screen,
+            reason: parts.reason,
+            retention: parts.retention,
+            timers: parts.timers,
+        })
+    }
+
+    /// A terminal's bundle.
+    ///
+    /// # Errors
+    /// As [`Plans::schedule`], and when no terminal could accept the bundle.
+    pub fn bundle(
+        &self,
+        terminal: &FleetTerminal,
+        version: u64,
+        made_at: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Bundle, Wrong> {
+        let schedule = self.schedule(terminal, made_at)?;
+        let (city, id) = (self.city.id.clone(), terminal.id.clone());
+        let bundle = Bundle { v: 1, city, terminal: id, version, made_at, expires, schedule };
+        bundle.check().map_err(|wrong| wrong.of(terminal))?;
+        Ok(bundle)
+    }
 }
 
-fn configuration(
-    city: &City,
-    fleet: &Fleet,
-    terminal: &FleetTerminal,
-    ride: &Ride<'_>,
-    now: Timestamp,
-) -> Result<Configuration, Wrong> {
-    let parts = fleet.parts(terminal, &ride.vehicle.id)?;
-    let from = midnight(ride.from);
-    let contractor = &ride.contract.contractor;
-    let unknown = || Wrong::new("contractor", format!("{contractor} is not in the city's plan"));
-    Ok(Configuration {
-        from: (from > now).then_some(from),
-        contract: ride.contract.id.clone(),
-        contractor: contractor.clone(),
-        contractor_name: city.contractor(contractor).ok_or_else(unknown)?.name.clone(),
-        vehicle: ride.vehicle.id.clone(),
-        vehicle_name: ride.vehicle.name.clone(),
-        round: ride.vehicle.round.clone(),
-        broker: parts.connection()?,
-        peripheral: parts.peripheral,
-        screen: parts.screen,
-        reason: parts.reason,
-        retention: parts.retention,
-        timers: parts.timers,
-    })
-}
-
-/// A terminal's bundle.
-///
-/// # Errors
-/// As [`schedule`], and when the bundle could not be accepted.
-pub fn bundle(
-    city: &City,
-    fleet: &Fleet,
-    terminal: &FleetTerminal,
-    version: u64,
-    made_at: Timestamp,
-    expires: Timestamp,
-) -> Result<Bundle, Wrong> {
-    let schedule = schedule(city, fleet, terminal, made_at)?;
-    let (city, id) = (city.id.clone(), terminal.id.clone());
-    let bundle = Bundle { v: 1, city, terminal: id, version, made_at, expires, schedule };
-    bundle
-        .check()
-        .map_err(|wrong| Wrong::new(format!("terminal {}, {}", terminal.id, wrong.field), wrong.problem))?;
-    Ok(bundle)
+impl Wrong {
+    fn of(self, terminal: &FleetTerminal) -> Self {
+        Self::new(format!("terminal {}, {}", terminal.id, self.field), self.problem)
+    }
 }
 
 #[cfg(test)]
@@ -203,7 +227,8 @@ screen = { language = "en" }
     #[test]
     fn a_terminal_rides_in_the_vehicle_that_has_a_contract() {
         let (city, fleet) = fleet(FLEET).unwrap();
-        let built = schedule(&city, &fleet, &fleet.terminal[0], at("2027-02-10T03:00:00Z")).unwrap();
+        let built =
+            Plans::new(&city, &fleet).schedule(&fleet.terminal[0], at("2027-02-10T03:00:00Z")).unwrap();
         let told: Vec<_> =
             built.iter().map(|c| (c.from, c.contract.as_str(), c.vehicle_name.as_str())).collect();
         assert_eq!(
@@ -215,19 +240,21 @@ screen = { language = "en" }
             ]
         );
         // What is over is left out, and a day of a contract is Japan's.
-        let count = |now| schedule(&city, &fleet, &fleet.terminal[0], at(now)).unwrap().len();
+        let count = |now| Plans::new(&city, &fleet).schedule(&fleet.terminal[0], at(now)).unwrap().len();
         assert_eq!((count("2027-03-31T14:59:59Z"), count("2027-03-31T15:00:00Z")), (3, 2));
-        let first = |now| schedule(&city, &fleet, &fleet.terminal[0], at(now)).unwrap().remove(0);
+        let first = |now| Plans::new(&city, &fleet).schedule(&fleet.terminal[0], at(now)).unwrap().remove(0);
         assert_eq!(first("2027-03-31T15:00:00Z").from, None, "in force");
         assert_eq!(first("2028-04-01T00:00:00Z").from, Some(at("2028-04-02T15:00:00Z")), "in the gap");
-        let over = schedule(&city, &fleet, &fleet.terminal[0], at("2029-04-01T00:00:00Z")).unwrap_err();
+        let over =
+            Plans::new(&city, &fleet).schedule(&fleet.terminal[0], at("2029-04-01T00:00:00Z")).unwrap_err();
         assert!(over.to_string().contains("terminal t-1 has no contract on 2029-04-01"), "{over}");
     }
 
     #[test]
     fn what_is_nearer_outweighs() {
         let (city, fleet) = fleet(FLEET).unwrap();
-        let built = schedule(&city, &fleet, &fleet.terminal[0], at("2027-02-10T03:00:00Z")).unwrap();
+        let built =
+            Plans::new(&city, &fleet).schedule(&fleet.terminal[0], at("2027-02-10T03:00:00Z")).unwrap();
         let (now, next) = (&built[0], &built[1]);
         assert_eq!((now.broker.host.as_str(), now.broker.port), ("office.example", 8_883));
         assert_eq!((next.broker.host.as_str(), next.broker.port), ("second.example", 8_884));
