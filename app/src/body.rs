@@ -11,16 +11,18 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::civil::Date;
+use meguri_config::stick::Stick;
 use meguri_config::{Clock, Terminal};
 use meguri_core::sign_in::{NotSignedIn, Opened};
 use meguri_core::status::Status;
-use meguri_core::view::{Intent, NotRecorded, Shown, View};
+use meguri_core::view::{Intent, NotRecorded, Shown, StickRead, View};
 use meguri_core::{Core, Effect, Event, Settings, Trouble, TroubleKind};
 use meguri_proto::{CrewId, FactId, UpTopic};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 pub use meguri_core::Recorded;
 
+use crate::around::Around;
 use crate::clock::{BootClock, device_start};
 use crate::identity::Identity;
 use crate::link::{Credentials, Link, LinkEvent};
@@ -55,11 +57,15 @@ pub enum StartError {
 
 type Answer = Box<dyn FnOnce(Result<Recorded, NotRecorded>) + Send>;
 
+type Imported = Box<dyn FnOnce(Option<StickRead>) + Send>;
+
 type SignedIn = Box<dyn FnOnce(Result<(), NotSignedIn>) + Send>;
 
 enum Request {
     Record(Intent, Option<Shown>, Answer),
     ConfirmDate(Date),
+    SetDate(Date),
+    Import(Box<Stick>, Imported),
     SignIn(CrewId, String, SignedIn),
     Lock,
     Status(Box<dyn FnOnce(Option<Status>) + Send>),
@@ -70,6 +76,7 @@ enum Request {
 pub struct Handle {
     requests: mpsc::Sender<Request>,
     view: watch::Receiver<Arc<View>>,
+    settings: watch::Receiver<Arc<Terminal>>,
     stop: Arc<Notify>,
     /// None where it runs as a task of somebody else's.
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -120,28 +127,36 @@ pub fn start_on(
 struct Parts {
     body: Body,
     first: Vec<Effect>,
-    requested: mpsc::Receiver<Request>,
-    from_link: mpsc::Receiver<LinkEvent>,
+    inputs: Inputs,
     stop: Arc<Notify>,
+}
+
+/// What a running terminal listens to.
+struct Inputs {
+    requests: mpsc::Receiver<Request>,
+    link: mpsc::Receiver<LinkEvent>,
+    /// What is plugged in, and sticks.
+    around: mpsc::Receiver<Event>,
 }
 
 /// Its other side.
 struct Fronts {
     requests: mpsc::Sender<Request>,
     view: watch::Receiver<Arc<View>>,
+    settings: watch::Receiver<Arc<Terminal>>,
     stop: Arc<Notify>,
 }
 
 impl Parts {
     async fn run(self) {
-        self.body.run(self.first, self.requested, self.from_link, self.stop).await;
+        self.body.run(self.first, self.inputs, self.stop).await;
     }
 }
 
 impl Fronts {
     fn handle(self, thread: Option<JoinHandle<()>>) -> Handle {
-        let Self { requests, view, stop } = self;
-        Handle { requests, view, stop, thread: Arc::new(Mutex::new(thread)) }
+        let Self { requests, view, settings, stop } = self;
+        Handle { requests, view, settings, stop, thread: Arc::new(Mutex::new(thread)) }
     }
 }
 
@@ -160,6 +175,8 @@ fn assemble(settings: Terminal, data: &Path, clock: Clock) -> Result<(Parts, Fro
     let (link_events, from_link) = mpsc::channel(MESSAGES);
     let (show, view) = watch::channel(Arc::new(core.view()));
     let stop = Arc::new(Notify::new());
+    let (around, from_around) = Around::new(&settings);
+    let (in_force, settings_in_force) = watch::channel(Arc::new(settings.clone()));
     let link = Link::new(settings, credentials, core.presence(false), link_events);
     let body = Body {
         core,
@@ -169,12 +186,16 @@ fn assemble(settings: Terminal, data: &Path, clock: Clock) -> Result<(Parts, Fro
         show,
         answers: HashMap::new(),
         sign_ins: HashMap::new(),
+        imports: HashMap::new(),
+        settings: in_force,
+        around,
         next_answer: 0,
         wake: Duration::ZERO,
         sample: false,
     };
-    let parts = Parts { body, first, requested, from_link, stop: Arc::clone(&stop) };
-    Ok((parts, Fronts { requests, view, stop }))
+    let inputs = Inputs { requests: requested, link: from_link, around: from_around };
+    let parts = Parts { body, first, inputs, stop: Arc::clone(&stop) };
+    Ok((parts, Fronts { requests, view, settings: settings_in_force, stop }))
 }
 
 impl Handle {
@@ -229,6 +250,27 @@ impl Handle {
     pub fn confirm_date(&self, date: Date) {
         // A lost tap is repeated: the screen goes on asking.
         drop(self.requests.try_send(Request::ConfirmDate(date)));
+    }
+
+    /// The crew says that it is this date, another one than it is shown. Nothing comes of it where the office has said what time
+    /// it is, on days before [`View::earliest`] and more than 400 days after that.
+    pub fn set_date(&self, date: Date) {
+        drop(self.requests.try_send(Request::SetDate(date)));
+    }
+
+    /// Takes over what the file of a USB stick brings; `then` runs on the terminal's thread. None once it has stopped.
+    pub fn import_then(&self, stick: Stick, then: impl FnOnce(Option<StickRead>) + Send + 'static) {
+        if let Err(refused) = self.requests.try_send(Request::Import(Box::new(stick), Box::new(then)))
+            && let Request::Import(_, then) = refused.into_inner()
+        {
+            then(None);
+        }
+    }
+
+    /// The settings in force; they change with the configuration.
+    #[must_use]
+    pub fn settings(&self) -> watch::Receiver<Arc<Terminal>> {
+        self.settings.clone()
     }
 
     /// A member of the crew signs in with a PIN.
@@ -303,6 +345,10 @@ struct Body {
     answers: HashMap<u64, Answer>,
     /// PINs that were typed, and who waits for what becomes of them.
     sign_ins: HashMap<u64, (String, SignedIn)>,
+    /// Sticks' files that were given, and who waits for what becomes of them.
+    imports: HashMap<u64, Imported>,
+    settings: watch::Sender<Arc<Terminal>>,
+    around: Around,
     next_answer: u64,
     wake: Duration,
     /// A health sample is asked for. It waits its turn in the loop: done at once, samples that are always due
@@ -311,14 +357,10 @@ struct Body {
 }
 
 impl Body {
-    async fn run(
-        mut self,
-        first: Vec<Effect>,
-        mut requests: mpsc::Receiver<Request>,
-        mut link: mpsc::Receiver<LinkEvent>,
-        stop: Arc<Notify>,
-    ) {
+    async fn run(mut self, first: Vec<Effect>, inputs: Inputs, stop: Arc<Notify>) {
+        let Inputs { mut requests, mut link, mut around } = inputs;
         self.perform(first).await;
+        self.around.start();
         loop {
             let wake = self.clock.until(self.wake);
             let event = tokio::select! {
@@ -330,6 +372,12 @@ impl Body {
                         Event::Intent(self.next_answer, intent, shown)
                     }
                     Some(Request::ConfirmDate(date)) => Event::ConfirmDate(date),
+                    Some(Request::SetDate(date)) => Event::SetDate(date),
+                    Some(Request::Import(stick, then)) => {
+                        self.next_answer += 1;
+                        self.imports.insert(self.next_answer, then);
+                        Event::Import(self.next_answer, stick)
+                    }
                     Some(Request::SignIn(member, pin, then)) => {
                         self.next_answer += 1;
                         self.sign_ins.insert(self.next_answer, (pin, then));
@@ -353,6 +401,7 @@ impl Body {
                     }
                     event
                 }
+                Some(event) = around.recv() => event,
                 () = std::future::ready(()), if self.sample => {
                     self.sample = false;
                     let free = with_store(&self.store, &self.show, |store| Ok(store.free_bytes())).await;
@@ -422,8 +471,23 @@ impl Body {
                     self.sample = true;
                     continue;
                 }
-                Effect::Connect => {
-                    self.link.connect();
+                Effect::Connect(broker) => {
+                    self.link.connect(*broker);
+                    continue;
+                }
+                Effect::Reconfigure(settings) => {
+                    self.link.reconfigure(Terminal::clone(&settings));
+                    self.settings.send_replace(Arc::from(settings));
+                    continue;
+                }
+                Effect::Look(ports) => {
+                    self.around.look(ports);
+                    continue;
+                }
+                Effect::Imported(number, read) => {
+                    if let Some(then) = self.imports.remove(&number) {
+                        then(Some(read));
+                    }
                     continue;
                 }
                 Effect::Disconnect => {

@@ -11,6 +11,9 @@
 //! | `crew` | who may sign in, whether somebody must, and who has |
 //! | `sign-in MEMBER PIN` | `{"ok":"signed_in"}` |
 //! | `lock` | `{"ok":"locked"}` |
+//! | `config` | how the configuration stands, and what is to come |
+//! | `import FILE` | `{"ok":"taken"}` or `held`, of the file that a USB stick carries for this terminal |
+//! | `set_date DATE` | `{"ok":"set"}` when the terminal takes that for today, like `2026-04-01` |
 //! | `wait-list [SECONDS]` | `{"ok":"listed"}` when today's list is there |
 //! | `wait-sent [SECONDS]` | `{"ok":"sent"}` when the office holds every fact |
 //! | `quit` | stops the program |
@@ -21,18 +24,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use meguri_core::sign_in::NotSignedIn;
-use meguri_core::view::{Intent, NotRecorded, Stop, View};
+use meguri_core::status::Status;
+use meguri_core::view::{Intent, NotRecorded, StickRead, Stop, View};
 use meguri_proto::{ItemResult, PickupId};
 use serde_json::{Value, json};
 
+use crate::around::read_stick;
 use crate::body::Handle;
 
 /// Waits end after this where the command names no seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const HELP: &str = "list; status; collect STOP; refuse STOP REASON [NOTE]; \
-    partly STOP ITEM=COUNT[:REASON] ... [NOTE]; undo STOP; crew; sign-in MEMBER PIN; lock; wait-list [SECONDS]; wait-sent [SECONDS]; quit";
+    partly STOP ITEM=COUNT[:REASON] ... [NOTE]; undo STOP; crew; sign-in MEMBER PIN; lock; config; import FILE; set_date DATE; wait-list [SECONDS]; wait-sent [SECONDS]; quit";
 
 /// Answers commands about one terminal.
 #[derive(Debug)]
@@ -53,6 +59,22 @@ pub struct Reply {
 struct Refused {
     error: &'static str,
     why: String,
+}
+
+fn stopped() -> Refused {
+    Refused { error: "stopped", why: "the terminal has stopped".to_owned() }
+}
+
+/// What came of a stick, in one word.
+fn stick(read: &StickRead) -> Result<&'static str, Refused> {
+    let (error, why) = match read {
+        StickRead::Taken => return Ok("taken"),
+        StickRead::Held => return Ok("held"),
+        StickRead::Refused(why) => ("refused", serde_json::to_string(why).unwrap_or_default()),
+        StickRead::NotForThis => ("not_for_this", "the stick has no file for this terminal".to_owned()),
+        StickRead::Unreadable(why) => ("unreadable", why.clone()),
+    };
+    Err(Refused { error, why: why.trim_matches('"').to_owned() })
 }
 
 fn usage(why: impl Into<String>) -> Refused {
@@ -95,6 +117,9 @@ impl Console {
                 self.handle.lock();
                 self.wait("locked", "", |view| view.crew.locked || view.crew.members.is_empty())
             }
+            "config" => self.config(),
+            "import" => self.import(rest),
+            "set_date" => self.set_date(rest),
             "wait-list" => self.wait("listed", rest, |view| view.list.is_some()),
             "wait-sent" => self.wait("sent", rest, |view| view.waiting == 0),
             "quit" => Ok(json!({ "ok": "quit" })),
@@ -104,14 +129,44 @@ impl Console {
     }
 
     fn status(&self) -> Result<Value, Refused> {
-        let (to, from) = std::sync::mpsc::channel();
-        self.handle.status_then(move |status| drop(to.send(status)));
-        let stopped = || Refused { error: "stopped", why: "the terminal has stopped".to_owned() };
-        let status = from.recv().map_err(|_| stopped())?.ok_or_else(stopped)?;
-        let status = serde_json::to_value(status);
+        let status = serde_json::to_value(self.ask_status()?);
         status
             .map(|status| json!({ "ok": "status", "status": status }))
             .map_err(|error| Refused { error: "status", why: error.to_string() })
+    }
+
+    fn ask_status(&self) -> Result<Status, Refused> {
+        let (to, from) = std::sync::mpsc::channel();
+        self.handle.status_then(move |status| drop(to.send(status)));
+        from.recv().ok().flatten().ok_or_else(stopped)
+    }
+
+    fn config(&self) -> Result<Value, Refused> {
+        let config = serde_json::to_value(self.ask_status()?.config);
+        let config = config.map_err(|error| Refused { error: "config", why: error.to_string() })?;
+        let stick =
+            self.view().config.stick.as_ref().map(|read| stick(read).unwrap_or_else(|refused| refused.error));
+        Ok(json!({ "ok": "config", "config": config, "stick": stick }))
+    }
+
+    fn import(&self, file: &str) -> Result<Value, Refused> {
+        let stick_file = read_stick(file.as_ref()).map_err(|why| Refused { error: "unreadable", why })?;
+        let (to, from) = std::sync::mpsc::channel();
+        self.handle.import_then(stick_file, move |read| drop(to.send(read)));
+        let read = from.recv().ok().flatten().ok_or_else(stopped)?;
+        stick(&read).map(|done| json!({ "ok": done }))
+    }
+
+    fn set_date(&self, date: &str) -> Result<Value, Refused> {
+        let date: Date = date.parse().map_err(|_| usage("set_date DATE, like 2026-04-01"))?;
+        let view = self.view();
+        let most = view.earliest.checked_add(jiff::Span::new().days(400)).unwrap_or(Date::MAX);
+        if !view.clock_in_doubt && view.today != date || date < view.earliest || date > most {
+            let why = format!("it is {} by the office, or not from {} to {most}", view.today, view.earliest);
+            return Err(Refused { error: "refused", why });
+        }
+        self.handle.set_date(date);
+        self.wait("set", "", move |view| view.today == date && !view.clock_in_doubt)
     }
 
     /// The one stop that a word names.

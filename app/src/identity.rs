@@ -75,6 +75,8 @@ struct Pair {
 pub struct Identity {
     folder: PathBuf,
     authority: String,
+    /// Another authority that is believed for now, beside the one that this terminal enrolled at.
+    beside: Vec<CertificateDer<'static>>,
     current: Option<Pair>,
     next: Option<Pair>,
     /// A next key whose certificate is still to come, with its request.
@@ -110,7 +112,18 @@ impl Identity {
         let current = usable(&folder.join(CURRENT), Parts::pair)?;
         let next = usable(&folder.join(NEXT), Parts::pair)?;
         let asked = usable(&folder.join(ASKED), Parts::asked)?;
-        Ok(Self { folder: folder.to_owned(), authority, current, next, asked })
+        Ok(Self { folder: folder.to_owned(), authority, beside: Vec::new(), current, next, asked })
+    }
+
+    /// Believes another authority, too, whose certificates (PEM) a configuration brings; none for none any more.
+    pub fn believe_beside(&mut self, authority: Option<&str>) {
+        self.beside = authority.map(roots).unwrap_or_default();
+    }
+
+    fn believed(&self) -> Vec<CertificateDer<'static>> {
+        let mut believed = roots(&self.authority);
+        believed.extend_from_slice(&self.beside);
+        believed
     }
 
     /// The request for the next certificate. Its key is made and on the disk: an answer that comes finds it. Where one was
@@ -283,7 +296,7 @@ impl Identity {
             dates.at_least(pair.from.checked_add(SignedDuration::from_hours(24)).unwrap_or(pair.from));
         let chain = vec![CertificateDer::from(pair.certificate.clone())];
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pair.key.serialize_der()));
-        Ok(office::believing(&roots(&self.authority), &dates, Some((chain, key)))?)
+        Ok(office::believing(&self.believed(), &dates, Some((chain, key)))?)
     }
 
     /// TLS without a certificate of one's own, as the office's door wants none.
@@ -294,7 +307,7 @@ impl Identity {
         let from =
             self.current.as_ref().or(self.next.as_ref()).map_or(Timestamp::UNIX_EPOCH, |pair| pair.from);
         let dates = dates.at_least(from.checked_add(SignedDuration::from_hours(24)).unwrap_or(from));
-        Ok(office::believing(&roots(&self.authority), &dates, None)?)
+        Ok(office::believing(&self.believed(), &dates, None)?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The terminal's body: what [`meguri_core`] decides is done here. The store keeps it, the link
 //! carries it, and where a display is, screens show it.
 
+mod around;
 pub mod body;
 mod clock;
 pub mod console;

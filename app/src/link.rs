@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use meguri_config::bundle::Connection as Broker;
 use meguri_config::terminal::{Terminal, seconds};
 use meguri_core::{Event, Why};
 use meguri_proto::{Topic, UpTopic, limits};
@@ -54,6 +55,8 @@ pub(crate) enum Credentials {
 #[derive(Debug)]
 pub(crate) struct Link {
     settings: Terminal,
+    /// The broker that is connected to.
+    broker: Broker,
     credentials: Credentials,
     dates: Dates,
     /// Whether this connection is by the next certificate.
@@ -81,8 +84,10 @@ impl Link {
         will: Vec<u8>,
         events: mpsc::Sender<LinkEvent>,
     ) -> Self {
+        let broker = Broker { host: String::new(), port: 0, office: None, authority: None };
         Self {
             settings,
+            broker,
             credentials,
             dates: Dates::default(),
             by_next: false,
@@ -157,8 +162,7 @@ impl Link {
             return;
         }
         let due = || identity.lock().unwrap_or_else(PoisonError::into_inner).is_due(now);
-        let (Some(office), None, true) =
-            (&self.settings.broker.office, &self.renewing, self.connection.is_some())
+        let (Some(office), None, true) = (&self.broker.office, &self.renewing, self.connection.is_some())
         else {
             return;
         };
@@ -185,10 +189,24 @@ impl Link {
         self.number == number && self.connection.is_some()
     }
 
-    /// Connects and subscribes, in place of whatever there was.
-    pub(crate) fn connect(&mut self) {
+    /// The settings in force are these; the next connection goes by them.
+    pub(crate) fn reconfigure(&mut self, settings: Terminal) {
+        self.settings = settings;
+    }
+
+    /// Connects to a broker and subscribes, in place of whatever there was.
+    pub(crate) fn connect(&mut self, broker: Broker) {
         self.disconnect();
         self.number += 1;
+        if self.broker != broker {
+            // What one broker said of a certificate is not another one's word.
+            (self.next_failed, self.next_refused, self.by_next) = (false, false, false);
+            if let Credentials::Identity(identity) = &self.credentials {
+                let mut identity = identity.lock().unwrap_or_else(PoisonError::into_inner);
+                identity.believe_beside(broker.authority.as_deref());
+            }
+            self.broker = broker;
+        }
         let (options, certificate) = match self.options() {
             Ok(made) => made,
             Err(error) => {
@@ -257,7 +275,7 @@ impl Link {
                 (String::new(), Some(identity.client(self.by_next, &self.dates)?), certificate)
             }
         };
-        let (broker, name) = (&self.settings.broker, self.settings.terminal.as_str());
+        let (broker, name) = (&self.broker, self.settings.terminal.as_str());
         let mut options = MqttOptions::new(name, &broker.host, broker.port);
         let will =
             LastWill::new(self.topic(UpTopic::Presence), self.will.clone(), QoS::AtLeastOnce, true, None);

@@ -9,6 +9,9 @@
 //!   the device's secret as its preshared key): after a start only a right PIN opens it. Where no PINs are given it is
 //!   wrapped as the other one is.
 //!
+//! A contract that is to come has its own crew, whom its lists are sealed to before anybody of them has signed in: for that their
+//! public keys are enough. No PIN of the present crew opens them, and this program keeps no such key longer than it takes.
+//!
 //! What is sealed carries the id of its key, and is bound to what it is for (ChaCha20-Poly1305, RFC 8439).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,6 +130,8 @@ pub struct Vault {
     elsewhere: Option<[u8; KEY]>,
     keys: BTreeMap<Uuid, Key>,
     members: Vec<Member>,
+    /// The contracts to come, with whoever may sign in then.
+    coming: BTreeMap<String, Vec<Member>>,
     /// Whether a PIN has to be typed before lists can be sealed and read.
     sealed: bool,
 }
@@ -163,6 +168,7 @@ impl Vault {
             elsewhere,
             keys: BTreeMap::new(),
             members: Vec::new(),
+            coming: BTreeMap::new(),
             sealed: false,
         };
         vault.read_keys()?;
@@ -197,21 +203,56 @@ impl Vault {
         self.sealed
     }
 
-    /// At a start: whom the lists' keys are to be sealed to. With anybody they are closed until one signs in.
+    /// At a start, and when another contract has come into force: whom the lists' keys are to be sealed to. With anybody they are
+    /// closed until one signs in.
     ///
     /// # Errors
     /// When a key file can't be written.
-    pub fn begin(&mut self, members: &[Member]) -> Result<(), VaultError> {
+    pub fn begin(
+        &mut self,
+        members: &[Member],
+        coming: BTreeMap<String, Vec<Member>>,
+    ) -> Result<(), VaultError> {
+        self.coming = coming;
         self.set_members(members)?;
         // Also where the list of crews is lost: what is sealed to somebody opens for them alone.
-        let closed = |key: &Key| key.plain.is_none() && !key.wrapped.crew.is_empty();
+        let closed = |key: &Key| {
+            key.plain.is_none()
+                && !key.wrapped.crew.is_empty()
+                && !self.coming.contains_key(&key.wrapped.contract)
+        };
         self.sealed = !members.is_empty() || self.keys.values().any(closed);
         if self.sealed {
-            for key in self.keys.values_mut().filter(|key| key.wrapped.r#use == Use::Lists) {
+            let coming = &self.coming;
+            let present = |key: &&mut Key| !coming.contains_key(&key.wrapped.contract);
+            for key in self.keys.values_mut().filter(|key| key.wrapped.r#use == Use::Lists).filter(present) {
                 key.plain = None;
             }
         }
         Ok(())
+    }
+
+    /// The contracts to come have changed, or whoever may sign in then.
+    ///
+    /// # Errors
+    /// When a key file can't be written.
+    pub fn set_coming(&mut self, coming: BTreeMap<String, Vec<Member>>) -> Result<(), VaultError> {
+        self.coming = coming;
+        let members = std::mem::take(&mut self.members);
+        self.set_members(&members)
+    }
+
+    fn members_of(&self, contract: &str) -> &[Member] {
+        self.coming.get(contract).unwrap_or(&self.members)
+    }
+
+    /// Nobody has any business with what is sealed to those who are to come.
+    fn forget_coming(&mut self) {
+        for key in self.keys.values_mut().filter(|key| key.wrapped.r#use == Use::Lists) {
+            if self.coming.contains_key(&key.wrapped.contract) && !key.wrapped.crew.is_empty() {
+                key.plain = None;
+            }
+        }
     }
 
     /// The crew has changed: seals every key of lists that is open to whoever belongs to it now.
@@ -241,15 +282,17 @@ impl Vault {
             }
         }
         self.keys = keys;
+        self.forget_coming();
         resealed
     }
 
     fn is_sealed_to_members(&self, wrapped: &Wrapped) -> bool {
+        let members = self.members_of(&wrapped.contract);
         let to_each =
             |member: &Member| wrapped.crew.get(&member.id).is_some_and(|slot| slot.to == member.lock.key);
-        wrapped.crew.len() == self.members.len()
-            && self.members.iter().all(to_each)
-            && wrapped.device.is_none() != self.members.is_empty()
+        wrapped.crew.len() == members.len()
+            && members.iter().all(to_each)
+            && wrapped.device.is_none() != members.is_empty()
     }
 
     /// Opens, with what a right PIN led to, every key that is sealed to this member.
@@ -260,7 +303,7 @@ impl Vault {
         let opened: Vec<_> = self
             .keys
             .iter()
-            .filter(|(_, key)| key.plain.is_none())
+            .filter(|(_, key)| key.plain.is_none() && !self.coming.contains_key(&key.wrapped.contract))
             .filter_map(|(id, key)| Some((*id, self.open_slot(*id, &key.wrapped, member, pin)?)))
             .collect();
         for (id, plain) in opened {
@@ -284,7 +327,8 @@ impl Vault {
         aad: &[u8],
         plain: &[u8],
     ) -> Result<Vec<u8>, VaultError> {
-        if r#use == Use::Lists && self.sealed {
+        let coming = self.coming.contains_key(contract);
+        if r#use == Use::Lists && self.sealed && !coming {
             return Err(VaultError::Sealed);
         }
         let mine = |key: &Key| key.wrapped.r#use == r#use && key.wrapped.contract == contract;
@@ -295,6 +339,9 @@ impl Vault {
         };
         let mut sealed = id.as_bytes().to_vec();
         sealed.extend(lock(&key, aad, plain)?);
+        if coming {
+            self.forget_coming();
+        }
         Ok(sealed)
     }
 
@@ -307,9 +354,16 @@ impl Vault {
         let key = self.keys.get(&id).ok_or(Unreadable::Lost)?;
         match key.plain {
             Some(plain) => unlock(&plain, aad, &sealed[16..]).ok_or(Unreadable::Lost),
-            None if self.sealed => Err(Unreadable::Sealed),
+            None if self.sealed || self.coming.contains_key(&key.wrapped.contract) => Err(Unreadable::Sealed),
             None => Err(Unreadable::Lost),
         }
+    }
+
+    /// The keys of these contracts.
+    #[must_use]
+    pub fn keys_of(&self, contract: impl Fn(&str) -> bool) -> BTreeSet<Uuid> {
+        let of = self.keys.iter().filter(|(_, key)| contract(&key.wrapped.contract));
+        of.map(|(id, _)| *id).collect()
     }
 
     /// Destroys every key that nothing is sealed with any more.
@@ -349,6 +403,7 @@ impl Vault {
         self.local = own_secret(&self.folder)?;
         self.secret = both(&self.local, self.elsewhere.as_ref())?;
         self.members.clear();
+        self.coming.clear();
         self.sealed = false;
         Ok(())
     }
@@ -365,13 +420,14 @@ impl Vault {
         let mut wrapped =
             Wrapped { v: 1, r#use, contract: contract.to_owned(), device: None, crew: BTreeMap::new() };
         let aad = bound_to(id, &wrapped);
-        if r#use == Use::Notes || self.members.is_empty() {
+        let members = self.members_of(contract);
+        if r#use == Use::Notes || members.is_empty() {
             let sealed = lock(&wrapping_key(&self.secret)?, &aad, plain)?;
             wrapped.device = Some(meguri_proto::enrol::hex(&sealed));
             return Ok(wrapped);
         }
         let refused = |_| VaultError::Refused("seal a key to a member");
-        for member in &self.members {
+        for member in members {
             let to = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&member.lock.key.0);
             // A public key that is none: that member can't sign in, all others can.
             let Ok(to) = to else { continue };

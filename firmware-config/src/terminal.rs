@@ -25,6 +25,13 @@ pub struct Terminal {
     pub contract: ContractId,
     /// The vehicle it rides in.
     pub vehicle: VehicleId,
+    /// Folders below which USB sticks appear, with a new configuration in their folder `meguri`.
+    #[serde(default = "where_sticks_appear", skip_serializing_if = "are_usual")]
+    pub import_from: Vec<PathBuf>,
+    /// File with the city's key sets, relative to the settings' folder: whoever puts it there says whose signatures count. Without
+    /// it, and where there is no `keys.json` either, that is the office's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_file: Option<PathBuf>,
     /// Where the office is.
     pub broker: Broker,
     /// Where its keys are.
@@ -129,6 +136,8 @@ pub struct ReasonSetting {
 pub const LIST_DAYS_MOST: u32 = 60;
 /// No shift is longer.
 const LOCK_MINUTES_MOST: u16 = 720;
+/// Where a terminal looks for key sets, beside its own file.
+const KEYS_FILE: &str = "keys.json";
 /// Longer than a year no copy of an office's store is put back.
 const ACKED_DAYS_MOST: u32 = 365;
 
@@ -162,6 +171,10 @@ pub struct Timers {
     pub health: f64,
     /// MQTT keep alive, at least 5: the client library takes nothing below.
     pub keep_alive: f64,
+    /// Between looks whether all that the configuration names is plugged in.
+    pub peripherals: f64,
+    /// Between looks for a USB stick.
+    pub sticks: f64,
 }
 
 impl Eq for Timers {}
@@ -189,8 +202,18 @@ impl Default for Timers {
             reconnect_most: 30.0,
             health: 900.0,
             keep_alive: 30.0,
+            peripherals: 60.0,
+            sticks: 5.0,
         }
     }
+}
+
+fn where_sticks_appear() -> Vec<PathBuf> {
+    ["/media", "/run/media", "/mnt"].map(PathBuf::from).to_vec()
+}
+
+fn are_usual(folders: &Vec<PathBuf>) -> bool {
+    *folders == where_sticks_appear()
 }
 
 pub(crate) fn all_reasons() -> Vec<ReasonSetting> {
@@ -207,6 +230,14 @@ impl Terminal {
         if let Some(folder) = path.parent() {
             let Broker { secret_file, identity, .. } = &mut terminal.broker;
             let device_secret = &mut terminal.store.device_secret_file;
+            let beside = folder.join(KEYS_FILE);
+            terminal.keys_file = match terminal.keys_file.take() {
+                Some(file) => Some(folder.join(file)),
+                None => beside.exists().then_some(beside),
+            };
+            for path in &mut terminal.import_from {
+                *path = folder.join(&path);
+            }
             for path in [secret_file, identity, device_secret].into_iter().flatten() {
                 *path = folder.join(&path);
             }
@@ -377,6 +408,8 @@ impl Timers {
             ("reconnect_most", self.reconnect_most, self.reconnect, 30.0),
             ("health", self.health, 0.1, 86_400.0),
             ("keep_alive", self.keep_alive, 5.0, 3_600.0),
+            ("peripherals", self.peripherals, 0.1, 86_400.0),
+            ("sticks", self.sticks, 0.1, 86_400.0),
         ] {
             let off = name == "health" && value == 0.0;
             if !off && !(least..=most).contains(&value) {

@@ -201,6 +201,17 @@ impl FromStr for Topic {
     }
 }
 
+impl DocumentName {
+    /// The contract that it is of, where it is of one by its name.
+    #[must_use]
+    pub fn contract(&self) -> Option<&ContractId> {
+        match self {
+            Self::List { contract, .. } | Self::CrewOf { contract } => Some(contract),
+            Self::Crew | Self::Keys | Self::Config | Self::Erasure => None,
+        }
+    }
+}
+
 impl fmt::Display for DocumentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

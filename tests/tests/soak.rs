@@ -75,6 +75,7 @@ impl Size {
             health: 60.0,
             keep_alive: 15.0,
             join: 15.0,
+            ..Timers::default()
         };
         // What the crews are kept from by kills and cuts is missing in an hour.
         let (pace, an_hour) = (500.0, 1_200_000.0);

@@ -18,9 +18,10 @@ use crate::overlay;
 use crate::retry::Retry;
 use crate::sign_in::SignIn;
 use crate::status::{LogStatus, Status};
+use crate::switchover::Changing;
 use crate::time::TrustedTime;
 use crate::trouble::{Trouble, TroubleKind};
-use crate::view::{ConfigView, Link, NotRecorded, View};
+use crate::view::{Link, NotRecorded, StickRead, View};
 
 /// Who this terminal is.
 #[derive(Debug, Clone)]
@@ -40,8 +41,14 @@ pub(crate) enum Purpose {
     Record(u64, FactId, u64),
     /// What a hello's answer said.
     Answer,
-    /// The crew's word that a date is right.
+    /// The crew's word that the date shown is right.
     ConfirmDate(Date),
+    /// The crew's word that it is another date, with what the device's clock showed.
+    SetDate(Date, Timestamp),
+    /// A transition of a configuration.
+    Config,
+    /// What a USB stick brought, or whoever gave its file by hand.
+    Stick(Option<u64>, StickRead),
     /// A PIN that counts as wrong until it is found right.
     CheckPin(u64, CrewId),
     /// Anything else.
@@ -52,6 +59,7 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 pub struct Core {
     pub(crate) settings: Settings,
+    pub(crate) changing: Changing,
     pub(crate) boot: BootId,
     pub(crate) kept: Kept,
     pub(crate) time: TrustedTime,
@@ -84,15 +92,17 @@ pub struct Core {
 impl Core {
     /// The mind of a terminal that keeps `kept`, with the first things to do.
     #[must_use]
-    pub fn new(settings: Settings, mut kept: Kept, moment: Moment) -> (Self, Vec<Effect>) {
+    pub fn new(mut settings: Settings, mut kept: Kept, moment: Moment) -> (Self, Vec<Effect>) {
         let mut now = Now::new(moment);
         if let Some(log) = &mut kept.fact {
             log.found = log.head();
         }
-        let contract = settings.terminal.contract.clone();
+        let changing = Changing::new(settings.terminal.clone(), now.boot);
+        settings.terminal = kept.config.onto(&changing.own);
         let time = TrustedTime::start(kept.time, now.device, now.boot, settings.device_start, |date| {
-            let name = DocumentName::List { contract: contract.clone(), date };
-            kept.documents.get(&name).is_some_and(|held| !matches!(held.contents, Contents::Lapsed))
+            let of = |name: &DocumentName| matches!(name, DocumentName::List { date: of, .. } if *of == date);
+            let mut held = kept.documents.iter();
+            held.any(|(name, held)| of(name) && !matches!(held.contents, Contents::Lapsed))
         });
         let timers = &settings.terminal.timers;
         let health = seconds(timers.health);
@@ -118,9 +128,13 @@ impl Core {
             now: now.boot,
             changed: true,
             settings,
+            changing,
             kept,
         };
         let mut out = Vec::new();
+        if core.settings.terminal != core.changing.own {
+            out.push(Effect::Reconfigure(Box::new(core.settings.terminal.clone())));
+        }
         if LogKind::ALL.iter().any(|log| core.kept.log(*log).is_none()) {
             core.begin(Vec::new(), Purpose::Other, &mut now, &mut out);
         }
@@ -135,16 +149,20 @@ impl Core {
         if self.time.today(now.boot) != self.time.today(self.now) {
             (self.changed, self.notes_lost) = (true, None);
         }
+        self.changed |= self.now < self.changing.ask_at && now.boot >= self.changing.ask_at;
         self.now = now.boot;
         match event {
             Event::Committed(rechained) => self.committed(Ok(rechained), &now, &mut out),
             Event::CommitFailed(why) => self.committed(Err(why), &now, &mut out),
-            event if self.commit.is_some() => self.later.push_back(event),
-            event => self.take(event, &mut now, &mut out),
+            event => self.later.push_back(event),
         }
-        while self.commit.is_none()
-            && let Some(event) = self.later.pop_front()
-        {
+        while self.commit.is_none() {
+            // What is due goes before what waits: it may be of a contract that has ended.
+            self.change_over(&mut now, &mut out);
+            if self.commit.is_some() {
+                break;
+            }
+            let Some(event) = self.later.pop_front() else { break };
             self.take(event, &mut now, &mut out);
         }
         self.work(&mut now, &mut out);
@@ -175,7 +193,7 @@ impl Core {
             trouble: self.view_trouble(),
             crew: self.view_crew(),
             erased: self.kept.erased(),
-            config: ConfigView::default(),
+            config: self.view_config(),
         }
     }
 
@@ -192,6 +210,7 @@ impl Core {
             waiting: self.kept.fact.as_ref().map_or(0, Log::waiting),
             logs: logs.map(|(kind, log)| LogStatus::new(kind, log)).collect(),
             documents: self.kept.documents_held(),
+            config: self.config_status(),
             trouble_kind: self.view_trouble().map(|trouble| trouble.kind),
             trouble: self.view_trouble().map(|trouble| trouble.detail),
         }
@@ -259,6 +278,8 @@ impl Core {
         match result {
             Ok(mut rechained) => {
                 self.trouble = None;
+                let config =
+                    ops.iter().any(|op| matches!(op, Op::Config(_))).then(|| self.kept.config.clone());
                 for op in ops {
                     self.tell_of(&op, out);
                     let (erased, sealed) = (self.kept.erased(), self.kept.sealed);
@@ -278,8 +299,14 @@ impl Core {
                         session.asked = true;
                     }
                 }
-                if let Purpose::ConfirmDate(date) = purpose {
-                    self.time.confirm(date, now.boot);
+                if let Some(before) = config {
+                    self.reconfigured(&before, now, out);
+                }
+                match &purpose {
+                    Purpose::ConfirmDate(date) => drop(self.time.confirm(*date, now.boot)),
+                    Purpose::SetDate(date, device) => drop(self.time.set(*date, *device, now.boot)),
+                    Purpose::Stick(asked, read) => self.stick_read(*asked, read.clone(), out),
+                    _ => {}
                 }
                 if let Purpose::CheckPin(number, member) = &purpose {
                     out.push(Effect::CheckPin(*number, member.clone()));
@@ -305,6 +332,13 @@ impl Core {
                 // A full disk keeps nobody from looking at the list.
                 if let Purpose::CheckPin(number, member) = &purpose {
                     out.push(Effect::CheckPin(*number, member.clone()));
+                }
+                match &purpose {
+                    Purpose::Config => self.write_again(now),
+                    Purpose::Stick(asked, _) => {
+                        self.stick_read(*asked, StickRead::Unreadable(why.detail.clone()), out);
+                    }
+                    _ => {}
                 }
                 if let Purpose::Record(intent, ..) = purpose {
                     out.push(Effect::Answer(intent, Err(NotRecorded::Store(why.detail.clone()))));

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use meguri_proto::{
-    CrewList, DayList, Digest, Document, DocumentHeld, DocumentName, Erasure, Message, WireError, limits,
+    ContractId, CrewList, DayList, Digest, Document, DocumentHeld, DocumentName, Erasure, Message, WireError,
+    limits,
 };
 
 use crate::kept::{Contents, Held, Kept, KeptList, Op};
@@ -17,6 +18,7 @@ use crate::kept::{Contents, Held, Kept, KeptList, Op};
 /// Why it can't be taken, in words without residents' data.
 pub(crate) fn judge(
     kept: &Kept,
+    own: &ContractId,
     name: &DocumentName,
     payload: &[u8],
     today: Date,
@@ -29,6 +31,10 @@ pub(crate) fn judge(
     // A lost terminal takes nothing but the word that it is found. The next hello brings what it missed.
     if kept.erased() && *name != DocumentName::Erasure {
         return Ok(Vec::new());
+    }
+    let coming = name.contract().is_some_and(|contract| kept.config.is_coming(contract));
+    if !coming && name.contract().is_some_and(|contract| contract != own) {
+        return Err("it is of a contract that is neither in force nor to come here".to_owned());
     }
     let (version, digest) = (document.version, document.digest);
     let mut ops = Vec::new();
@@ -46,15 +52,19 @@ pub(crate) fn judge(
         ops.push(Op::Document { name: name.clone(), held, body: None });
         return Ok(ops);
     }
-    let contents = read(name, document.body.get())?;
+    let mut contents = read(name, document.body.get())?;
     let body = document.body.get().to_owned();
     match contents {
         // Nothing can be sealed while nobody has signed in. The hello that follows on that brings it again.
-        Contents::List(_) if kept.sealed => return Ok(Vec::new()),
+        Contents::List(_) if kept.sealed && !coming => return Ok(Vec::new()),
+        // Nobody sees it before its contract's crew can, and they sign in first.
+        Contents::List(_) if coming && name.contract().is_some_and(|of| !kept.crew_of(of).is_empty()) => {
+            contents = Contents::Sealed;
+        }
         Contents::Erasure => return Ok(vec![Op::Erase { held: Held { version, digest, contents }, body }]),
         _ => {}
     }
-    if let Contents::Crew(new) = &contents {
+    if let (DocumentName::Crew, Contents::Crew(new)) = (name, &contents) {
         // Another PIN, or a member who has left, ends the waits after wrong ones.
         let changed =
             kept.crew().iter().filter(|old| !new.members.iter().any(|member| member.lock == old.lock));
@@ -69,7 +79,9 @@ pub(crate) fn judge(
 pub(crate) fn passed_over(kept: &Kept, name: &DocumentName, payload: &[u8]) -> Option<(u64, Digest)> {
     let document = Document::decode(payload).ok().filter(|document| !document.lapsed())?;
     let newer = kept.documents.get(name).is_none_or(|held| held.version < document.version);
-    let list = kept.sealed && !kept.erased() && matches!(name, DocumentName::List { .. });
+    let list = kept.sealed
+        && !kept.erased()
+        && matches!(name, DocumentName::List { contract, .. } if !kept.config.is_coming(contract));
     (list && newer).then_some((document.version, document.digest))
 }
 
@@ -121,7 +133,11 @@ pub fn read(name: &DocumentName, body: &str) -> Result<Contents, String> {
             Erasure::decode(body).map_err(|error| safe(&error))?;
             Ok(Contents::Erasure)
         }
-        DocumentName::Keys | DocumentName::Config => Err("configurations are not taken up yet".to_owned()),
+        // What it says is judged by its signatures, with what else is held.
+        DocumentName::Keys | DocumentName::Config => {
+            let text = std::str::from_utf8(body).map_err(|_| "its body is no text".to_owned())?;
+            Ok(Contents::Signed(text.into()))
+        }
     }
 }
 

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use meguri_config::Terminal;
+use meguri_config::bundle::{Connection, Peripheral};
+use meguri_config::stick::Stick;
 use meguri_proto::{CrewId, Epoch, FactId, LogKind, UpTopic};
 
 use crate::kept::{Op, Rechained};
 use crate::sign_in::{NotSignedIn, Opened};
 use crate::trouble::Trouble;
-use crate::view::{Intent, NotRecorded, Shown};
+use crate::view::{Intent, NotRecorded, Shown, StickRead};
 
 /// What happened.
 #[derive(Debug)]
@@ -32,6 +35,16 @@ pub enum Event {
     Intent(u64, Intent, Option<Shown>),
     /// The crew says that this date, which it was shown, is right. No fact: nobody is told of it.
     ConfirmDate(Date),
+    /// The crew says that this date, another one than it was shown, is today's. No fact either.
+    SetDate(Date),
+    /// The document `keys` as it lay beside the terminal's own file: who put it there may say the first key set.
+    KeysFile(String),
+    /// What is to be seen of a USB stick; said when it changes.
+    Stick(StickSeen),
+    /// A person gives the file of a stick. Its [`Effect::Imported`] carries the same number.
+    Import(u64, Box<Stick>),
+    /// Answers [`Effect::Look`]: what is not plugged in, in words; empty where all is.
+    Looked(Vec<String>),
     /// The last [`Effect::Commit`] is on the disk. Forks come with their new digests.
     Committed(Rechained),
     /// Nothing of the last [`Effect::Commit`] was written.
@@ -52,6 +65,19 @@ pub enum Event {
     Tick,
 }
 
+/// What is to be seen of a USB stick.
+#[derive(Debug, Clone)]
+pub enum StickSeen {
+    /// There is none.
+    Gone,
+    /// It holds no file for this terminal, though files for others.
+    NotForThis,
+    /// It can't be read: why.
+    Unreadable(String),
+    /// Its file for this terminal.
+    Found(Box<Stick>),
+}
+
 /// Why there is no line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
@@ -69,8 +95,14 @@ pub enum Effect {
     /// Write all of this in one transaction, durably, and report [`Event::Committed`] or [`Event::CommitFailed`].
     /// There is never more than one under way.
     Commit(Vec<Op>),
-    /// Connect and subscribe; report [`Event::Connected`] or [`Event::Disconnected`].
-    Connect,
+    /// Connect to this broker and subscribe; report [`Event::Connected`] or [`Event::Disconnected`].
+    Connect(Box<Connection>),
+    /// The settings in force are these from now on.
+    Reconfigure(Box<Terminal>),
+    /// Look whether these are plugged in, and report [`Event::Looked`].
+    Look(Vec<Peripheral>),
+    /// What became of the file that a person gave.
+    Imported(u64, StickRead),
     /// Drop the connection; it is not reported.
     Disconnect,
     /// Publish a message. Whatever becomes of it, nothing is reported.
@@ -152,6 +184,9 @@ pub enum Telling {
     /// The store could not write.
     #[error("the store can't write: {0}")]
     Store(Trouble),
+    /// A USB stick was read.
+    #[error("a USB stick was read: {0:?}")]
+    Stick(StickRead),
     /// Entries can't be read as they were written.
     #[error("the {0} log can't be sent: {1}")]
     Unreadable(LogKind, String),

@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_proto::limits::HELLO_EPOCHS;
 use meguri_proto::{
-    CrewId, CrewList, DayList, Digest, DocumentHeld, DocumentName, Epoch, EpochHeld, Fact, FactBody, FactId,
-    Incarnation, Listed, LogKind, Member, Message, OwnSeen, PickupId,
+    ContractId, CrewId, CrewList, DayList, Digest, DocumentHeld, DocumentName, Epoch, EpochHeld, Fact,
+    FactBody, FactId, Incarnation, Listed, LogKind, Member, Message, OwnSeen, PickupId,
 };
 
+pub use crate::config::KeptConfig;
 pub use crate::time::{Confirmed, KeptTime};
 
 /// All that a terminal keeps, without the entries' bodies.
@@ -29,6 +30,8 @@ pub struct Kept {
     pub office: Option<Incarnation>,
     /// Trusted time.
     pub time: Option<KeptTime>,
+    /// The configurations.
+    pub config: KeptConfig,
     /// How many PINs of each member in a row were wrong.
     pub pins_wrong: BTreeMap<CrewId, u32>,
     /// Whether the keys of the lists are not at hand: only a crew's PIN opens them, and none was typed since the program
@@ -58,6 +61,8 @@ pub enum Contents {
     List(Arc<KeptList>),
     /// Who may sign in.
     Crew(Arc<CrewList>),
+    /// Key sets or a bundle, signed, as they came: what became of them stands in [`KeptConfig`].
+    Signed(Arc<str>),
     /// That the terminal is lost; all that it held is destroyed.
     Erasure,
 }
@@ -209,6 +214,9 @@ pub enum Op {
         /// The body's bytes.
         body: String,
     },
+    /// Where the configurations have come to. What is of no contract in force or to come goes with it; where another contract
+    /// comes into force, whoever is to sign in under that takes the place of the crew.
+    Config(Box<KeptConfig>),
     /// So many PINs of this member in a row were wrong.
     PinsWrong(CrewId, u32),
 }
@@ -410,7 +418,8 @@ impl Kept {
         let Some(log) = &self.fact else { return told };
         for document in &mut told {
             let held = self.documents.get(&document.name);
-            if !self.sealed && held.is_some_and(|held| matches!(held.contents, Contents::Sealed)) {
+            let coming = document.name.contract().is_some_and(|contract| self.config.is_coming(contract));
+            if !self.sealed && !coming && held.is_some_and(|held| matches!(held.contents, Contents::Sealed)) {
                 // No key that is left opens it.
                 document.digest = Digest::ZERO;
             }
@@ -461,6 +470,11 @@ impl Kept {
             Op::Time(time) => self.time = Some(time),
             Op::Document { name, held, body: _ } => {
                 let crew = name == DocumentName::Crew;
+                if let (DocumentName::CrewOf { contract }, Contents::Crew(list)) = (&name, &held.contents)
+                    && !list.members.is_empty()
+                {
+                    self.shut(contract);
+                }
                 self.documents.insert(name, held);
                 if crew && self.crew().is_empty() {
                     // Nobody can sign in any more, so nobody needs to: what no key opens comes anew.
@@ -474,8 +488,46 @@ impl Kept {
                 self.pins_wrong.clear();
                 self.sealed = false;
             }
+            Op::Config(next) => self.configure(*next),
             Op::PinsWrong(member, 0) => drop(self.pins_wrong.remove(&member)),
             Op::PinsWrong(member, count) => drop(self.pins_wrong.insert(member, count)),
+        }
+    }
+
+    fn configure(&mut self, next: KeptConfig) {
+        let before = std::mem::replace(&mut self.config, next);
+        let Some(contract) = self.config.contract.clone() else { return };
+        if before.contract.as_ref().is_some_and(|before| *before != contract) {
+            self.documents.remove(&DocumentName::Crew);
+            if let Some(crew) = self.documents.remove(&DocumentName::CrewOf { contract: contract.clone() }) {
+                self.documents.insert(DocumentName::Crew, crew);
+            }
+            self.pins_wrong.clear();
+            self.sealed = !self.crew().is_empty();
+            if self.sealed {
+                self.shut(&contract);
+            }
+        }
+        let config = &self.config;
+        self.documents.retain(|name, _| name.contract().is_none_or(|contract| config.keeps(contract)));
+    }
+
+    /// A contract's lists can't be read before somebody has signed in.
+    fn shut(&mut self, contract: &ContractId) {
+        for (name, held) in &mut self.documents {
+            if matches!(held.contents, Contents::List(_)) && name.contract() == Some(contract) {
+                held.contents = Contents::Sealed;
+            }
+        }
+    }
+
+    /// Who may sign in once a contract comes into force, as far as that is known.
+    #[must_use]
+    pub fn crew_of(&self, contract: &ContractId) -> &[Member] {
+        let name = DocumentName::CrewOf { contract: contract.clone() };
+        match self.documents.get(&name).map(|held| &held.contents) {
+            Some(Contents::Crew(list)) => &list.members,
+            _ => &[],
         }
     }
 

@@ -6,9 +6,10 @@
 //!
 //! What is where: `kept` what outlives a restart; `work` events and timers; `line` the session and its
 //! windows; `answer` fork or not; `documents` which version wins; `overlay` the list with own facts;
-//! `record` which facts may be written; `sign_in` who the crew is; `time` trusted time; `retry` backing off; `trouble` what to tell a person.
+//! `record` which facts may be written; `config` the life of a configuration, and `switchover` when it goes on; `sign_in` who the crew is; `time` trusted time; `retry` backing off; `trouble` what to tell a person.
 
 mod answer;
+pub mod config;
 mod core;
 mod documents;
 mod event;
@@ -20,6 +21,7 @@ mod record;
 mod retry;
 pub mod sign_in;
 pub mod status;
+mod switchover;
 mod time;
 mod trouble;
 pub mod view;
@@ -27,6 +29,6 @@ mod work;
 
 pub use crate::core::{Core, Settings};
 pub use documents::read as read_document;
-pub use event::{Effect, Event, Recorded, Telling, Why};
+pub use event::{Effect, Event, Recorded, StickSeen, Telling, Why};
 pub use moment::Moment;
 pub use trouble::{Trouble, TroubleKind};

@@ -52,8 +52,8 @@ pub(crate) struct SignIn {
     who: Option<CrewId>,
     /// No PIN of theirs is looked at before; by the boot clock.
     wait_until: BTreeMap<CrewId, Duration>,
-    /// Whether a PIN is being looked at.
-    checking: bool,
+    /// Which try's PIN is being looked at.
+    checking: Option<u64>,
 }
 
 impl SignIn {
@@ -102,7 +102,7 @@ impl Core {
     pub(crate) fn sign_in(&mut self, number: u64, member: CrewId, now: &mut Now, out: &mut Vec<Effect>) {
         let until = self.sign_in.wait_until.get(&member).copied().unwrap_or_default();
         let wait = until.saturating_sub(now.boot);
-        let refused = if self.sign_in.checking {
+        let refused = if self.sign_in.checking.is_some() {
             Some(NotSignedIn::Busy)
         } else if !self.kept.crew().iter().any(|known| known.id == member) {
             Some(NotSignedIn::Unknown)
@@ -115,7 +115,7 @@ impl Core {
             out.push(Effect::SignedIn(number, Err(refused)));
             return;
         }
-        self.sign_in.checking = true;
+        self.sign_in.checking = Some(number);
         let wrong = self.kept.pins_wrong.get(&member).map_or(1, |wrong| wrong.saturating_add(1));
         self.begin(vec![Op::PinsWrong(member.clone(), wrong)], Purpose::CheckPin(number, member), now, out);
     }
@@ -128,7 +128,12 @@ impl Core {
         now: &mut Now,
         out: &mut Vec<Effect>,
     ) {
-        self.sign_in.checking = false;
+        if self.sign_in.checking != Some(number) {
+            // The contract has become another one meanwhile, and with it the crew.
+            out.push(Effect::SignedIn(number, Err(NotSignedIn::Unknown)));
+            return;
+        }
+        self.sign_in.checking = None;
         let Some(opened) = opened else {
             let wait = wait_after(self.kept.pins_wrong.get(&member).copied().unwrap_or_default());
             self.sign_in.wait_until.insert(member, now.boot + wait);

@@ -1,7 +1,10 @@
 //! What those who look after terminals, and tests, ask of one. Holds no residents' data.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use meguri_proto::{BootId, Digest, DocumentHeld, Epoch, Incarnation, LogKind};
+use meguri_proto::{
+    BootId, ConfigState, ConfigWhy, ContractId, Digest, DocumentHeld, Epoch, Incarnation, LogKind, VehicleId,
+};
 use serde::Serialize;
 
 use crate::kept::Log;
@@ -27,10 +30,50 @@ pub struct Status {
     pub logs: Vec<LogStatus>,
     /// The documents held.
     pub documents: Vec<DocumentHeld>,
+    /// How the configuration stands.
+    pub config: ConfigStatus,
     /// What keeps the terminal from working.
     pub trouble: Option<String>,
     /// Which kind of trouble that is.
     pub trouble_kind: Option<TroubleKind>,
+}
+
+/// How a terminal's configuration stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConfigStatus {
+    /// Version of the bundle in force; 0 without one.
+    pub version: u64,
+    /// The contract in force.
+    pub contract: ContractId,
+    /// The vehicle.
+    pub vehicle: VehicleId,
+    /// Where the configuration in force has come to; none without a bundle.
+    pub state: Option<ConfigState>,
+    /// Why it is degraded or reverted, or why the last bundle was refused.
+    pub why: Option<ConfigWhy>,
+    /// More of why.
+    pub detail: Option<String>,
+    /// The version of the bundle that was accepted last; 0 for none.
+    pub held: u64,
+    /// The version of the key set that counts; 0 for none.
+    pub keys: u64,
+    /// The broker that is used now, as `host:port`.
+    pub broker: String,
+    /// The configurations to come.
+    pub coming: Vec<ComingStatus>,
+    /// Whether the crew is to say which day it is.
+    pub date_needed: bool,
+}
+
+/// A configuration to come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ComingStatus {
+    /// From when it holds.
+    pub from: Option<Timestamp>,
+    /// The contract then.
+    pub contract: ContractId,
+    /// The vehicle then.
+    pub vehicle: VehicleId,
 }
 
 /// The line in one word.

@@ -9,6 +9,8 @@
 //!   midnight or by a wrong clock, is in doubt again. It outlives a restart of the program, not of
 //!   the device, whose clock may have stood still meanwhile. The office outweighs it at once: it never
 //!   counts as time that must not run backwards.
+//! - In doubt the crew may also say that it is another date than the one shown, at the time of day that the device's clock
+//!   shows. It is a word like the other one, good for that date. It is never before what was once sure.
 //! - Over a restart the device's clock carries time forward, *in doubt*, by at most a day. A longer
 //!   jump needs a second source: a day list held for that very day will do, since only the office
 //!   makes those. The same goes for a clock that was wrong and is right again. Otherwise time stands where it was last known.
@@ -21,12 +23,14 @@
 use std::time::Duration;
 
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use meguri_proto::clock::{business_date, japan};
 use uuid::Uuid;
 
 use crate::moment::{add, milliseconds};
 
+/// Days after the first that can be today that the crew may say it is: more than a year nothing stands unused that still works.
+const LATEST: i32 = 400;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Two clocks agree when they differ by no more. Unless the timers are set otherwise, no answer counts that
 /// comes later after its hello, so a slow one does not look like a clock set back.
@@ -119,6 +123,26 @@ impl TrustedTime {
     /// The time, where it is not in doubt.
     pub(crate) fn sure(&self, boot: Duration) -> Option<Timestamp> {
         (self.sure || self.confirmed == Some(self.today(boot))).then(|| self.now(boot))
+    }
+
+    /// The crew says that today is `date`, which is not the one that is shown, at the time of day that the device's clock shows.
+    /// Says whether that counts: it does not where the office has said what time it is, on days before [`earliest`](Self::earliest)
+    /// and more than [`LATEST`] after that.
+    pub(crate) fn set(&mut self, date: Date, device: Timestamp, boot: Duration) -> bool {
+        let least = self.earliest(boot);
+        let most = least.checked_add(LATEST.days()).unwrap_or(Date::MAX);
+        let time_of_day = device.to_zoned(japan()).time();
+        let set = date.to_datetime(time_of_day).to_zoned(japan());
+        let Some(set) = set.ok().filter(|_| !self.sure && (least..=most).contains(&date)) else {
+            return false;
+        };
+        (self.base, self.at, self.confirmed) = (milliseconds(set.timestamp()), boot, Some(date));
+        true
+    }
+
+    /// What was once sure: nothing is before it.
+    pub(crate) fn floor(&self) -> Option<Timestamp> {
+        self.floor
     }
 
     /// The crew says that `date` is right. Says whether that ends a doubt: it does not where another

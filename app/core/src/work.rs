@@ -52,6 +52,17 @@ impl Core {
                     self.begin(vec![op], Purpose::ConfirmDate(date), now, out);
                 }
             }
+            Event::SetDate(date) => {
+                let mut time = self.time.clone();
+                if time.set(date, now.device, now.boot) {
+                    let op = Op::Time(time.keep(now.device, now.boot));
+                    self.begin(vec![op], Purpose::SetDate(date, now.device), now, out);
+                }
+            }
+            Event::KeysFile(text) => self.keys_file(&text, now, out),
+            Event::Stick(seen) => self.stick(seen, now, out),
+            Event::Import(number, stick) => self.import(Some(number), &stick, now, out),
+            Event::Looked(missing) => self.looked(&missing, now),
             Event::SendFailed(log, why) => {
                 if let Line::Open(session) = &mut self.line {
                     session.mute(log);
@@ -78,6 +89,7 @@ impl Core {
     }
 
     fn disconnected(&mut self, why: &Why, now: &mut Now) {
+        self.trial_lost(why);
         if let Line::Open(session) = &self.line
             && session.answered
             && now.boot.saturating_sub(session.opened) >= self.retry.good_session()
@@ -116,8 +128,12 @@ impl Core {
                 self.ack(&ack, now, out);
                 Ok(())
             }
+            Way::Down(DownTopic::Document(name @ (DocumentName::Keys | DocumentName::Config))) => {
+                self.signed(&name, payload, now, out)
+            }
             Way::Down(DownTopic::Document(name)) => {
-                let ops = documents::judge(&self.kept, &name, payload, self.time.today(now.boot))?;
+                let (own, today) = (&self.settings.terminal.contract, self.time.today(now.boot));
+                let ops = documents::judge(&self.kept, own, &name, payload, today)?;
                 if ops.is_empty()
                     && let Some(passed) = documents::passed_over(&self.kept, &name, payload)
                 {
@@ -202,7 +218,7 @@ impl Core {
         Op::Acked { log, seq, at: self.time.now(now.boot) }
     }
 
-    fn stamps(&self, now: &Now) -> Stamps {
+    pub(crate) fn stamps(&self, now: &Now) -> Stamps {
         Stamps { terminal: now.device, gnss: None, trusted: self.time.sure(now.boot) }
     }
 
@@ -259,6 +275,11 @@ impl Core {
 
     /// Does whatever is due, and says when something will be.
     pub(crate) fn work(&mut self, now: &mut Now, out: &mut Vec<Effect>) {
+        self.trial_work(now, out);
+        self.look_work(now, out);
+        if self.commit.is_none() {
+            self.change_over(now, out);
+        }
         self.line_work(now, out);
         if self.commit.is_none() && now.boot >= self.next_housekeeping {
             self.next_housekeeping = now.boot + HOUSEKEEPING;
@@ -282,7 +303,8 @@ impl Core {
         match &mut self.line {
             Line::Down { retry_at } if now.boot >= *retry_at => {
                 (self.line, self.changed) = (Line::Connecting { since: now.boot }, true);
-                out.push(Effect::Connect);
+                let connect = self.connect();
+                out.push(connect);
             }
             Line::Connecting { since } if now.boot >= link_due(*since, timers) => {
                 out.push(Effect::Disconnect);
@@ -374,6 +396,10 @@ impl Core {
         };
         let health = self.next_health.filter(|_| !self.sampling);
         let midnight = now.boot + self.time.until_midnight(now.boot);
-        [Some(line), health, Some(self.next_housekeeping)].into_iter().flatten().fold(midnight, Duration::min)
+        let switchover = self.switchover_wake(now);
+        [Some(line), health, switchover, Some(self.next_housekeeping)]
+            .into_iter()
+            .flatten()
+            .fold(midnight, Duration::min)
     }
 }

@@ -224,7 +224,8 @@ impl Bench {
                 Effect::Publish(UpTopic::Hello, bytes) => self.hellos.push(Hello::decode(&bytes).unwrap()),
                 Effect::Publish(..) => {}
                 Effect::Send { log, first, last, .. } => self.sends.push((log, first, last)),
-                Effect::Connect => self.connects += 1,
+                Effect::Connect(_) => self.connects += 1,
+                Effect::Reconfigure(_) | Effect::Look(_) | Effect::Imported(..) => {}
                 Effect::Disconnect => self.disconnects += 1,
                 Effect::Answer(_, result) => self.answers.push(result),
                 Effect::Tell(telling) => self.told.push(telling),

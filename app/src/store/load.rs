@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use meguri_core::kept::{Confirmed, Contents, Held, Kept, KeptTime, Log, Meta};
+use meguri_core::kept::{Confirmed, Contents, Held, Kept, KeptConfig, KeptTime, Log, Meta};
 use meguri_core::read_document;
 use meguri_core::sign_in::Opened;
 use meguri_proto::{CrewId, Digest, DocumentName, Epoch, FactId, Incarnation, LogKind, LogPublish};
 use rusqlite::OptionalExtension;
 
 use super::sql::{Id, digest, id, number};
-use super::write::{document_aad, note_aad};
+use super::write::{document_aad, note_aad, read_config};
 use super::{Store, StoreError, failed};
 use crate::vault::Unreadable;
 
@@ -23,6 +23,7 @@ impl Store {
             documents: self.load_documents()?,
             office,
             time,
+            config: self.config.clone(),
             pins_wrong: self.load_pins_wrong()?,
             sealed: self.vault.is_sealed(),
         })
@@ -62,6 +63,10 @@ impl Store {
         };
         let office: Option<Id> = office;
         Ok((office.map(|office| Incarnation(office.0)), time))
+    }
+
+    pub(super) fn load_config(&self) -> Result<KeptConfig, StoreError> {
+        read_config(&self.connection).map(Option::unwrap_or_default)
     }
 
     fn load_pins_wrong(&self) -> Result<BTreeMap<CrewId, u32>, StoreError> {

@@ -16,7 +16,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use meguri_core::kept::{Contents, Kept, Op, Rechained};
+use meguri_core::kept::{Contents, Kept, KeptConfig, Op, Rechained};
 use meguri_core::sign_in::Opened;
 use meguri_core::{Trouble, TroubleKind};
 use meguri_proto::crew::PinKey;
@@ -38,7 +38,7 @@ const FILE: &str = "terminal.db";
 const LOCK: &str = "terminal.lock";
 const APPLICATION: i64 = 0x4D47_5254;
 /// How many migrations there are.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// What went wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +126,10 @@ pub struct Store {
     connection: Connection,
     vault: Vault,
     path: PathBuf,
+    /// The configurations, by which it goes what may be kept.
+    config: KeptConfig,
+    /// Something that is to be destroyed may still be there.
+    untidy: bool,
     /// Held for as long as the store is open.
     _lock: File,
     /// Entries that were packed without their notes, which are damaged.
@@ -161,17 +165,17 @@ impl Store {
         let mut store = Self::new(connection, vault, path, lock);
         store.own(city, terminal)?;
         store.seal_what_is_plain()?;
-        let members = store.crew()?;
-        store.vault.begin(&members)?;
-        if !folder.join(SET_ASIDE).exists() {
-            store.vault.keep_only(&store.keys_in_use()?)?;
-        }
+        store.config = store.load_config()?;
+        store.arrange()?;
+        // Also what a start that was cut off here, or a cut after a switchover, has left.
+        store.tidy()?;
         let kept = store.load()?;
         Ok((store, kept))
     }
 
     fn new(connection: Connection, vault: Vault, path: PathBuf, lock: File) -> Self {
-        Self { connection, vault, path, _lock: lock, lost_notes: RefCell::default() }
+        let (config, untidy, lost_notes) = (KeptConfig::default(), false, RefCell::default());
+        Self { connection, vault, path, config, untidy, _lock: lock, lost_notes }
     }
 
     /// Does all of `ops` in one transaction. When this returns it is on the disk.
@@ -188,6 +192,14 @@ impl Store {
         for op in ops {
             write::apply(&transaction, &mut self.vault, op, &mut rechained)?;
         }
+        if ops.iter().any(|op| matches!(op, Op::Acked { .. } | Op::Config(_))) {
+            let config = ops.iter().rev().find_map(|op| match op {
+                Op::Config(config) => Some(&**config),
+                _ => None,
+            });
+            let config = config.unwrap_or(&self.config);
+            self.untidy |= write::drop_former(&transaction, &self.vault, config)?;
+        }
         transaction.commit().map_err(failed("write to the disk"))?;
         for op in ops {
             match op {
@@ -198,16 +210,84 @@ impl Store {
                         tracing::error!(%error, "the keys of the lists are not sealed to the new crew yet");
                     }
                 }
+                Op::Document { name: DocumentName::CrewOf { .. }, .. } => {
+                    let coming = self.coming();
+                    if let Err(error) = coming.and_then(|coming| Ok(self.vault.set_coming(coming)?)) {
+                        tracing::error!(%error, "the keys of coming lists are not sealed to their crew yet");
+                    }
+                }
+                Op::Config(config) => {
+                    let before = std::mem::replace(&mut self.config, KeptConfig::clone(config));
+                    self.untidy = true;
+                    let another = before.contract.is_some() && before.contract != self.config.contract;
+                    let arranged = if another {
+                        self.arrange()
+                    } else {
+                        self.coming().and_then(|coming| Ok(self.vault.set_coming(coming)?))
+                    };
+                    if let Err(error) = arranged {
+                        tracing::error!(%error, "the keys of the lists are not sealed to the new crew yet");
+                    }
+                }
                 // What was written before it should not stay in the log beside the file; its keys are gone in any case.
                 Op::Erase { .. } => {
                     if let Err(error) = self.empty_log() {
                         tracing::error!(%error, "what is erased may stay in the file's log for a while");
                     }
+                    // The contracts to come are what they were, once the terminal is found.
+                    if let Err(error) = self.arrange() {
+                        tracing::error!(%error, "the keys can't be set up anew; the next start does");
+                    }
                 }
                 _ => {}
             }
         }
+        if self.untidy
+            && let Err(error) = self.tidy()
+        {
+            tracing::error!(%error, "what a contract has left is not destroyed yet; it is tried again");
+        }
         Ok(rechained)
+    }
+
+    /// Has the keys sealed to whoever may sign in now, and to those who may once another contract comes.
+    fn arrange(&mut self) -> Result<(), StoreError> {
+        let (members, coming) = (self.crew()?, self.coming()?);
+        Ok(self.vault.begin(&members, coming)?)
+    }
+
+    /// The contracts to come, with their crews as far as they are known.
+    fn coming(&self) -> Result<BTreeMap<String, Vec<Member>>, StoreError> {
+        let documents = self.load_documents()?;
+        let coming = self.config.coming().iter().map(|next| &next.contract);
+        let coming = coming.filter(|contract| self.config.is_coming(contract)).map(|contract| {
+            let name = DocumentName::CrewOf { contract: contract.clone() };
+            let members = match documents.get(&name).map(|held| &held.contents) {
+                Some(Contents::Crew(list)) => list.members.clone(),
+                _ => Vec::new(),
+            };
+            (contract.to_string(), members)
+        });
+        Ok(coming.collect())
+    }
+
+    /// Destroys the keys that nothing is sealed with any more, and empties the log beside the file.
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        self.untidy = true;
+        let transaction = self.connection.transaction().map_err(failed("delete what a contract has left"))?;
+        write::drop_former(&transaction, &self.vault, &self.config)?;
+        transaction.commit().map_err(failed("delete what a contract has left"))?;
+        let mut used = self.keys_in_use()?;
+        if self.path.with_file_name(SET_ASIDE).exists() {
+            // They may open a store that was set aside. Nobody has any business with that of a contract that is over.
+            let config = &self.config;
+            let keeps = |contract: &str| contract.parse().map_or(true, |contract| config.keeps(&contract));
+            used.extend(self.vault.keys_of(keeps));
+        }
+        self.vault.keep_only(&used)?;
+        self.empty_log()?;
+        self.untidy = false;
+        Ok(())
     }
 
     /// Opens with what a right PIN led to all that is sealed to this member, and reads it.
@@ -517,6 +597,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
         M::up(include_str!("migrations/0001.sql")),
         M::up(include_str!("migrations/0002.sql")),
         M::up(include_str!("migrations/0003.sql")),
+        M::up(include_str!("migrations/0004.sql")),
     ]);
     match migrations.to_latest(connection) {
         Ok(()) => Ok(()),

@@ -42,6 +42,9 @@ pub struct Repaired {
     pub notes_lost: u64,
     /// How many lists were carried over; the others come anew from the office.
     pub documents: u64,
+    /// The version of the configuration that was carried over; none where there was none, or it could not be read. Then the
+    /// terminal is what its own file says until the office's comes anew.
+    pub configuration: Option<u64>,
 }
 
 /// What became of a log.
@@ -92,6 +95,7 @@ pub fn repair(
         logs: LogKind::ALL.iter().map(|log| found.log(*log).told(*log)).collect(),
         notes_lost: found.notes_lost,
         documents: found.documents.len() as u64,
+        configuration: found.config.as_ref().map(|config| config.version),
     };
     let part = folder.join(PART);
     let wrong = |source| StoreError::Folder { path: part.clone(), source };
@@ -203,6 +207,9 @@ impl Found {
             transaction
                 .execute("INSERT INTO pin_wrong VALUES (?1, ?2)", params![wrong.0, wrong.1])
                 .map_err(&doing)?;
+        }
+        if let Some(config) = &self.config {
+            write::configure(&transaction, config)?;
         }
         for (name, version, digest, body, sealed) in &self.documents {
             transaction

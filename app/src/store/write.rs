@@ -1,9 +1,9 @@
 //! How each change is written.
 
 use jiff::Timestamp;
-use meguri_core::kept::{Held, KeptTime, NewEntry, Op, Rechained};
+use meguri_core::kept::{Held, KeptConfig, KeptTime, NewEntry, Op, Rechained};
 use meguri_proto::{Digest, DocumentName, Epoch, FactBody, LogKind, Message as _};
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::sql::{Id, Number, digest, number};
 use super::{StoreError, failed};
@@ -42,6 +42,7 @@ pub(super) fn apply(
                 .map_err(failed("delete what is erased"))?;
             document(tx, vault, &DocumentName::Erasure, held, Some(body))
         }
+        Op::Config(config) => configure(tx, config),
         Op::PinsWrong(member, count) => tx
             .execute(
                 "INSERT INTO pin_wrong VALUES (?1, ?2) ON CONFLICT (member) DO UPDATE SET count = ?2",
@@ -213,6 +214,85 @@ fn document(
     )
     .map(drop)
     .map_err(failed("write a document"))
+}
+
+/// Writes where the configurations have come to, and does what follows: what is of no contract in force or to come goes, and
+/// where another contract comes into force its crew takes the place of the one before.
+pub(super) fn configure(tx: &Transaction, config: &KeptConfig) -> Result<(), StoreError> {
+    let doing = failed("write the configuration");
+    let before: Option<KeptConfig> = read_config(tx)?;
+    // Ids, numbers, texts and lists of them always become JSON.
+    let state = serde_json::to_string(config).unwrap_or_default();
+    tx.execute(
+        "INSERT INTO config (id, state, digest) VALUES (1, ?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET state = ?1, digest = ?2",
+        params![state, Digest::of(state.as_bytes()).0],
+    )
+    .map_err(&doing)?;
+    let Some(contract) = &config.contract else { return Ok(()) };
+    let before = before.and_then(|before| before.contract);
+    if before.is_some_and(|before| before != *contract) {
+        let crew = DocumentName::Crew.to_string();
+        let coming = DocumentName::CrewOf { contract: contract.clone() }.to_string();
+        tx.execute("DELETE FROM document WHERE name = ?1", [&crew]).map_err(&doing)?;
+        tx.execute("UPDATE document SET name = ?1 WHERE name = ?2", [&crew, &coming]).map_err(&doing)?;
+        tx.execute("DELETE FROM pin_wrong", []).map_err(&doing)?;
+    }
+    let mut names = tx.prepare("SELECT name FROM document").map_err(&doing)?;
+    let names: Result<Vec<String>, _> = names.query_map([], |row| row.get(0)).map_err(&doing)?.collect();
+    for text in names.map_err(&doing)? {
+        let Ok(name) = text.parse::<DocumentName>() else { continue };
+        if name.contract().is_some_and(|contract| !config.keeps(contract)) {
+            tx.execute("DELETE FROM document WHERE name = ?1", [&text]).map_err(&doing)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the configurations have come to, as it was written; none where nothing was yet. What is not as it was written is an
+/// error of the database's.
+pub(super) fn read_config(connection: &Connection) -> Result<Option<KeptConfig>, StoreError> {
+    connection
+        .query_row("SELECT state, digest FROM config WHERE id = 1", [], |row| {
+            let (state, written): (String, Digest) = (row.get(0)?, digest(row, 1)?);
+            let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
+                rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error)
+            };
+            if Digest::of(state.as_bytes()) != written {
+                return Err(wrong("it is not as it was written".into()));
+            }
+            serde_json::from_str(&state).map_err(|error| wrong(error.into()))
+        })
+        .optional()
+        .map_err(failed("read the configuration"))
+}
+
+/// Deletes the notes of contracts that are over and that the office holds; says whether there were any.
+pub(super) fn drop_former(tx: &Transaction, vault: &Vault, config: &KeptConfig) -> Result<bool, StoreError> {
+    let doing = failed("delete notes of a contract that is over");
+    if config.contract.is_none() {
+        return Ok(false);
+    }
+    let over = |contract: &str| contract.parse().is_ok_and(|contract| !config.keeps(&contract));
+    let over = vault.keys_of(over);
+    if over.is_empty() {
+        return Ok(false);
+    }
+    let select = "SELECT note.log, note.seq, substr(note.sealed, 1, 28) FROM note
+        JOIN log ON log.kind = note.log WHERE note.sealed IS NOT NULL AND note.seq <= log.acked";
+    let mut statement = tx.prepare(select).map_err(&doing)?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, number(row, 1)?, row.get::<_, Vec<u8>>(2)?)));
+    let rows: Result<Vec<_>, _> = rows.map_err(&doing)?.collect();
+    let mut any = false;
+    for (log, seq, head) in rows.map_err(&doing)? {
+        if Vault::key_of(&head).is_some_and(|key| over.contains(&key)) {
+            tx.execute("DELETE FROM note WHERE log = ?1 AND seq = ?2", params![log, Number(seq)])
+                .map_err(&doing)?;
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 /// Seals every list and note that stands in plain; says whether there were any.

@@ -131,7 +131,7 @@ pub fn enrol(settings: &Settings, count: usize, out: &Path, beside_others: bool)
         let text = format!(
             "# Settings of the simulated terminal {terminal}.\nversion = 1\ncity = \"{}\"\nterminal = \"{terminal}\"\n\
              contractor = \"{contractor}\"\ncontract = \"{contract}\"\nvehicle = \"{vehicle}\"\n\n\
-             [broker]\nhost = \"{}\"\nport = {}\nsecret_file = \"secret\"\n",
+             import_from = []\n[broker]\nhost = \"{}\"\nport = {}\nsecret_file = \"secret\"\n",
             city.id, broker.0, broker.1
         );
         write_new(&out.join(terminal.as_str()).join("terminal.toml"), &text)?;

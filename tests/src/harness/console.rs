@@ -32,6 +32,8 @@ pub fn short_timers() -> Timers {
         health: 2.0,
         keep_alive: 5.0,
         join: 5.0,
+        peripherals: 0.3,
+        sticks: 0.2,
     }
 }
 
@@ -61,6 +63,8 @@ impl Console {
         settings.broker.host = line.address().ip().to_string();
         settings.broker.port = line.address().port();
         settings.timers = short_timers();
+        // No stick of the machine that the tests run on.
+        settings.import_from = vec![dir.join("sticks")];
         change(&mut settings);
         fs::write(&path, toml::to_string(&settings)?)?;
         Ok(Self {

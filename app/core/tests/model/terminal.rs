@@ -243,8 +243,8 @@ impl Terminal {
                         Event::Committed(rechained)
                     }
                 }
-                Effect::Connect if world.line => Event::Connected,
-                Effect::Connect => Event::Disconnected(Why::Lost("no line".to_owned())),
+                Effect::Connect(_) if world.line => Event::Connected,
+                Effect::Connect(_) => Event::Disconnected(Why::Lost("no line".to_owned())),
                 Effect::Publish(topic, payload) => {
                     send(world, topic, payload);
                     continue;
@@ -266,7 +266,13 @@ impl Terminal {
                     self.wake = at;
                     continue;
                 }
-                Effect::Disconnect | Effect::Tell(_) | Effect::CheckPin(..) | Effect::SignedIn(..) => {
+                Effect::Look(_) => Event::Looked(Vec::new()),
+                Effect::Disconnect
+                | Effect::Reconfigure(_)
+                | Effect::Imported(..)
+                | Effect::Tell(_)
+                | Effect::CheckPin(..)
+                | Effect::SignedIn(..) => {
                     continue;
                 }
             };

@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use meguri_core::kept::KeptConfig;
 use meguri_proto::{Digest, DocumentName, Epoch, FactBody, FactId, LogKind, LogPublish, Message, TrackBody};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::super::sql::{digest, id, number};
-use super::super::write::note_aad;
+use super::super::write::{note_aad, read_config};
 use super::super::{APPLICATION, StoreError, VERSION};
 use super::LogRepaired;
 use crate::vault::Vault;
@@ -65,6 +66,8 @@ pub(super) struct Found {
     pub(super) notes_lost: u64,
     /// Members and how many of their PINs were wrong, as they stand.
     pub(super) pins_wrong: Vec<(String, u32)>,
+    /// Where the configurations have come to, where it can be read.
+    pub(super) config: Option<KeptConfig>,
     /// Whether nothing at all is wrong.
     pub(super) sound: bool,
 }
@@ -123,14 +126,22 @@ impl Found {
             found.pins_wrong.push((row.get(0).ok()?, row.get(1).ok()?));
             Some(())
         });
+        let configured = pragma("user_version").is_none_or(|version| version >= 4);
+        let config = if configured { read_config(&old) } else { Ok(None) };
+        let config_whole = config.is_ok();
+        found.config = config.ok().flatten();
         // Before, nothing was sealed.
         let seals = pragma("user_version").is_none_or(|version| version >= 3);
         let sealed = if seals { "sealed" } else { "NULL" };
         let (documents, documents_whole) = read_documents(&old, sealed);
         found.documents = documents;
+        if !config_whole {
+            // What the office signed comes again, and is judged anew.
+            found.documents.retain(|(name, ..)| !matches!(name, DocumentName::Keys | DocumentName::Config));
+        }
         found.read_logs(&old, whole, sealed, vault);
         let amiss = found.logs.iter().any(|log| log.amiss) || found.notes_lost > 0;
-        found.sound = whole && !amiss && documents_whole && owner.is_some();
+        found.sound = whole && !amiss && documents_whole && config_whole && owner.is_some();
         Ok(found)
     }
 
