@@ -112,21 +112,33 @@ impl Envelope {
         threshold: u8,
     ) -> Result<Vec<u8>, Refused> {
         let payload = self.unverified(payload_type)?;
-        let signed = pae(payload_type, &payload);
-        // TUF 1.0.34, 5.3.4 and its like: a key counts once, however often it signed and whatever name it goes by.
-        let mut by = BTreeSet::new();
-        for signature in &self.signatures {
-            let Some(key) = keys.iter().find(|key| key.id() == signature.keyid) else { continue };
-            let Ok(bytes) = STANDARD.decode(&signature.sig) else { continue };
-            if !by.contains(key) && key.verifies(&signed, &bytes) {
-                by.insert(*key);
-            }
-        }
+        let by = self.by(&pae(payload_type, &payload), keys);
         if threshold == 0 || by.len() < usize::from(threshold) {
             let detail = format!("{} of the {threshold} signatures needed are there and right", by.len());
             return Err(Refused::new(ConfigWhy::TooFewSignatures, detail));
         }
         Ok(payload)
+    }
+
+    /// Which of `keys` have signed, each once.
+    ///
+    /// # Errors
+    /// As [`Envelope::unverified`].
+    pub fn signed_by(&self, payload_type: &str, keys: &[PublicKey]) -> Result<BTreeSet<PublicKey>, Refused> {
+        Ok(self.by(&self.to_sign(payload_type)?, keys))
+    }
+
+    fn by(&self, signed: &[u8], keys: &[PublicKey]) -> BTreeSet<PublicKey> {
+        // TUF 1.0.34, 5.3.4 and its like: a key counts once, however often it signed and whatever name it goes by.
+        let mut by = BTreeSet::new();
+        for signature in &self.signatures {
+            let Some(key) = keys.iter().find(|key| key.id() == signature.keyid) else { continue };
+            let Ok(bytes) = STANDARD.decode(&signature.sig) else { continue };
+            if !by.contains(key) && key.verifies(signed, &bytes) {
+                by.insert(*key);
+            }
+        }
+        by
     }
 
     /// Adds a signature over [`Envelope::to_sign`], in place of one by the same key.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use meguri_proto::{CityId, ConfigWhy, Digest, limits};
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use crate::dsse::{Envelope, place};
@@ -55,9 +56,18 @@ pub struct Key {
 #[serde(deny_unknown_fields)]
 pub struct Role {
     /// Their [`PublicKey::id`]s.
+    #[serde(deserialize_with = "each_once")]
     pub keys: BTreeSet<Digest>,
     /// How many different ones have to sign, at least 1.
     pub threshold: u8,
+}
+
+/// A set that names nothing twice: who counts the names must come to the same number.
+fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Digest>, D::Error> {
+    let named = Vec::deserialize(deserializer)?;
+    let count = named.len();
+    let keys = BTreeSet::from_iter(named);
+    if keys.len() == count { Ok(keys) } else { Err(D::Error::custom("a role names a key twice")) }
 }
 
 impl KeySet {
@@ -65,6 +75,21 @@ impl KeySet {
     #[must_use]
     pub fn of(&self, role: &Role) -> Vec<PublicKey> {
         self.keys.iter().map(|key| key.public).filter(|key| role.keys.contains(&key.id())).collect()
+    }
+
+    /// In an envelope, to be signed.
+    #[must_use]
+    pub fn envelope(&self) -> Envelope {
+        // Texts, numbers and lists of them always become JSON.
+        Envelope::new(KEYS_TYPE, &serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// What a key set says that nobody has judged yet: for whoever shows or signs it, never to act upon.
+    ///
+    /// # Errors
+    /// When it is no key set of this city.
+    pub fn unverified(bytes: &[u8], city: &CityId) -> Result<Self, Refused> {
+        Self::parse(&Envelope::read(bytes, KEYS_BYTES)?.unverified(KEYS_TYPE)?, city)
     }
 
     /// Reads a city's first key set, signed by itself. That it is the right one is known from where it comes.

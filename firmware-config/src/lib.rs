@@ -12,6 +12,7 @@ pub mod ed25519;
 pub mod fleet;
 pub mod keys;
 mod many;
+pub mod plan;
 mod read;
 mod refused;
 pub mod release;

@@ -55,6 +55,15 @@ impl Header {
     /// The first rule that does not hold.
     pub fn takes(&self, bytes: &[u8], keys: &KeySet, now: Timestamp) -> Result<Bundle, Refused> {
         let bundle = Bundle::signed(bytes, keys, now)?;
+        self.agrees(&bundle)?;
+        Ok(bundle)
+    }
+
+    /// Whether a bundle says the same as the header.
+    ///
+    /// # Errors
+    /// What it says otherwise.
+    pub fn agrees(&self, bundle: &Bundle) -> Result<(), Refused> {
         if bundle.city != self.city {
             let detail = format!("a bundle is of {}, the release of {}", bundle.city, self.city);
             return Err(Refused::new(ConfigWhy::OtherCity, detail));
@@ -65,7 +74,7 @@ impl Header {
                 format!("the bundle of {} is of another release than the header says", bundle.terminal);
             return Err(Refused::new(ConfigWhy::OutOfBounds, detail));
         }
-        Ok(bundle)
+        Ok(())
     }
 
     fn check(&self) -> Result<(), String> {

@@ -32,7 +32,9 @@ pub fn midnight(day: Date) -> Timestamp {
     day.to_zoned(japan()).map_or(Timestamp::MAX, |at| at.timestamp())
 }
 
-pub(crate) fn after(day: Date) -> Date {
+/// The next day.
+#[must_use]
+pub fn after(day: Date) -> Date {
     day.saturating_add(1.day())
 }
 

@@ -1,0 +1,163 @@
+//! `meguri-config sign`: adds signatures to a release or a key set, in place.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::Timestamp;
+use meguri_config::bundle::{BUNDLE_BYTES, BUNDLE_TYPE};
+use meguri_config::dsse::Envelope;
+use meguri_config::ed25519::PublicKey;
+use meguri_config::fleet::CITY_FILE;
+use meguri_config::keys::{KEYS_BYTES, KEYS_TYPE};
+use meguri_config::plan::{self, Schedules};
+use meguri_config::{Bundle, City, KeySet, Release, ReleaseWriter};
+use serde_json::value::RawValue;
+
+use super::fault::Fault;
+use super::folder::KeyFolder;
+use super::progress::Progress;
+use super::signer::{SignWith, Signer};
+use super::{files, instant, keys, out};
+
+#[derive(Args)]
+pub(super) struct Sign {
+    /// The release, or a key set that waits for signatures (keys/NNNN.json).
+    file: PathBuf,
+    #[command(flatten)]
+    with: SignWith,
+}
+
+pub(super) fn run(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
+    if args.with.is_nobody() {
+        return Err(Fault::misuse("nobody is to sign: give --key or --signer"));
+    }
+    if is_key_set(&args.file) { key_set(args, json) } else { release(args, json) }
+}
+
+/// A release begins with its header; a key set's file is one envelope.
+fn is_key_set(path: &Path) -> bool {
+    let envelope =
+        files::read(path, KEYS_BYTES).ok().and_then(|bytes| Envelope::read(&bytes, KEYS_BYTES).ok());
+    envelope.is_some_and(|envelope| envelope.unverified(KEYS_TYPE).is_ok())
+}
+
+fn key_set(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
+    // keys/NNNN.json lies below the folder of the plan, which says whose keys they are.
+    let folder = args.file.parent().unwrap_or(Path::new(""));
+    let city = City::read(&folder.join("..").join(CITY_FILE))?;
+    let folder = KeyFolder::read(folder, &city.id)?;
+    let same = |path: &Path| path.file_name() == args.file.file_name();
+    let Some(mut waiting) = folder.waiting.filter(|waiting| same(&waiting.path)) else {
+        return Err(Fault::refused(format!("{} does not wait for signatures", args.file.display())));
+    };
+    let before = folder.last.as_ref();
+    let may = |key: &PublicKey| match waiting.may_sign(before, key) {
+        true => Ok(()),
+        false => Err(Fault::refused("this key is no root key of this set or the one before")),
+    };
+    let to_sign = waiting.envelope.to_sign(KEYS_TYPE)?;
+    for mut signer in args.with.open(may)? {
+        waiting.envelope.add(&signer.public(), &signer.sign(&to_sign)?);
+    }
+    files::write(&waiting.path, files::OPEN, format!("{}\n", waiting.envelope.to_json()).as_bytes())?;
+    keys::report(&waiting, before, &[], json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn release(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
+    let path = &args.file;
+    let mut release = Release::open(path)?;
+    let keys = release.keys.last(None, &release.header.city)?;
+    if keys.expires <= Timestamp::now() {
+        let over = instant::shown(keys.expires);
+        return Err(Fault::refused(format!("the release's key set {} is over since {over}", keys.version)));
+    }
+    look_at(path, &keys)?;
+    let config = keys.of(&keys.config);
+    let may = |key: &PublicKey| match config.contains(key) {
+        true => Ok(()),
+        false => Err(Fault::refused(format!("this key signs no configurations by key set {}", keys.version))),
+    };
+    let mut signers = args.with.open(may)?;
+    let header = release.header.clone();
+    let mut fewest = usize::MAX;
+    files::replace(path, files::OPEN, |output| {
+        let mut writer = ReleaseWriter::new(path, output, &header, &release.keys)?;
+        let mut progress = Progress::new("signing", header.terminals);
+        while let Some(envelope) = release.next() {
+            let (envelope, count) = signed(envelope?.get(), &mut signers, &config)
+                .map_err(|fault| fault.within(format!("{}, line {}", path.display(), release.line())))?;
+            fewest = fewest.min(count);
+            writer.bundle(envelope)?;
+            progress.step();
+        }
+        writer.finish()?;
+        Ok(())
+    })?;
+    let (terminals, threshold) = (header.terminals, keys.config.threshold);
+    if json {
+        out::json(
+            &serde_json::json!({ "file": path, "terminals": terminals, "signatures": fewest, "threshold": threshold }),
+        );
+    } else {
+        let (file, of) = (path.display(), header.version);
+        out::say(format!(
+            "signed {file}: version {of} for {terminals} terminals has {fewest} of {threshold} signatures"
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Nobody signs what says otherwise than its header, nor without having seen what it does.
+fn look_at(path: &Path, keys: &KeySet) -> Result<(), Fault> {
+    let mut release = Release::open(path)?;
+    let mut schedules = Schedules::new();
+    while let Some(envelope) = release.next() {
+        let place = format!("{}, line {}", path.display(), release.line());
+        let bundle = Bundle::unverified(envelope?.get().as_bytes());
+        let bundle = bundle.and_then(|bundle| release.header.agrees(&bundle).map(|()| bundle));
+        let bundle = bundle.map_err(|refused| Fault::from(refused).within(&place))?;
+        if schedules.insert(bundle.terminal.clone(), bundle.schedule).is_some() {
+            return Err(Fault::refused(format!("{place}: terminal {} is there twice", bundle.terminal)));
+        }
+    }
+    let header = &release.header;
+    out::note(format!(
+        "{} 「{}」 第{}版 / version {}",
+        header.city, header.name, header.version, header.version
+    ));
+    out::note(format!(
+        "端末 {} 台、受取期限 {} / {} terminals, accepted until then",
+        header.terminals,
+        instant::shown(header.expires),
+        header.terminals
+    ));
+    out::note(format!(
+        "鍵一覧 {}、署名 {} 名 / key set {}, {} signatures",
+        keys.version, keys.config.threshold, keys.version, keys.config.threshold
+    ));
+    for moment in plan::moments(&schedules) {
+        let (Some(at), count) = (moment.at, moment.changes.len()) else { continue };
+        out::note(format!("  {} から {count} 台 / {count} terminals change", instant::shown(at)));
+    }
+    Ok(())
+}
+
+/// The envelope with one signature more of each, and how many of the configuration keys have signed it.
+fn signed(text: &str, signers: &mut [Signer], config: &[PublicKey]) -> Result<(Box<RawValue>, usize), Fault> {
+    let mut envelope = Envelope::read(text.as_bytes(), BUNDLE_BYTES)?;
+    let to_sign = envelope.to_sign(BUNDLE_TYPE)?;
+    for signer in signers {
+        envelope.add(&signer.public(), &signer.sign(&to_sign)?);
+    }
+    let count = envelope.signed_by(BUNDLE_TYPE, config)?.len();
+    let text = envelope.to_json();
+    if text.len() > BUNDLE_BYTES {
+        return Err(Fault::refused(format!(
+            "it would have more than the {BUNDLE_BYTES} bytes that terminals read"
+        )));
+    }
+    let raw = RawValue::from_string(text);
+    Ok((raw.map_err(|error| Fault::refused(error.to_string()))?, count))
+}
