@@ -32,7 +32,7 @@ use crate::ops::{Reply, Request};
 use crate::people;
 use crate::store::{StoreError, write_durably};
 use crate::terminals::{self, Bound, Line, SECRET};
-use crate::{backup, doctor, logs, retention, serve, subject, watch};
+use crate::{backup, doctor, logs, retention, serve, subject, switchover, watch};
 
 /// How long a command waits for a gateway that is starting or stopping.
 const BETWEEN: Duration = Duration::from_secs(10);
@@ -118,6 +118,12 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::cli::Command),
+    /// Switchovers (業者切替) and corrections: signed configurations, from release to close.
+    #[command(subcommand)]
+    Switchover(switchover::cli::Command),
+    /// The key sets by which configurations are verified.
+    #[command(subcommand)]
+    Keys(switchover::cli::KeysCommand),
     /// Says what is wrong with this installation and what to do about it. Exit status: 0 nothing, 1 something.
     Doctor(doctor::cli::Args),
 }
@@ -393,6 +399,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => {
             people::cli::token(command, |request| request_done(&settings, request), &mut out)?
         }
+        Command::Switchover(command) => {
+            let good = switchover::cli::run(command, |request| release_or(&settings, request), &mut out)?;
+            return Ok(ExitCode::from(u8::from(!good)));
+        }
+        Command::Keys(command) => {
+            switchover::cli::keys(command, |request| request_done(&settings, request), &mut out)?
+        }
         Command::Audit(command) => return audit::cli::run(&command, &settings.data, &mut out),
         Command::Catalogue(command) => {
             drop(out);
@@ -579,6 +592,36 @@ fn done_here(settings: &Settings, request: Request) -> anyhow::Result<Reply> {
     }
     store.close()?;
     Ok(with_line(settings, reply))
+}
+
+/// As [`request_done`], where a release may be taken, which needs more than one transaction.
+fn release_or(settings: &Settings, request: &Request) -> anyhow::Result<Reply> {
+    done(settings, request.clone(), &mut |_| (), |request| match request {
+        Request::ReleaseTake { path } => release_here(settings, &path),
+        other => done_here(settings, other),
+    })
+}
+
+fn release_here(settings: &Settings, path: &Path) -> anyhow::Result<Reply> {
+    let clock = serve::clock(settings)?;
+    let city = City::read(&settings.city_file())?;
+    let mut store = serve::open(settings, &city, &clock)?;
+    let (audit, writing) = Audit::start(&settings.data, jiff::Timestamp::now())?;
+    let who = Who::Command(rustix::process::getuid().as_raw());
+    let note = |about| audit.note_here(Event::new(who.clone(), What::ReleaseTaken, about));
+    note(serde_json::json!({ "asked": "take" }))?;
+    let taken = switchover::releases::take_here(&mut store, &city.id, clock.now(), path);
+    let closed = store.close();
+    if let Ok(taken) = &taken {
+        let mut about = serde_json::json!({});
+        Reply::Release(taken.clone()).audited(&mut about);
+        note(about)?;
+    }
+    drop(audit);
+    writing.ended();
+    let taken = taken?;
+    closed?;
+    Ok(Reply::Release(taken))
 }
 
 fn import_here(settings: &Settings, request: Request, progress: &import::Progress) -> anyhow::Result<Reply> {

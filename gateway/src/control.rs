@@ -25,6 +25,7 @@ use crate::ingest::{Context, Effects};
 use crate::ops::{OpError, Reply, Request};
 use crate::retention;
 use crate::store::{Readers, StoreError};
+use crate::switchover::releases::{self, Releases};
 use crate::terminals::{self, Line};
 use crate::vitals::Health;
 use crate::writer::Writer;
@@ -90,6 +91,8 @@ pub struct Desk {
     pub readers: Readers,
     /// Takes imports.
     pub taker: Taker,
+    /// Takes releases of configurations.
+    pub releases: Releases,
     /// The broker, for who may come in.
     pub broker: Arc<Broker>,
     /// How the office is.
@@ -134,6 +137,14 @@ impl Desk {
                 let taken = self.taker.audited(self.audit.clone(), who).take(command, progress).await?;
                 return Ok(taken.map(|report| Reply::Imported(Box::new(report))).map_err(OpError::Import));
             }
+            Request::ReleaseTake { path } => {
+                return Ok(self.take_release(path, who).await?.map(Reply::Release));
+            }
+            look @ (Request::ReleaseList
+            | Request::KeysShow
+            | Request::SwitchoverList
+            | Request::SwitchoverShow { .. }
+            | Request::SwitchoverReadiness { .. }) => return self.look(look, who).await,
             other => other,
         };
         let (audit, audited, whose) = (self.audit.clone(), request.audited(), who.clone());
@@ -161,6 +172,39 @@ impl Desk {
                 Err(error)
             }
         })
+    }
+
+    /// Takes a release file. That it came is written down before and after: it takes more than one transaction.
+    ///
+    /// # Errors
+    /// As [`Desk::reply`].
+    pub async fn take_release(
+        &self,
+        path: PathBuf,
+        who: Who,
+    ) -> Result<Result<releases::Taken, OpError>, StoreError> {
+        let note = |about| self.audit.note(Event::new(who.clone(), What::ReleaseTaken, about));
+        let asked = serde_json::json!({ "asked": "take" });
+        note(asked).await.map_err(|source| StoreError::Audit { source })?;
+        let taken = self.releases.take(path).await?;
+        if let Ok(taken) = &taken {
+            let mut about = serde_json::json!({});
+            Reply::Release(taken.clone()).audited(&mut about);
+            // Its failure is told by the log's own thread; the release is taken.
+            drop(note(about).await);
+        }
+        Ok(taken.map_err(OpError::Release))
+    }
+
+    /// Reads beside the writer.
+    async fn look(&self, request: Request, who: Who) -> Result<Result<Reply, OpError>, StoreError> {
+        if let Some((what, about)) = request.audited() {
+            let event = Event::new(who, what, about);
+            self.audit.note(event).await.map_err(|source| StoreError::Audit { source })?;
+        }
+        let now = self.health.clock.now();
+        let read = move |conn: &rusqlite::Connection| Ok(request.look(conn, now));
+        Ok(self.readers.with(read).await?.unwrap_or(Err(OpError::NotInOne)))
     }
 
     /// What must be true before the reply says that it is: a terminal that is blocked, or has another secret, is out.
@@ -429,6 +473,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let plan = include_str!("../tests/city.toml");
         let city = Arc::new(City::parse(Path::new("city.toml"), plan).unwrap());
+        let id = city.id.clone();
         let store = Store::open(dir.path(), &city.id, Timestamp::now(), Incarnation(Uuid::new_v4())).unwrap();
         let (readers, changes) = (store.readers(1), Changes::new());
         let (outbox, _waiting) = Outbox::new(city.id.clone());
@@ -456,6 +501,7 @@ mod tests {
             writer: writer.clone(),
             readers,
             taker,
+            releases: Releases::new(writer.clone(), id, Clock::system()),
             broker,
             health,
             retention,

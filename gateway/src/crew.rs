@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use meguri_proto::crew::{PinError, PinLock};
 use meguri_proto::limits::{CREW_MEMBERS, SHORT_TEXT};
-use meguri_proto::{ContractorId, CrewId, CrewList, Member, TerminalId};
+use meguri_proto::{ContractId, ContractorId, CrewId, CrewList, Member, TerminalId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
@@ -173,6 +173,17 @@ pub fn of(conn: &Connection, contractor: &ContractorId) -> rusqlite::Result<Opti
     Ok((!members.is_empty()).then_some(CrewList { v: 1, members }))
 }
 
+/// Who may sign in on terminals that work under a contract.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn of_contract(conn: &Connection, contract: &ContractId) -> rusqlite::Result<Option<CrewList>> {
+    let select = "SELECT contractor FROM contract WHERE id = ?1";
+    let contractor: Option<ContractorId> =
+        conn.prepare_cached(select)?.query_row([contract.as_str()], |row| sql::parsed(row, 0)).optional()?;
+    contractor.map_or(Ok(None), |contractor| of(conn, &contractor))
+}
+
 fn one(conn: &Connection, id: &CrewId) -> Result<Listed, CrewError> {
     let select = "SELECT id, contractor, name, set_at FROM crew WHERE id = ?1 AND removed_at IS NULL";
     let found = conn.prepare_cached(select)?.query_row([id.as_str()], listed).optional()?;
@@ -192,9 +203,12 @@ fn json(lock: &PinLock) -> rusqlite::Result<String> {
     serde_json::to_string(lock).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-/// Every terminal of the contractor gets the new list.
+/// Every terminal of the contractor gets the new list, and every one that will be theirs.
 fn touch(tx: &Connection, touched: &mut Touched, contractor: &ContractorId) -> rusqlite::Result<()> {
     let select = "SELECT terminal.id FROM terminal JOIN contract ON contract.id = terminal.contract
+        WHERE contract.contractor = ?1 AND blocked_at IS NULL
+        UNION SELECT terminal.id FROM terminal JOIN schedule ON schedule.bundle = terminal.schedule
+        JOIN contract ON contract.id = schedule.contract
         WHERE contract.contractor = ?1 AND blocked_at IS NULL";
     let mut statement = tx.prepare_cached(select)?;
     let rows = statement.query_map([contractor.as_str()], |row| sql::parsed::<TerminalId>(row, 0))?;

@@ -6,19 +6,21 @@
 
 mod make;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use meguri_proto::clock::business_date;
 use meguri_proto::{
-    ContractorId, DayList, Digest, Document, DocumentHeld, DocumentName, Hello, Message as _, TerminalId,
+    ContractId, ContractorId, CrewList, DayList, Digest, Document, DocumentHeld, DocumentName, Hello,
+    Message as _, TerminalId,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::value::RawValue;
 
 use crate::store::sql;
 use crate::touched::Round;
-use crate::{crew, lost};
+use crate::{crew, lost, schedules};
 pub(crate) use make::LAPSED;
 use make::{Wanted, make, seen};
 
@@ -66,7 +68,7 @@ impl Window {
     }
 }
 
-/// Who a terminal works for.
+/// Whom a terminal works for on a day.
 #[derive(Debug, Clone)]
 struct Binding {
     round: Round,
@@ -76,28 +78,32 @@ struct Binding {
     lost: bool,
 }
 
-fn binding(conn: &Connection, terminal: &TerminalId, date: Date) -> rusqlite::Result<Option<Binding>> {
-    let select = "SELECT terminal.contract, vehicle, contractor, blocked_at IS NOT NULL, lost_at IS NOT NULL
-        FROM terminal JOIN contract ON contract.id = terminal.contract WHERE terminal.id = ?1";
-    conn.prepare_cached(select)?
-        .query_row([terminal.as_str()], |row| {
-            let round = Round { date, contract: sql::parsed(row, 0)?, vehicle: sql::parsed(row, 1)? };
-            Ok(Binding { round, contractor: sql::parsed(row, 2)?, blocked: row.get(3)?, lost: row.get(4)? })
+/// What a terminal is bound to on a day: by its signed schedule, where it has one, else by its row.
+fn binding(
+    conn: &Connection,
+    terminal: &TerminalId,
+    date: Date,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Binding>> {
+    let Some((contract, vehicle)) = schedules::works(conn, terminal, date, now)? else { return Ok(None) };
+    let select = "SELECT contractor, blocked_at IS NOT NULL, lost_at IS NOT NULL
+        FROM terminal JOIN contract ON contract.id = ?2 WHERE terminal.id = ?1";
+    let found = conn
+        .prepare_cached(select)?
+        .query_row([terminal.as_str(), contract.as_str()], |row| {
+            Ok((sql::parsed(row, 0)?, row.get(1)?, row.get(2)?))
         })
-        .optional()
+        .optional()?;
+    let round = Round { date, contract, vehicle };
+    Ok(found.map(|(contractor, blocked, lost)| Binding { round, contractor, blocked, lost }))
 }
 
 /// The terminals that carry a round and are neither blocked nor lost.
 ///
 /// # Errors
 /// When the store can't be read.
-pub fn carriers(conn: &Connection, round: &Round) -> rusqlite::Result<Vec<TerminalId>> {
-    let select = "SELECT id FROM terminal WHERE contract = ?1 AND vehicle = ?2 AND blocked_at IS NULL
-        AND lost_at IS NULL";
-    let mut statement = conn.prepare_cached(select)?;
-    let rows =
-        statement.query_map([round.contract.as_str(), round.vehicle.as_str()], |row| sql::parsed(row, 0))?;
-    rows.collect()
+pub fn carriers(conn: &Connection, round: &Round, now: Timestamp) -> rusqlite::Result<Vec<TerminalId>> {
+    schedules::carriers(conn, (&round.contract, &round.vehicle), round.date, now)
 }
 
 /// A document as last issued.
@@ -151,7 +157,7 @@ pub fn refresh(
     terminal: &TerminalId,
     date: Date,
 ) -> Result<Option<Issued>, ListError> {
-    let Some(binding) = binding(conn, terminal, date)? else { return Ok(None) };
+    let Some(binding) = binding(conn, terminal, date, now)? else { return Ok(None) };
     if binding.blocked || binding.lost {
         return Ok(None);
     }
@@ -180,25 +186,55 @@ fn renew(
     }
 }
 
-/// The documents of no day.
-const STANDING: [DocumentName; 2] = [DocumentName::Erasure, DocumentName::Crew];
+/// The documents of no day that a terminal may have, in the order in which it gets them: whom to believe comes before what they signed,
+/// and that before what it is made for.
+fn standing_names(
+    conn: &Connection,
+    now: Timestamp,
+    terminal: &TerminalId,
+    given: impl IntoIterator<Item = DocumentName>,
+) -> rusqlite::Result<Vec<DocumentName>> {
+    let mut names = vec![DocumentName::Erasure, DocumentName::Keys, DocumentName::Config, DocumentName::Crew];
+    let coming = schedules::coming(conn, terminal, now)?;
+    let coming = coming.into_iter().map(|contract| DocumentName::CrewOf { contract });
+    let given = given.into_iter().filter(|name| matches!(name, DocumentName::CrewOf { .. }));
+    let crews: BTreeSet<DocumentName> = coming.chain(given).collect();
+    names.extend(crews);
+    Ok(names)
+}
 
 /// A document of no day as it should be now; none where the terminal never had one and needs none.
 fn standing(
     conn: &Connection,
+    now: Timestamp,
+    terminal: &TerminalId,
     binding: &Binding,
     name: &DocumentName,
     issued: bool,
 ) -> Result<Option<Wanted>, ListError> {
+    let json = |list: CrewList| {
+        serde_json::to_string(&list).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    };
     let body = match name {
-        DocumentName::Erasure if binding.lost => Some(lost::ERASURE.to_owned()),
-        DocumentName::Crew if !binding.lost => crew::of(conn, &binding.contractor)?
-            .map(|list| serde_json::to_string(&list))
-            .transpose()
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?,
+        DocumentName::Erasure => binding.lost.then(|| lost::ERASURE.to_owned()),
         // What a lost terminal was given stays known as it is.
-        DocumentName::Crew | DocumentName::List { .. } if binding.lost => return Ok(None),
-        _ => None,
+        _ if binding.lost => return Ok(None),
+        DocumentName::Crew => crew::of(conn, &binding.contractor)?.map(json).transpose()?,
+        DocumentName::CrewOf { contract } => {
+            let comes = schedules::coming(conn, terminal, now)?.contains(contract);
+            let crew = if comes { crew::of_contract(conn, contract)? } else { None };
+            crew.map(json).transpose()?
+        }
+        // Neither is ever taken back: where the office, put back from a copy, has none, the terminal keeps its own.
+        DocumentName::Keys | DocumentName::Config => {
+            let body = match name {
+                DocumentName::Keys => schedules::keys(conn)?,
+                _ => schedules::offered(conn, terminal)?,
+            };
+            let Some(body) = body else { return Ok(None) };
+            Some(body)
+        }
+        DocumentName::List { .. } => None,
     };
     Ok(match body {
         Some(body) => Some(Wanted { basis: Digest::of(body.as_bytes()), body, pickups: Vec::new() }),
@@ -217,20 +253,21 @@ pub fn lapse(
     terminal: &TerminalId,
     window: Window,
 ) -> Result<Vec<Issued>, ListError> {
-    let Some(binding) = binding(conn, terminal, window.from)? else { return Ok(Vec::new()) };
+    let Some(binding) = binding(conn, terminal, business_date(now), now)? else { return Ok(Vec::new()) };
     let mut issued = Vec::new();
+    let given = live_names(conn, terminal, window)?;
     if !binding.blocked {
-        for name in STANDING {
+        for name in standing_names(conn, now, terminal, given.iter().cloned())? {
             let kept = kept(conn, terminal, &name)?;
-            let wanted = standing(conn, &binding, &name, kept.is_some())?;
+            let wanted = standing(conn, now, terminal, &binding, &name, kept.is_some())?;
             if wanted.is_some() {
                 issued.extend(renew(conn, now, terminal, &name, kept, wanted)?);
             }
         }
     }
-    for name in live_names(conn, terminal, window)? {
-        let DocumentName::List { contract, .. } = &name else { continue };
-        if binding.lost || !binding.blocked && *contract == binding.round.contract {
+    for name in given {
+        let DocumentName::List { contract, date } = &name else { continue };
+        if binding.lost || !binding.blocked && *contract == contract_of(conn, now, terminal, *date)? {
             continue;
         }
         if let Some(kept) = kept(conn, terminal, &name)? {
@@ -253,34 +290,36 @@ pub fn answer(
     hello: &Hello,
     window: Window,
 ) -> rusqlite::Result<Vec<Result<Issued, ListError>>> {
-    let Some(binding) = binding(conn, terminal, window.from)? else { return Ok(Vec::new()) };
+    let Some(binding) = binding(conn, terminal, business_date(now), now)? else { return Ok(Vec::new()) };
     if binding.blocked {
         return Ok(Vec::new());
     }
-    let mut names: BTreeSet<DocumentName> = STANDING.into();
-    names.extend(hello.documents.iter().map(|held| held.name.clone()));
-    names.extend(live_names(conn, terminal, window)?);
-    names.extend(
-        window.days().map(|date| DocumentName::List { contract: binding.round.contract.clone(), date }),
-    );
+    let mut days: BTreeSet<DocumentName> = BTreeSet::new();
+    days.extend(hello.documents.iter().map(|held| held.name.clone()));
+    days.extend(live_names(conn, terminal, window)?);
+    let mut rounds = BTreeMap::new();
+    for date in window.days() {
+        if let Some(on) = self::binding(conn, terminal, date, now)? {
+            days.insert(DocumentName::List { contract: on.round.contract.clone(), date });
+            rounds.insert(date, on.round);
+        }
+    }
+    let mut names = standing_names(conn, now, terminal, days.iter().cloned())?;
+    names.extend(days.into_iter().filter(|name| matches!(name, DocumentName::List { .. })));
     let mut issued = Vec::new();
     for name in names {
         let theirs = hello.documents.iter().find(|held| held.name == name);
         let kept = kept(conn, terminal, &name)?;
         let known = kept.is_some() || theirs.is_some();
         let wanted = match &name {
-            DocumentName::Erasure | DocumentName::Crew => standing(conn, &binding, &name, known),
             DocumentName::List { .. } if binding.lost => Ok(None),
-            DocumentName::List { contract, .. } if *contract != binding.round.contract => {
-                Ok(Some(Wanted::lapsed()))
-            }
-            DocumentName::List { date, .. } if window.holds(*date) => {
-                let round = Round { date: *date, ..binding.round.clone() };
-                make(conn, terminal, &round, known)
-            }
-            // Past days and far ones are left as they were issued.
-            DocumentName::List { .. } => Ok(None),
-            DocumentName::CrewOf { .. } | DocumentName::Keys | DocumentName::Config => Ok(None),
+            DocumentName::List { contract, date } => match rounds.get(date) {
+                Some(round) if *contract == round.contract => make(conn, terminal, round, known),
+                // Past days and far ones of a contract that is still theirs are left as they were issued.
+                None if *contract == contract_of(conn, now, terminal, *date)? => Ok(None),
+                _ => Ok(Some(Wanted::lapsed())),
+            },
+            _ => standing(conn, now, terminal, &binding, &name, known),
         };
         match wanted.and_then(|wanted| compare(conn, now, terminal, hello, &name, theirs, kept, wanted)) {
             Err(ListError::Sql(error)) => return Err(error),
@@ -358,7 +397,18 @@ fn knows_itself(
     }))
 }
 
-/// The lists a terminal was given and that have not lapsed, of days in the window.
+/// The contract whose list a terminal may hold of a day.
+fn contract_of(
+    conn: &Connection,
+    now: Timestamp,
+    terminal: &TerminalId,
+    date: Date,
+) -> rusqlite::Result<ContractId> {
+    let works = schedules::works(conn, terminal, date, now)?;
+    works.map(|(contract, _)| contract).ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+/// The lists of days in the window, and the crews of coming contracts, that a terminal was given and that have not lapsed.
 fn live_names(
     conn: &Connection,
     terminal: &TerminalId,
@@ -370,11 +420,8 @@ fn live_names(
     let names: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
     let inside = |name: &DocumentName| match name {
         DocumentName::List { date, .. } => window.holds(*date),
-        DocumentName::Crew
-        | DocumentName::CrewOf { .. }
-        | DocumentName::Erasure
-        | DocumentName::Keys
-        | DocumentName::Config => false,
+        DocumentName::CrewOf { .. } => true,
+        DocumentName::Crew | DocumentName::Erasure | DocumentName::Keys | DocumentName::Config => false,
     };
     Ok(names.into_iter().filter(inside).collect())
 }

@@ -1,5 +1,7 @@
 //! What people ask of the office on the command line, done the same whether a gateway runs or not.
 
+use std::path::PathBuf;
+
 use meguri_proto::crew::PinLock;
 use meguri_proto::enrol::Code;
 use meguri_proto::{ContractorId, CrewId, Digest, TerminalId, VehicleId};
@@ -18,10 +20,12 @@ use crate::notices;
 use crate::people::accounts::{self, AccountError};
 use crate::people::password::Hashed;
 use crate::people::tokens::{self, TokenError};
-use crate::people::{Person, Role};
+use crate::people::{Person, Role, Scope};
 use crate::register::{self, Handing, Kind, Record, RegisterError};
 use crate::retention;
 use crate::store::is_damage;
+use crate::switchover::steps::{self, New};
+use crate::switchover::{self, Rollout, SwitchoverError, releases};
 use crate::terminals::{self, Bound, Line, TerminalError};
 use crate::{trust, vitals};
 
@@ -233,6 +237,80 @@ pub enum Request {
         /// When it was made.
         made_at: jiff::Timestamp,
     },
+    /// Takes a release file.
+    ReleaseTake {
+        /// Where it stands on this machine.
+        path: PathBuf,
+    },
+    /// Lists releases.
+    ReleaseList,
+    /// Shows the key sets that are held.
+    KeysShow,
+    /// Makes a switchover of a release. In this and those that follow `by` is the login of whoever does it.
+    SwitchoverDraft {
+        /// Who.
+        by: String,
+        /// Of what.
+        new: New,
+    },
+    /// Lists switchovers.
+    SwitchoverList,
+    /// Shows one.
+    SwitchoverShow {
+        /// Its number.
+        id: i64,
+    },
+    /// Looks at one.
+    SwitchoverCheck {
+        /// Who.
+        by: String,
+        /// Its number.
+        id: i64,
+    },
+    /// A second person says yes.
+    SwitchoverApprove {
+        /// Who.
+        by: String,
+        /// Its number.
+        id: i64,
+    },
+    /// Offers it to terminals, or goes on.
+    SwitchoverPush {
+        /// Who.
+        by: String,
+        /// Its number.
+        id: i64,
+        /// How, where it begins; else the usual way.
+        rollout: Option<Rollout>,
+    },
+    /// Keeps it from further terminals.
+    SwitchoverStop {
+        /// Who.
+        by: String,
+        /// Its number.
+        id: i64,
+    },
+    /// Withdraws it.
+    SwitchoverWithdraw {
+        /// Who.
+        by: String,
+        /// Its number.
+        id: i64,
+        /// The version of the newer release that takes its place, where terminals hold it already.
+        release: Option<u64>,
+    },
+    /// Closes it.
+    SwitchoverClose {
+        /// Who.
+        by: String,
+        /// Its number.
+        id: i64,
+    },
+    /// Asks how far its terminals are.
+    SwitchoverReadiness {
+        /// Its number.
+        id: i64,
+    },
     /// Revokes a token.
     TokenRevoke {
         /// Whose.
@@ -295,6 +373,32 @@ pub enum Reply {
     Person(Person),
     /// People.
     People(Vec<Person>),
+    /// What came of a release.
+    Release(releases::Taken),
+    /// Releases.
+    Releases(Vec<switchover::Release>),
+    /// Key sets.
+    Keys(Vec<switchover::Keys>),
+    /// A switchover, as it is now.
+    Switchover {
+        /// It.
+        one: Box<switchover::One>,
+        /// The number of whoever did something to it.
+        by: Option<i64>,
+    },
+    /// Switchovers.
+    Switchovers(Vec<switchover::Listed>),
+    /// What was found of one.
+    Findings {
+        /// Its number.
+        id: i64,
+        /// What.
+        found: Vec<switchover::Finding>,
+        /// The number of whoever looked.
+        by: Option<i64>,
+    },
+    /// How far its terminals are.
+    Readiness(Box<switchover::Readiness>),
     /// A token, as it is now.
     Token(tokens::Listed),
     /// Tokens.
@@ -322,11 +426,17 @@ pub enum OpError {
     /// Of tokens.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// Of switchovers.
+    #[error(transparent)]
+    Switchover(#[from] SwitchoverError),
+    /// Of a release.
+    #[error(transparent)]
+    Release(#[from] releases::ReleaseError),
     /// The audit log could not be written, so it was not done.
     #[error("not done, since it could not be written down: {0}")]
     Audit(std::sync::Arc<crate::audit::AuditError>),
     /// An import was asked for where only one transaction is.
-    #[error("an import takes more than one transaction; this is a fault of the program")]
+    #[error("this takes more than one transaction, and was asked for in one; this is a fault of the program")]
     NotInOne,
     /// Of what was set aside.
     #[error("{0}")]
@@ -349,7 +459,9 @@ impl OpError {
             | Self::Crew(CrewError::Sql(error))
             | Self::Register(RegisterError::Sql(error))
             | Self::Account(AccountError::Sql(error))
-            | Self::Token(TokenError::Sql(error)) => error,
+            | Self::Token(TokenError::Sql(error))
+            | Self::Switchover(SwitchoverError::Sql(error))
+            | Self::Release(releases::ReleaseError::Sql(error)) => error,
             _ => return None,
         };
         if is_damage(error) { error.sqlite_error().copied() } else { None }
@@ -438,7 +550,40 @@ impl Request {
                 Ok(Reply::Done)
             }
             Self::Catalogue { new } => Ok(Reply::Catalogue(Box::new(catalogue::apply(tx, now, &new)?))),
-            Self::Import { .. } => Err(OpError::NotInOne),
+            Self::Import { .. } | Self::ReleaseTake { .. } => Err(OpError::NotInOne),
+            Self::SwitchoverDraft { by, new } => {
+                let id = steps::draft(tx, &mut fx.touched, now, &by, &new)?;
+                shown(tx, id, Some(&by), now)
+            }
+            Self::SwitchoverCheck { by, id } => {
+                let found = steps::check(tx, &mut fx.touched, now, &by, id)?;
+                Ok(Reply::Findings { id, found, by: number(tx, &by)? })
+            }
+            Self::SwitchoverApprove { by, id } => {
+                steps::approve(tx, &mut fx.touched, now, &by, id)?;
+                shown(tx, id, Some(&by), now)
+            }
+            Self::SwitchoverPush { by, id, rollout } => {
+                steps::push(tx, &mut fx.touched, now, &by, id, rollout.as_ref())?;
+                shown(tx, id, Some(&by), now)
+            }
+            Self::SwitchoverStop { by, id } => {
+                steps::stop(tx, &mut fx.touched, now, &by, id)?;
+                shown(tx, id, Some(&by), now)
+            }
+            Self::SwitchoverWithdraw { by, id, release } => {
+                steps::withdraw(tx, &mut fx.touched, now, &by, id, release)?;
+                shown(tx, id, Some(&by), now)
+            }
+            Self::SwitchoverClose { by, id } => {
+                steps::close(tx, &mut fx.touched, now, &by, id)?;
+                shown(tx, id, Some(&by), now)
+            }
+            Self::ReleaseList
+            | Self::KeysShow
+            | Self::SwitchoverList
+            | Self::SwitchoverShow { .. }
+            | Self::SwitchoverReadiness { .. } => self.look(tx, now).unwrap_or(Err(OpError::NotInOne)),
             Self::PersonAdd { new } => Ok(Reply::Person(accounts::add(tx, now, &new)?)),
             Self::PersonList => Ok(Reply::People(accounts::list(tx)?)),
             Self::PersonBlock { login, blocked } => {
@@ -465,6 +610,26 @@ impl Request {
 }
 
 impl Request {
+    /// What only reads of switchovers, for all of the city: beside the writer where a gateway runs. None for all else.
+    pub fn look(&self, conn: &Connection, now: jiff::Timestamp) -> Option<Result<Reply, OpError>> {
+        let all = Scope::City;
+        let unknown = |id: i64| OpError::Switchover(SwitchoverError::Unknown(id));
+        let read = || -> Result<Option<Reply>, OpError> {
+            Ok(Some(match self {
+                Self::ReleaseList => Reply::Releases(switchover::releases(conn)?),
+                Self::KeysShow => Reply::Keys(switchover::keys(conn)?),
+                Self::SwitchoverList => Reply::Switchovers(switchover::list(conn, &all, now)?),
+                Self::SwitchoverShow { id } => shown(conn, *id, None, now)?,
+                Self::SwitchoverReadiness { id } => {
+                    let found = switchover::readiness::read(conn, *id, &all, now)?;
+                    Reply::Readiness(Box::new(found.ok_or_else(|| unknown(*id))?))
+                }
+                _ => return Ok(None),
+            }))
+        };
+        read().transpose()
+    }
+
     /// Does it as [`Request::execute`], and writes it down before the caller commits.
     ///
     /// # Errors
@@ -546,6 +711,19 @@ impl Request {
             Self::Exporting { day } => (What::ReadExport, json!({ "day": day })),
             Self::BackingUp { backup } => (What::Backup, json!({ "backup": backup })),
             Self::PutBack { made_at } => (What::Restored, json!({ "made_at": made_at })),
+            // Told by what came of it.
+            Self::ReleaseTake { .. } => (What::ReleaseTaken, json!({})),
+            Self::SwitchoverDraft { new, .. } => (What::SwitchoverDrafted, json!({ "version": new.version })),
+            Self::SwitchoverCheck { id, .. } => (What::SwitchoverChecked, json!({ "switchover": id })),
+            Self::SwitchoverApprove { id, .. } => (What::SwitchoverApproved, json!({ "switchover": id })),
+            Self::SwitchoverPush { id, .. } => (What::SwitchoverPushed, json!({ "switchover": id })),
+            Self::SwitchoverStop { id, .. } => (What::SwitchoverStopped, json!({ "switchover": id })),
+            Self::SwitchoverWithdraw { id, release, .. } => {
+                (What::SwitchoverWithdrawn, json!({ "switchover": id, "release": release }))
+            }
+            Self::SwitchoverClose { id, .. } => (What::SwitchoverClosed, json!({ "switchover": id })),
+            // It names who has each terminal.
+            Self::SwitchoverReadiness { id } => (What::ReadSwitchover, json!({ "switchover": id })),
             Self::CrewList { contractor } => (What::ReadCrews, json!({ "contractor": contractor })),
             Self::PersonList => (What::ReadPeople, json!({})),
             // Told by what came of it.
@@ -555,6 +733,10 @@ impl Request {
             | Self::NoticeList
             | Self::Health
             | Self::Retention
+            | Self::ReleaseList
+            | Self::KeysShow
+            | Self::SwitchoverList
+            | Self::SwitchoverShow { .. }
             | Self::TokenList => return None,
         })
     }
@@ -575,6 +757,20 @@ impl Reply {
                 about["token"] = token.id.into();
                 about["scopes"] = serde_json::json!(token.scopes);
             }
+            Self::Switchover { one, by } => {
+                about["switchover"] = one.listed.id.into();
+                about["as"] = (*by).into();
+            }
+            Self::Findings { id, found, by } => {
+                about["switchover"] = (*id).into();
+                about["findings"] = found.len().into();
+                about["as"] = (*by).into();
+            }
+            Self::Release(taken) => {
+                about["version"] = taken.version.into();
+                about["again"] = taken.again.into();
+                about["keys"] = taken.keys.0.into();
+            }
             Self::TerminalRecord { changed } => about["changed"] = serde_json::json!(changed),
             Self::Catalogue(report) => about["version"] = report.version.into(),
             Self::Imported(report) => {
@@ -584,6 +780,16 @@ impl Reply {
             _ => {}
         }
     }
+}
+
+/// A switchover as it is now, and the number of whoever did something to it.
+fn shown(conn: &Connection, id: i64, by: Option<&str>, now: jiff::Timestamp) -> Result<Reply, OpError> {
+    let one = switchover::one(conn, id, &Scope::City, now)?.ok_or(SwitchoverError::Unknown(id))?;
+    Ok(Reply::Switchover { one: Box::new(one), by: by.map_or(Ok(None), |by| number(conn, by))? })
+}
+
+fn number(conn: &Connection, login: &str) -> rusqlite::Result<Option<i64>> {
+    Ok(accounts::by_login(conn, login)?.map(|(person, _)| person.id))
 }
 
 fn settled(id: i64, settled: Settled) -> Result<Reply, OpError> {

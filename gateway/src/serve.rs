@@ -31,6 +31,7 @@ use crate::people::accounts;
 use crate::people::openid::Provider;
 use crate::people::setup::{self, SetUp};
 use crate::store::{Readers, Store, is_damage};
+use crate::switchover::releases::Releases;
 use crate::systemd::Supervisor;
 use crate::tls::{self, Life, Peer, TlsListener};
 use crate::trust::Doubt;
@@ -129,6 +130,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         writer: writer.clone(),
         readers: readers.clone(),
         taker: taker.clone(),
+        releases: Releases::new(writer.clone(), city.id.clone(), clock.clone()),
         broker: broker.clone(),
         health: health.clone(),
         retention: settings.retention.clone(),

@@ -48,6 +48,22 @@ pub enum TerminalError {
         /// The vehicle's.
         to: ContractId,
     },
+    /// The vehicle works under another contract, and the terminal has a signed schedule, which alone can say so.
+    #[error(
+        "terminal {terminal} has a signed configuration, under contract {from}; vehicle {vehicle} works under {to}. Another \
+         contract comes by a signed configuration alone: change the terminal in the configuration's source, then `meguri-config \
+         build`, `sign` and `push`. To another vehicle of its own contract it can be bound here"
+    )]
+    Signed {
+        /// The terminal.
+        terminal: TerminalId,
+        /// The vehicle.
+        vehicle: VehicleId,
+        /// The terminal's contract.
+        from: ContractId,
+        /// The vehicle's.
+        to: ContractId,
+    },
     /// A certificate that can't be this terminal's.
     #[error("the certificate can't be registered: {0}")]
     Certificate(String),
@@ -224,10 +240,15 @@ pub fn bind(
     new_settings: bool,
 ) -> Result<Bound, TerminalError> {
     let (contract, _) = contract_of(tx, vehicle)?;
-    let select = "SELECT contract FROM terminal WHERE id = ?1";
-    let from: Option<ContractId> =
-        tx.query_row(select, [terminal.as_str()], |row| sql::parsed(row, 0)).optional()?;
-    let from = from.ok_or_else(|| TerminalError::Unknown(terminal.clone()))?;
+    let select = "SELECT contract, schedule IS NOT NULL FROM terminal WHERE id = ?1";
+    let from: Option<(ContractId, bool)> = tx
+        .query_row(select, [terminal.as_str()], |row| Ok((sql::parsed(row, 0)?, row.get(1)?)))
+        .optional()?;
+    let (from, signed) = from.ok_or_else(|| TerminalError::Unknown(terminal.clone()))?;
+    if from != contract && signed {
+        let (terminal, vehicle) = (terminal.clone(), vehicle.clone());
+        return Err(TerminalError::Signed { terminal, vehicle, from, to: contract });
+    }
     if from != contract && !new_settings {
         let (terminal, vehicle) = (terminal.clone(), vehicle.clone());
         return Err(TerminalError::OtherContract { terminal, vehicle, from, to: contract });

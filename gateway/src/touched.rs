@@ -25,6 +25,8 @@ pub struct Touched {
     pub spoken: BTreeSet<(Round, TerminalId)>,
     /// Terminals that were made, bound anew, blocked or let in again.
     pub terminals: BTreeSet<TerminalId>,
+    /// Terminals whose documents of no day alone may differ now.
+    pub standing: BTreeSet<TerminalId>,
     /// Whether a terminal came, went, moved or said how it is.
     pub presence: bool,
     /// Whether other terminals may come in now, or by other certificates.
@@ -35,6 +37,8 @@ pub struct Touched {
     pub aside: bool,
     /// Whether `notice` changed.
     pub notice: bool,
+    /// Whether a terminal spoke of its configuration, or a switchover was changed: what follows from it is looked after.
+    pub configurations: bool,
 }
 
 impl Touched {
@@ -49,10 +53,12 @@ impl Touched {
         self.rounds.append(&mut other.rounds);
         self.spoken.append(&mut other.spoken);
         self.terminals.append(&mut other.terminals);
+        self.standing.append(&mut other.standing);
         self.presence |= other.presence;
         self.access |= other.access;
         self.history |= other.history;
         self.aside |= other.aside;
         self.notice |= other.notice;
+        self.configurations |= other.configurations;
     }
 }

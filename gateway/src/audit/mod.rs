@@ -128,6 +128,24 @@ pub enum What {
     NoticeSettled,
     /// A person says that the clock is right.
     ClockRight,
+    /// A release of terminals' configurations came.
+    ReleaseTaken,
+    /// A switchover was made of a release.
+    SwitchoverDrafted,
+    /// A switchover was looked at.
+    SwitchoverChecked,
+    /// A switchover was approved by a second person.
+    SwitchoverApproved,
+    /// A switchover is offered to terminals, or goes on after it had stopped.
+    SwitchoverPushed,
+    /// A switchover is offered to no further terminals for now.
+    SwitchoverStopped,
+    /// A switchover was withdrawn.
+    SwitchoverWithdrawn,
+    /// A switchover was closed.
+    SwitchoverClosed,
+    /// It was looked at how far the terminals of a switchover are: who has them.
+    ReadSwitchover,
     /// A request file was taken, held, released or dropped.
     Import,
     /// A catalogue was taken.

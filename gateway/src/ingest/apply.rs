@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use meguri_proto::pickup::OfficeWord;
 use meguri_proto::{
-    ContractId, Digest, Entry, Epoch, FactBody, FactId, Hello, LogKind, LogPublish, Message, Position,
-    Presence, SeqHeld, TerminalId, Topic, TrackBody, TrackFact, UpTopic, Way, WireError,
+    ConfigChange, ContractId, Digest, Entry, Epoch, Fact, FactBody, FactId, Hello, LogKind, LogPublish,
+    Message, Position, Presence, SeqHeld, TerminalId, Topic, TrackBody, TrackFact, UpTopic, Way, WireError,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
@@ -19,6 +19,7 @@ use super::{Answer, Context, Effects, Incoming};
 use crate::enrol;
 use crate::lost;
 use crate::pickups;
+use crate::schedules;
 use crate::store::sql;
 use crate::touched::Round;
 
@@ -383,7 +384,10 @@ fn was_taken(
     bytes: &[u8],
 ) -> rusqlite::Result<bool> {
     let select = match kind {
-        LogKind::Fact => "SELECT 1 FROM fact WHERE id = ?1 AND terminal = ?2 AND body = ?3",
+        LogKind::Fact => {
+            "SELECT 1 FROM fact WHERE id = ?1 AND terminal = ?2 AND body = ?3
+            UNION ALL SELECT 1 FROM config_event WHERE id = ?1 AND terminal = ?2 AND body = ?3"
+        }
         LogKind::Track => {
             "SELECT 1 FROM health JOIN entry USING (log, seq) JOIN log ON log.id = health.log
             WHERE entry_id = ?1 AND terminal = ?2 AND body = ?3"
@@ -445,11 +449,15 @@ fn fact(
     let id = place.id.0.as_bytes().as_slice();
     // It was decoded from these bytes, so they are UTF-8.
     let text = String::from_utf8_lossy(bytes);
+    // Of a configuration whatever is said is kept, also of one that came from elsewhere, under whatever contract.
+    if let Fact::Config(change) = &body.fact {
+        return config(conn, ctx, fx, terminal, place, body, change, &text);
+    }
     if !works_under(conn, ctx, terminal, &body.contract)? {
         return Ok(Taken::No("the contract is not the terminal's".to_owned()));
     }
     let Some(pickup) = body.fact.pickup() else {
-        return Ok(Taken::No("configurations are not taken up yet".to_owned()));
+        return Ok(Taken::No("the fact speaks of no pickup".to_owned()));
     };
     let pickup: Option<(i64, Round, OfficeWord)> = conn
         .prepare_cached("SELECT id, date, contract, vehicle, office FROM pickup WHERE uid = ?1")?
@@ -494,7 +502,50 @@ fn fact(
     Ok(Taken::Yes)
 }
 
-/// Whether a terminal works under a contract now, or once had a list of it: late facts of March stay March's.
+/// Keeps what a terminal says of its configuration, once.
+#[allow(clippy::too_many_arguments, reason = "as `fact`, and what it says")]
+fn config(
+    conn: &Connection,
+    ctx: &Context<'_>,
+    fx: &mut Effects,
+    terminal: &TerminalId,
+    place: EntryPlace,
+    body: &FactBody,
+    change: &ConfigChange,
+    text: &str,
+) -> rusqlite::Result<Taken> {
+    let insert = "INSERT INTO config_event
+        (id, log, seq, terminal, version, digest, state, contract, effective_at, why, detail, body,
+            terminal_at, gnss_at, trusted_at, received_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (id) DO NOTHING";
+    let kept = conn.prepare_cached(insert)?.execute(params![
+        place.id.0.as_bytes().as_slice(),
+        place.log,
+        sql::number(place.seq),
+        terminal.as_str(),
+        sql::number(change.version),
+        change.bundle.0.as_slice(),
+        schedules::word(&change.state),
+        change.contract.as_ref().map(ContractId::as_str),
+        change.effective_at.map(sql::ms),
+        change.why.as_ref().map(schedules::word),
+        change.detail,
+        text,
+        sql::ms(body.at.terminal),
+        body.at.gnss.map(sql::ms),
+        body.at.trusted.map(sql::ms),
+        sql::ms(ctx.now),
+    ])?;
+    if kept == 0 {
+        return Ok(Taken::No("the id is another fact's".to_owned()));
+    }
+    fx.facts += 1;
+    schedules::take(conn, &mut fx.touched, terminal, change, ctx.now)?;
+    Ok(Taken::Yes)
+}
+
+/// Whether a terminal works under a contract now or by any schedule that it was given, or once had a list of it: late facts of March
+/// stay March's.
 fn works_under(
     conn: &Connection,
     ctx: &mut Context<'_>,
@@ -510,7 +561,8 @@ fn works_under(
     // Names of lists are list/{contract}/{date}; '0' follows '/' in ASCII.
     let (from, to) = (format!("list/{contract}/"), format!("list/{contract}0"));
     let works =
-        conn.prepare_cached(select)?.exists(params![terminal.as_str(), contract.as_str(), from, to])?;
+        conn.prepare_cached(select)?.exists(params![terminal.as_str(), contract.as_str(), from, to])?
+            || schedules::ever_named(conn, terminal, contract)?;
     if works {
         ctx.works_under.insert(terminal.clone(), contract.clone());
     }

@@ -102,6 +102,12 @@ pub enum Action {
     ManagePeople,
     /// Makes and revokes other systems' tokens.
     ManageTokens,
+    /// Sees switchovers and how far terminals are.
+    ReadSwitchovers,
+    /// Makes switchovers of releases, pushes, stops, withdraws and closes them.
+    ManageSwitchovers,
+    /// Says yes to a switchover that somebody else has drafted.
+    ApproveSwitchovers,
     /// Reads the audit log.
     ReadAudit,
     /// Changes one's own password and second factor.
@@ -110,7 +116,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::ReadPickups,
         Self::ChangePickups,
         Self::ReadAside,
@@ -122,6 +128,9 @@ impl Action {
         Self::ReadPeople,
         Self::ManagePeople,
         Self::ManageTokens,
+        Self::ReadSwitchovers,
+        Self::ManageSwitchovers,
+        Self::ApproveSwitchovers,
         Self::ReadAudit,
         Self::OwnAccount,
     ];
@@ -150,34 +159,39 @@ impl Whose {
 #[must_use]
 pub fn may(role: Role, action: Action, whose: Whose) -> bool {
     use Action::{
-        ChangePickups, ManageCrews, ManagePeople, ManageTerminals, ManageTokens, OwnAccount, ReadAside,
-        ReadAudit, ReadCatalogue, ReadExposure, ReadPeople, ReadPickups, ReadTerminals,
+        ApproveSwitchovers, ChangePickups, ManageCrews, ManagePeople, ManageSwitchovers, ManageTerminals,
+        ManageTokens, OwnAccount, ReadAside, ReadAudit, ReadCatalogue, ReadExposure, ReadPeople, ReadPickups,
+        ReadSwitchovers, ReadTerminals,
     };
     match (role, action) {
         (_, OwnAccount) => true,
         (Role::Administrator, _) => true,
-        (Role::Viewer | Role::Reception, ReadPickups | ReadTerminals | ReadCatalogue | ReadAside) => true,
+        (
+            Role::Viewer | Role::Reception,
+            ReadPickups | ReadTerminals | ReadCatalogue | ReadAside | ReadSwitchovers,
+        ) => true,
         // What a contract that is over left behind stays to be read by whoever worked under it.
         (Role::Dispatcher, ReadPickups | ReadTerminals | ReadAside) => {
             matches!(whose, Whose::Own | Whose::OwnPast)
         }
-        (Role::Dispatcher, ChangePickups | ManageCrews) => whose == Whose::Own,
+        (Role::Dispatcher, ChangePickups | ManageCrews | ReadSwitchovers) => whose == Whose::Own,
         (Role::Dispatcher, ReadCatalogue) => true,
         // Who did what, and who there is; no resident's data.
-        (Role::Auditor, ReadAudit | ReadPeople | ReadCatalogue) => true,
+        (Role::Auditor, ReadAudit | ReadPeople | ReadCatalogue | ReadSwitchovers) => true,
         (
             Role::Viewer | Role::Reception,
             ChangePickups | ManageTerminals | ReadExposure | ManageCrews | ReadPeople | ManagePeople
-            | ManageTokens | ReadAudit,
+            | ManageTokens | ReadAudit | ManageSwitchovers | ApproveSwitchovers,
         )
         | (
             Role::Dispatcher,
-            ManageTerminals | ReadExposure | ReadPeople | ManagePeople | ManageTokens | ReadAudit,
+            ManageTerminals | ReadExposure | ReadPeople | ManagePeople | ManageTokens | ReadAudit
+            | ManageSwitchovers | ApproveSwitchovers,
         )
         | (
             Role::Auditor,
             ReadPickups | ChangePickups | ReadAside | ReadTerminals | ManageTerminals | ReadExposure
-            | ManageCrews | ManagePeople | ManageTokens,
+            | ManageCrews | ManagePeople | ManageTokens | ManageSwitchovers | ApproveSwitchovers,
         ) => false,
     }
 }
@@ -346,6 +360,9 @@ mod tests {
             (Action::ReadPeople,    [ALL, NONE, NONE, NONE,    ALL]),
             (Action::ManagePeople,  [ALL, NONE, NONE, NONE,    NONE]),
             (Action::ManageTokens,  [ALL, NONE, NONE, NONE,    NONE]),
+            (Action::ReadSwitchovers,    [ALL, ALL,  ALL,  OWN_NOW, ALL]),
+            (Action::ManageSwitchovers,  [ALL, NONE, NONE, NONE,    NONE]),
+            (Action::ApproveSwitchovers, [ALL, NONE, NONE, NONE,    NONE]),
             (Action::ReadAudit,     [ALL, NONE, NONE, NONE,    ALL]),
             (Action::OwnAccount,    [ALL, ALL,  ALL,  ALL,     ALL]),
         ];

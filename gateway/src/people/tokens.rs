@@ -25,11 +25,14 @@ pub enum Opens {
     Metrics,
     /// `/api/export`.
     Export,
+    /// `/api/releases` and `/api/configurations`: pushes releases, and sees how far they are. What is pushed is offered to no terminal
+    /// before people have drafted, checked and approved it.
+    Configurations,
 }
 
 impl Opens {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [Self; 2] = [Self::Metrics, Self::Export];
+    pub const ALL: [Self; 3] = [Self::Metrics, Self::Export, Self::Configurations];
 
     /// The word in forms and on the command line.
     #[must_use]
@@ -37,6 +40,7 @@ impl Opens {
         match self {
             Self::Metrics => "metrics",
             Self::Export => "export",
+            Self::Configurations => "configurations",
         }
     }
 }

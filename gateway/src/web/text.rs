@@ -540,6 +540,15 @@ texts! {
     DidTerminalEnrolled "端末を登録" "Terminal enrolled";
     DidTerminalRenewed "端末の証明書を更新" "Terminal's certificate renewed";
     DidTerminalUnblocked "端末の締め出しを解除" "Terminal let in again";
+    DidReleaseTaken "端末の設定の受取り" "Release of configurations";
+    DidSwitchoverDrafted "業者切替を起案" "Switchover drafted";
+    DidSwitchoverChecked "業者切替を点検" "Switchover checked";
+    DidSwitchoverApproved "業者切替を承認" "Switchover approved";
+    DidSwitchoverPushed "業者切替を配信" "Switchover pushed";
+    DidSwitchoverStopped "業者切替の配信を停止" "Switchover stopped";
+    DidSwitchoverWithdrawn "業者切替を取りやめ" "Switchover withdrawn";
+    DidSwitchoverClosed "業者切替を完了" "Switchover closed";
+    DidReadSwitchover "業者切替の準備の状況を閲覧" "Looked at a switchover's readiness";
     DidTerminalLost "端末の紛失・盗難を登録" "Terminal reported lost";
     DidAsideRetried "未処理データを処理し直し" "Set-aside processed again";
     DidAsideSettled "未処理データを片付け" "Set-aside put away";
@@ -788,6 +797,7 @@ texts! {
     TokenName "システムの名前" "The system's name";
     TokenScopes "開けるもの" "What it opens";
     OpensMetrics "監視（/metrics、/health）" "Monitoring (/metrics, /health)";
+    OpensConfigurations "端末の設定（/api/releases、/api/configurations）" "Configurations (/api/releases, /api/configurations)";
     OpensExport "結果の書き出し（/api/export）" "Results (/api/export)";
     TokenContractor "範囲" "Whose";
     TokenWhole "市全体" "All of the city";

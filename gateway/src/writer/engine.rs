@@ -19,6 +19,7 @@ use crate::lists::{self, Issued, ListError, Window};
 use crate::outbox::Receipt;
 use crate::retention::Erasing;
 use crate::store::{Store, StoreError, is_damage, sql};
+use crate::switchover::instant::Work;
 use crate::touched::Touched;
 use crate::trust;
 use crate::vitals::Vitals;
@@ -65,6 +66,8 @@ pub(super) struct Engine {
     lapses: BTreeSet<TerminalId>,
     /// Lists that may have to be made anew.
     lists: BTreeSet<(TerminalId, Date)>,
+    /// What switchovers ask for; none where nothing is due.
+    switching: Option<Work>,
     /// What SQLite said when it found the store damaged.
     damage: Option<rusqlite::Error>,
 }
@@ -87,6 +90,7 @@ impl Engine {
             hello_order: VecDeque::new(),
             lapses: BTreeSet::new(),
             lists: BTreeSet::new(),
+            switching: None,
             damage: None,
         }
     }
@@ -299,14 +303,27 @@ impl Engine {
     }
 
     fn touched(&mut self, touched: Touched, history: Option<i64>) {
-        let Touched { rounds, spoken, terminals, presence, access, history: in_history, aside, notice } =
-            touched;
-        let window = self.window_now();
+        let Touched {
+            rounds,
+            spoken,
+            terminals,
+            standing,
+            presence,
+            access,
+            history: in_history,
+            aside,
+            notice,
+            configurations,
+        } = touched;
+        if configurations {
+            self.switching = Some(Work::new(!self.parts.clock.in_doubt()));
+        }
+        let (window, now) = (self.window_now(), self.parts.clock.now());
         let mut damage = None;
         let rounds = rounds.iter().map(|round| (round, None));
         let spoken = spoken.iter().map(|(round, by)| (round, Some(by)));
         for (round, by) in rounds.chain(spoken).filter(|(round, _)| window.holds(round.date)) {
-            match lists::carriers(&self.parts.store.conn, round) {
+            match lists::carriers(&self.parts.store.conn, round, now) {
                 Ok(carriers) => self.lists.extend(
                     carriers
                         .into_iter()
@@ -320,6 +337,7 @@ impl Engine {
             }
         }
         damage.into_iter().for_each(|error| self.note(error));
+        self.lapses.extend(standing);
         for terminal in &terminals {
             self.lapses.insert(terminal.clone());
             self.lists.extend(window.days().map(|day| (terminal.clone(), day)));
@@ -411,6 +429,7 @@ impl Engine {
         if certain && self.day_done != Some(today) && self.erasing.is_none() {
             self.erasing = Some(Erasing::new(&self.parts.settings.retention, self.parts.clock.now()));
         }
+        self.switching = Some(Work::new(certain));
         let window = self.window_now();
         if self.window == Some(window) {
             return;
@@ -488,6 +507,20 @@ impl Engine {
         }
     }
 
+    /// Does some of what switchovers ask for, in a transaction of its own.
+    fn switch(&mut self) {
+        let Some(mut work) = self.switching.take() else { return };
+        let done = self.transact(|tx, ctx, fx| work.step(tx, &mut fx.touched, ctx.now, STEP));
+        match done {
+            // What it touched may have something due again: then that is what goes on.
+            Ok(Ok(false)) => self.switching = Some(work),
+            Ok(Ok(true)) => {}
+            // The next look at the day begins it anew.
+            Ok(Err(error)) => self.failed("switch over", error),
+            Err(_) => {}
+        }
+    }
+
     /// Empties the write-ahead log, so that what is erased is gone from it, too. Where a reader, a backup or the thread of
     /// checkpoints stands in the way the next look at the day tries again.
     fn empty_log(&mut self) {
@@ -517,13 +550,13 @@ impl Engine {
         }
     }
 
-    /// Leaves erasing to the next run.
+    /// Leaves erasing, and what switchovers ask for, to the next run.
     pub(super) fn stop_erasing(&mut self) {
-        self.erasing = None;
+        (self.erasing, self.switching) = (None, None);
     }
 
     pub(super) fn has_pending(&self) -> bool {
-        self.has_lists() || self.erasing.is_some()
+        self.has_lists() || self.switching.is_some() || self.erasing.is_some()
     }
 
     fn has_lists(&self) -> bool {
@@ -536,7 +569,11 @@ impl Engine {
             return;
         }
         if !self.has_lists() {
-            self.erase();
+            if self.switching.is_some() {
+                self.switch();
+            } else {
+                self.erase();
+            }
             return;
         }
         let started = Instant::now();

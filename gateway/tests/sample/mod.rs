@@ -28,6 +28,7 @@ use meguri_gateway::office::Office;
 use meguri_gateway::people::{Person, Role};
 use meguri_gateway::pickups;
 use meguri_gateway::store::{Readers, Store, sql};
+use meguri_gateway::switchover::releases::Releases;
 use meguri_gateway::vitals::Health;
 use meguri_gateway::writer::Writer;
 use meguri_proto::pickup::Result as Outcome;
@@ -478,6 +479,7 @@ pub(crate) fn desk(
         writer: writer.clone(),
         readers: readers.clone(),
         taker: Taker::new(writer.clone(), readers.clone(), city.clone()),
+        releases: Releases::new(writer.clone(), city.id.clone(), health.clock.clone()),
         broker: Arc::new(Broker::External(login, None)),
         health: health.clone(),
         retention: Retention::default(),

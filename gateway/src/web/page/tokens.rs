@@ -26,6 +26,7 @@ fn opens(opens: Opens) -> Text {
     match opens {
         Opens::Metrics => Text::OpensMetrics,
         Opens::Export => Text::OpensExport,
+        Opens::Configurations => Text::OpensConfigurations,
     }
 }
 

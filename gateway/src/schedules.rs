@@ -1,0 +1,365 @@
+//! Terminals' signed schedules: what is offered to each, what it said of it, and whom it works for on a day.
+//!
+//! A terminal's schedule is its newest bundle that was offered and that it has not refused. What it is bound to in its own row
+//! follows the schedule at each instant; in between a person may bind it to another vehicle of the same contract.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use meguri_config::{KeySet, Refused};
+use meguri_proto::{CityId, ConfigChange, ConfigState, ConfigWhy, ContractId, Digest, TerminalId, VehicleId};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::pickups::midnight;
+use crate::store::sql;
+use crate::touched::Touched;
+
+/// The position of the configuration that holds at the instant bound to `?{number}` in the schedule of a terminal `t`; NULL before
+/// the first, where the terminal stays what it is.
+#[must_use]
+pub(crate) fn position_at(number: u8) -> String {
+    format!(
+        "(SELECT max(x.position) FROM schedule AS x
+            WHERE x.bundle = t.schedule AND (x.from_at IS NULL OR x.from_at <= ?{number}))"
+    )
+}
+
+/// The instant that says what holds on a day: its beginning, or now where that is later.
+pub(crate) fn instant_of(day: Date, now: Timestamp) -> Timestamp {
+    midnight(day).max(now)
+}
+
+/// A word of the wire as the store keeps it.
+pub(crate) fn word<T: Serialize>(value: &T) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// A word of the store that may be none.
+pub(crate) fn said<T: DeserializeOwned>(
+    row: &rusqlite::Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<T>> {
+    row.get::<_, Option<String>>(column)?.map(|_| sql::word(row, column)).transpose()
+}
+
+/// What a terminal works under on a day: contract and vehicle. None where there is no such terminal.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn works(
+    conn: &Connection,
+    terminal: &TerminalId,
+    day: Date,
+    now: Timestamp,
+) -> rusqlite::Result<Option<(ContractId, VehicleId)>> {
+    // Up to its next instant the terminal's own row says it.
+    let select = format!(
+        "SELECT coalesce(s.contract, t.contract), coalesce(s.vehicle, t.vehicle) FROM terminal AS t
+        LEFT JOIN schedule AS s ON s.bundle = t.schedule AND s.position = {} AND s.position IS NOT t.position
+        WHERE t.id = ?1",
+        position_at(2)
+    );
+    let instant = sql::ms(instant_of(day, now));
+    conn.prepare_cached(&select)?
+        .query_row(params![terminal.as_str(), instant], |row| {
+            Ok((sql::parsed(row, 0)?, sql::parsed(row, 1)?))
+        })
+        .optional()
+}
+
+/// The terminals that carry a vehicle's round of a contract on a day and are neither blocked nor lost.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn carriers(
+    conn: &Connection,
+    (contract, vehicle): (&ContractId, &VehicleId),
+    day: Date,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<TerminalId>> {
+    let at = position_at(3);
+    let select = format!(
+        "SELECT t.id FROM terminal AS t WHERE t.contract = ?1 AND t.vehicle = ?2
+            AND (t.schedule IS NULL OR t.position IS {at}) AND t.blocked_at IS NULL AND t.lost_at IS NULL
+        UNION SELECT t.id FROM schedule AS s JOIN terminal AS t ON t.schedule = s.bundle
+            WHERE s.contract = ?1 AND s.vehicle = ?2 AND s.position IS NOT t.position AND s.position = {at}
+                AND t.blocked_at IS NULL AND t.lost_at IS NULL"
+    );
+    let instant = sql::ms(instant_of(day, now));
+    let mut statement = conn.prepare_cached(&select)?;
+    let rows = statement
+        .query_map(params![contract.as_str(), vehicle.as_str(), instant], |row| sql::parsed(row, 0))?;
+    rows.collect()
+}
+
+/// The contracts that a terminal's schedule names for later than now, and that are not the one of now.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn coming(conn: &Connection, terminal: &TerminalId, now: Timestamp) -> rusqlite::Result<Vec<ContractId>> {
+    let Some((contract, _)) = works(conn, terminal, meguri_proto::clock::business_date(now), now)? else {
+        return Ok(Vec::new());
+    };
+    let select = "SELECT DISTINCT s.contract FROM terminal AS t JOIN schedule AS s ON s.bundle = t.schedule
+        WHERE t.id = ?1 AND s.from_at > ?2 AND s.contract <> ?3 ORDER BY 1";
+    let mut statement = conn.prepare_cached(select)?;
+    let rows = statement
+        .query_map(params![terminal.as_str(), sql::ms(now), contract.as_str()], |row| sql::parsed(row, 0))?;
+    rows.collect()
+}
+
+/// Whether a bundle that a terminal was offered, or said to have, ever named a contract for it.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn ever_named(conn: &Connection, terminal: &TerminalId, contract: &ContractId) -> rusqlite::Result<bool> {
+    let select = "SELECT 1 FROM bundle JOIN schedule ON schedule.bundle = bundle.id
+        WHERE bundle.terminal = ?1 AND offered_at IS NOT NULL AND schedule.contract = ?2";
+    conn.prepare_cached(select)?.exists([terminal.as_str(), contract.as_str()])
+}
+
+/// The envelope of the newest bundle that a terminal was offered: the body of its document `config`.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn offered(conn: &Connection, terminal: &TerminalId) -> rusqlite::Result<Option<String>> {
+    let select = "SELECT envelope FROM bundle JOIN bundle_body ON bundle_body.bundle = bundle.id
+        WHERE terminal = ?1 AND offered_at IS NOT NULL ORDER BY version DESC LIMIT 1";
+    conn.prepare_cached(select)?.query_row([terminal.as_str()], |row| row.get(0)).optional()
+}
+
+/// The body of the document `keys`: every key set so far. None where there is none yet.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn keys(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    let sets = envelopes(conn)?;
+    // Each is an envelope that was read: JSON.
+    Ok((!sets.is_empty()).then(|| format!(r#"{{"v":1,"sets":[{}]}}"#, sets.join(","))))
+}
+
+fn envelopes(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = conn.prepare_cached("SELECT envelope FROM key_set ORDER BY version")?;
+    statement.query_map([], |row| row.get(0))?.collect()
+}
+
+/// The key set that is held, followed anew from the first one; none where there is none yet.
+///
+/// # Errors
+/// When the store can't be read; within, where what it holds does not follow.
+pub fn held_keys(conn: &Connection, city: &CityId) -> rusqlite::Result<Result<Option<KeySet>, Refused>> {
+    let sets = envelopes(conn)?;
+    Ok(KeySet::follow(None, sets.iter().map(String::as_bytes), city))
+}
+
+/// Has a terminal's row follow its schedule as it is at `now`. Says whether anything of it changed.
+///
+/// # Errors
+/// When the store can't be written.
+pub fn follow(
+    tx: &Connection,
+    touched: &mut Touched,
+    terminal: &TerminalId,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let select = format!(
+        "SELECT s.position, s.contract, s.vehicle FROM terminal AS t
+        JOIN schedule AS s ON s.bundle = t.schedule AND s.position = {}
+        WHERE t.id = ?1 AND s.position IS NOT t.position",
+        position_at(2)
+    );
+    let due: Option<(i64, String, String)> = tx
+        .prepare_cached(&select)?
+        .query_row(params![terminal.as_str(), sql::ms(now)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some((position, contract, vehicle)) = due else { return Ok(false) };
+    let update = "UPDATE terminal SET position = ?2, contract = ?3, vehicle = ?4 WHERE id = ?1";
+    tx.prepare_cached(update)?.execute(params![terminal.as_str(), position, contract, vehicle])?;
+    touched.terminals.insert(terminal.clone());
+    Ok(true)
+}
+
+/// Terminals whose row has not followed their schedule yet, as it is at `now`.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn to_follow(conn: &Connection, now: Timestamp, most: usize) -> rusqlite::Result<Vec<TerminalId>> {
+    let select = format!(
+        "SELECT t.id FROM terminal AS t WHERE t.schedule IS NOT NULL AND t.position IS NOT {} LIMIT ?2",
+        position_at(1)
+    );
+    let mut statement = conn.prepare_cached(&select)?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    statement.query_map(params![sql::ms(now), most], |row| sql::parsed(row, 0))?.collect()
+}
+
+/// Binds a terminal to the newest schedule that it was offered and has not refused.
+fn bind(
+    tx: &Connection,
+    touched: &mut Touched,
+    terminal: &TerminalId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let select =
+        "SELECT id FROM bundle WHERE terminal = ?1 AND offered_at IS NOT NULL AND state IS NOT 'refused'
+        ORDER BY version DESC LIMIT 1";
+    let newest: Option<i64> =
+        tx.prepare_cached(select)?.query_row([terminal.as_str()], |row| row.get(0)).optional()?;
+    let update = "UPDATE terminal SET schedule = ?2, position = NULL WHERE id = ?1 AND schedule IS NOT ?2";
+    if tx.prepare_cached(update)?.execute(params![terminal.as_str(), newest])? > 0 {
+        touched.terminals.insert(terminal.clone());
+        follow(tx, touched, terminal, now)?;
+    }
+    Ok(())
+}
+
+/// Offers a bundle to its terminal.
+///
+/// # Errors
+/// When the store can't be written.
+pub fn offer(tx: &Connection, touched: &mut Touched, bundle: i64, now: Timestamp) -> rusqlite::Result<()> {
+    let update = "UPDATE bundle SET offered_at = ?2 WHERE id = ?1 AND offered_at IS NULL RETURNING terminal";
+    let terminal: Option<TerminalId> = tx
+        .prepare_cached(update)?
+        .query_row(params![bundle, sql::ms(now)], |row| sql::parsed(row, 0))
+        .optional()?;
+    if let Some(terminal) = terminal {
+        // Also where it is bound to a newer one already: it was given this one, too.
+        touched.standing.insert(terminal.clone());
+        bind(tx, touched, &terminal, now)?;
+    }
+    Ok(())
+}
+
+/// Takes what a terminal says of a configuration. Of a bundle that the office does not know nothing follows.
+///
+/// # Errors
+/// When the store can't be written.
+pub fn take(
+    tx: &Connection,
+    touched: &mut Touched,
+    terminal: &TerminalId,
+    change: &ConfigChange,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    touched.configurations = true;
+    touched.presence = true;
+    let select = "SELECT bundle.id, offered_at IS NULL, bundle.state FROM bundle JOIN release ON release.id = bundle.release
+        WHERE terminal = ?1 AND digest = ?2 AND release.state = 'taken'";
+    let found: Option<(i64, bool, Option<String>)> = tx
+        .prepare_cached(select)?
+        .query_row(params![terminal.as_str(), change.bundle.0.as_slice()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some((bundle, unoffered, state)) = found else { return Ok(()) };
+    let why = change.why.as_ref().map(word);
+    let detail = (!change.detail.is_empty()).then_some(change.detail.as_str());
+    let whole = match change.state {
+        ConfigState::Refused => "refused",
+        _ => "verified",
+    };
+    let of_whole = change.contract.is_none() || change.state == ConfigState::Refused;
+    // What is taken once stays taken: a stick that is plugged in again may have it refused as one that is held already.
+    if state.as_deref() != Some("verified") && (of_whole || state.is_none() || whole == "verified") {
+        let update = "UPDATE bundle SET state = ?2, why = ?3, detail = ?4, said_at = ?5 WHERE id = ?1";
+        let (why, detail) = if whole == "refused" { (why.as_deref(), detail) } else { (None, None) };
+        tx.prepare_cached(update)?.execute(params![bundle, whole, why, detail, sql::ms(now)])?;
+    }
+    if let (false, Some(contract)) = (change.state == ConfigState::Refused, &change.contract) {
+        let update = "UPDATE schedule SET state = ?4, why = ?5, detail = ?6, said_at = ?7
+            WHERE bundle = ?1 AND contract = ?2 AND from_at IS ?3";
+        tx.prepare_cached(update)?.execute(params![
+            bundle,
+            contract.as_str(),
+            change.effective_at.map(sql::ms),
+            word(&change.state),
+            why,
+            detail,
+            sql::ms(now)
+        ])?;
+    }
+    if unoffered && whole == "verified" {
+        // It came another way, from a USB stick: it is known to be there.
+        offer(tx, touched, bundle, now)?;
+    }
+    bind(tx, touched, terminal, now)
+}
+
+/// The highest version that a terminal was sent, or said that it took.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn highest(conn: &Connection, terminal: &TerminalId) -> rusqlite::Result<u64> {
+    let select = "SELECT max(
+            coalesce((SELECT max(bundle.version) FROM bundle JOIN release ON release.id = bundle.release
+                WHERE terminal = ?1 AND release.state = 'taken'), 0),
+            coalesce((SELECT max(version) FROM config_event WHERE terminal = ?1 AND state <> 'refused'), 0))";
+    conn.prepare_cached(select)?.query_row([terminal.as_str()], |row| sql::seq(row, 0))
+}
+
+/// Something that a terminal said of a configuration, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Event {
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// When it happened, by the terminal's best clock.
+    pub at: Timestamp,
+    /// Version of the bundle; 0 where the terminal could not read it.
+    pub version: u64,
+    /// Whether the office knows the bundle.
+    pub known: bool,
+    /// SHA-256 of the bundle as it came.
+    pub bundle: Digest,
+    /// Where it has come to.
+    pub state: ConfigState,
+    /// The contract that is spoken of.
+    pub contract: Option<ContractId>,
+    /// Its instant.
+    pub effective_at: Option<Timestamp>,
+    /// Why.
+    pub why: Option<ConfigWhy>,
+    /// More of why.
+    pub detail: String,
+}
+
+/// What a terminal said of its configurations, the newest first.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn events(conn: &Connection, terminal: &TerminalId, most: u32) -> rusqlite::Result<Vec<Event>> {
+    let select = "SELECT received_at, coalesce(trusted_at, gnss_at, terminal_at), e.version, e.digest, e.state, contract,
+            effective_at, e.why, e.detail,
+            EXISTS (SELECT 1 FROM bundle AS b WHERE b.terminal = e.terminal AND b.digest = e.digest)
+        FROM config_event AS e WHERE e.terminal = ?1 ORDER BY e.rowid DESC LIMIT ?2";
+    let mut statement = conn.prepare_cached(select)?;
+    let rows = statement.query_map(params![terminal.as_str(), most], |row| {
+        Ok(Event {
+            received_at: sql::instant(row.get(0)?),
+            at: sql::instant(row.get(1)?),
+            version: sql::seq(row, 2)?,
+            bundle: sql::digest(row, 3)?,
+            state: sql::word(row, 4)?,
+            contract: row.get::<_, Option<String>>(5)?.map(|_| sql::parsed(row, 5)).transpose()?,
+            effective_at: row.get::<_, Option<i64>>(6)?.map(sql::instant),
+            why: said(row, 7)?,
+            detail: row.get(8)?,
+            known: row.get(9)?,
+        })
+    })?;
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_wire() {
+        assert_eq!(word(&ConfigState::Activated), "activated");
+        assert_eq!(word(&ConfigWhy::BrokerUnreachable), "broker_unreachable");
+    }
+}

@@ -1,0 +1,322 @@
+//! What an instant asks of the office, and the days before and after it: rows follow schedules, what is pushed is offered, open pickups
+//! of contracts that ended are closed, and people are told.
+//!
+//! All of it is derived from the store and done in short steps between acknowledgements; where no gateway ran at the instant it is
+//! caught up with at the start.
+
+use std::time::{Duration, Instant};
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use meguri_proto::clock::business_date;
+use meguri_proto::pickup::OfficeWord;
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+use super::steps::{set_closed, settle};
+use super::{Kind, State, Step, note, rollout, set_state};
+use crate::pickups;
+use crate::plan;
+use crate::schedules;
+use crate::store::sql;
+use crate::touched::{Round, Touched};
+
+/// How many terminals or pickups are looked at between two looks at the time.
+const SOME: usize = 50;
+/// So many days before an instant people are told how many terminals are not ready.
+const AHEAD: [i64; 3] = [14, 7, 1];
+/// So long after an instant people are told which terminals are not there yet: vehicles are out by then.
+const BEHIND: SignedDuration = SignedDuration::from_hours(12);
+
+/// What is under way. It begins anew whenever something may be due.
+#[derive(Debug)]
+pub struct Work {
+    /// Whether the clock is believed: nothing changes over by one that is not.
+    certain: bool,
+    turned: bool,
+    closing: Option<Closing>,
+}
+
+/// Where the walk over open pickups of contracts that ended stands.
+#[derive(Debug)]
+struct Closing {
+    switchover: i64,
+    contracts: Vec<(String, Date, Date)>,
+    closed: u64,
+}
+
+impl Work {
+    /// Begins to look at what is due.
+    #[must_use]
+    pub fn new(certain: bool) -> Self {
+        Self { certain, turned: false, closing: None }
+    }
+
+    /// Goes on for about as long as `most`. Says whether everything is done.
+    ///
+    /// # Errors
+    /// When the store can't be written: then it is begun anew.
+    pub fn step(
+        &mut self,
+        tx: &Connection,
+        touched: &mut Touched,
+        now: Timestamp,
+        most: Duration,
+    ) -> rusqlite::Result<bool> {
+        let started = Instant::now();
+        loop {
+            let done = self.some(tx, touched, now)?;
+            if done || started.elapsed() >= most {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Some of it; says whether nothing is left.
+    fn some(&mut self, tx: &Connection, touched: &mut Touched, now: Timestamp) -> rusqlite::Result<bool> {
+        if self.certain && !self.turned {
+            touched.notice |= plan::turn(tx, now)?;
+            self.turned = true;
+            return Ok(false);
+        }
+        if !rollout::offer_some(tx, touched, now, SOME)? {
+            return Ok(false);
+        }
+        if self.certain {
+            let due = schedules::to_follow(tx, now, SOME)?;
+            for terminal in &due {
+                schedules::follow(tx, touched, terminal, now)?;
+            }
+            if due.len() == SOME {
+                return Ok(false);
+            }
+            cut_over(tx, touched, now)?;
+            if !self.close_some(tx, touched, now)? {
+                return Ok(false);
+            }
+            tell(tx, touched, now)?;
+        }
+        // A group that has its turn is offered it next.
+        Ok(!rollout::look(tx, touched, now)?)
+    }
+
+    /// Closes some open pickups of contracts that ended; says whether none is left.
+    fn close_some(
+        &mut self,
+        tx: &Connection,
+        touched: &mut Touched,
+        now: Timestamp,
+    ) -> rusqlite::Result<bool> {
+        let Some(closing) = &mut self.closing else {
+            self.closing = Closing::next(tx)?;
+            return Ok(self.closing.is_none());
+        };
+        let Some((contract, day, last)) = closing.contracts.last_mut() else {
+            let update = "UPDATE switchover SET settled_at = ?2 WHERE id = ?1";
+            tx.execute(update, params![closing.switchover, sql::ms(now)])?;
+            if closing.closed > 0 {
+                let detail = json!({ "pickups": closing.closed });
+                note(tx, now, closing.switchover, Step::PickupsClosed, None, Some(detail))?;
+            }
+            self.closing = None;
+            return Ok(false);
+        };
+        let contract = contract.as_str();
+        let select = "SELECT id, vehicle FROM pickup WHERE date = ?1 AND contract = ?2 AND state = 'open'
+            AND office = '\"planned\"' LIMIT ?3";
+        let open: Vec<(i64, Round)> = tx
+            .prepare_cached(select)?
+            .query_map(params![day.to_string(), contract, i64::try_from(SOME).unwrap_or(i64::MAX)], |row| {
+                let contract = contract.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+                Ok((row.get(0)?, Round { date: *day, contract, vehicle: sql::parsed(row, 1)? }))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        for (pickup, round) in open.iter().cloned() {
+            close_pickup(tx, now, closing.switchover, pickup)?;
+            touched.pickup(round);
+        }
+        closing.closed += open.len() as u64;
+        if open.len() < SOME {
+            match day.tomorrow() {
+                Ok(next) if next <= *last => *day = next,
+                _ => drop(closing.contracts.pop()),
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Closing {
+    /// The next switchover whose instant has come and whose open pickups are not closed yet.
+    fn next(conn: &Connection) -> rusqlite::Result<Option<Self>> {
+        let select = "SELECT id, release, at FROM switchover
+            WHERE kind = 'switchover' AND state IN ('cut_over', 'closed') AND settled_at IS NULL ORDER BY id LIMIT 1";
+        let found: Vec<(i64, i64, i64)> = conn
+            .prepare_cached(select)?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        let Some((switchover, release, at)) = found.into_iter().next() else { return Ok(None) };
+        // Of contracts that go on nothing is over.
+        let select = "SELECT c.id, c.first_day, c.last_day FROM contract AS c WHERE c.last_day < ?2
+            AND c.id IN (SELECT from_contract FROM bundle WHERE release = ?1
+                UNION SELECT s.contract FROM bundle AS b JOIN schedule AS s ON s.bundle = b.id WHERE b.release = ?1)
+            ORDER BY c.id";
+        let day = business_date(sql::instant(at)).to_string();
+        let contracts = conn
+            .prepare_cached(select)?
+            .query_map(params![release, day], |row| {
+                Ok((row.get(0)?, sql::parsed(row, 1)?, sql::parsed(row, 2)?))
+            })?
+            .collect::<rusqlite::Result<Vec<(String, Date, Date)>>>()?;
+        // A contract may be open-ended into the past: before its first pickup there is nothing to walk over.
+        let first: Option<String> = conn.query_row("SELECT min(date) FROM pickup", [], |row| row.get(0))?;
+        let first: Option<Date> = first.and_then(|day| day.parse().ok());
+        let contracts = contracts
+            .into_iter()
+            .filter_map(|(id, from, to)| Some((id, from.max(first?), to)))
+            .filter(|(_, from, to)| from <= to)
+            .collect();
+        Ok(Some(Self { switchover, contracts, closed: 0 }))
+    }
+}
+
+/// Nobody said anything of it, and its contract is over (未報告). What is said late still counts.
+fn close_pickup(tx: &Connection, now: Timestamp, switchover: i64, pickup: i64) -> rusqlite::Result<()> {
+    let update = "UPDATE pickup SET office = ?2 WHERE id = ?1";
+    tx.prepare_cached(update)?.execute(params![pickup, json!(OfficeWord::Closed).to_string()])?;
+    let insert = "INSERT INTO history (pickup, at, kind, detail) VALUES (?1, ?2, 'closed', ?3)";
+    let detail = json!({ "switchover": switchover }).to_string();
+    tx.prepare_cached(insert)?.execute(params![pickup, sql::ms(now), detail])?;
+    pickups::refresh(tx, pickup)
+}
+
+/// Notes that instants have come.
+fn cut_over(tx: &Connection, touched: &mut Touched, now: Timestamp) -> rusqlite::Result<()> {
+    let select =
+        "SELECT id FROM switchover WHERE kind = 'switchover' AND state = 'pushed' AND at <= ?1 ORDER BY id";
+    let due: Vec<i64> = tx
+        .prepare_cached(select)?
+        .query_map([sql::ms(now)], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for id in due {
+        set_state(tx, id, State::CutOver)?;
+        note(tx, now, id, Step::CutOver, None, None)?;
+        settle(tx, touched, now, id, &["switchover_ahead"])?;
+        touched.presence = true;
+    }
+    Ok(())
+}
+
+/// Tells people of switchovers that are near, and of terminals that are behind afterwards; closes those that are through.
+fn tell(tx: &Connection, touched: &mut Touched, now: Timestamp) -> rusqlite::Result<()> {
+    let select = "SELECT id, kind, state, release, at FROM switchover WHERE at IS NOT NULL
+        AND state NOT IN ('closed', 'withdrawn') ORDER BY id";
+    let live: Vec<(i64, Kind, State, i64, Timestamp)> = tx
+        .prepare_cached(select)?
+        .query_map([], |row| {
+            Ok((row.get(0)?, sql::word(row, 1)?, sql::word(row, 2)?, row.get(3)?, sql::instant(row.get(4)?)))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, _, state, release, at) in live {
+        if state == State::CutOver {
+            behind(tx, touched, now, id, (release, at))?;
+        } else if now < at {
+            ahead(tx, touched, now, id, (release, at))?;
+        }
+    }
+    Ok(())
+}
+
+fn ahead(
+    tx: &Connection,
+    touched: &mut Touched,
+    now: Timestamp,
+    id: i64,
+    (release, at): (i64, Timestamp),
+) -> rusqlite::Result<()> {
+    // By days of the calendar: on the day before the instant it is one.
+    let left =
+        business_date(now).until(business_date(at)).map_or(i64::MAX, |span| i64::from(span.get_days()));
+    let Some(days) = AHEAD.into_iter().filter(|days| left <= *days).min() else { return Ok(()) };
+    let told = "SELECT 1 FROM notice WHERE kind = 'switchover_ahead' AND detail ->> 'switchover' = ?1
+        AND detail ->> 'days' = ?2";
+    if tx.prepare_cached(told)?.exists(params![id, days])? {
+        return Ok(());
+    }
+    let select = "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM bundle AS x
+            WHERE x.terminal = b.terminal AND x.version >= b.version AND x.state = 'verified'))
+        FROM bundle AS b JOIN terminal AS t ON t.id = b.terminal
+        WHERE b.release = ?1 AND t.blocked_at IS NULL AND t.lost_at IS NULL";
+    let (of, not_ready): (i64, i64) =
+        tx.prepare_cached(select)?.query_row([release], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    settle(tx, touched, now, id, &["switchover_ahead"])?;
+    let detail = json!({ "switchover": id, "days": days, "at": at, "not_ready": not_ready, "of": of });
+    touched.notice |= sql::notice(tx, now, "switchover_ahead", None, &detail)?;
+    Ok(())
+}
+
+fn behind(
+    tx: &Connection,
+    touched: &mut Touched,
+    now: Timestamp,
+    id: i64,
+    (release, at): (i64, Timestamp),
+) -> rusqlite::Result<()> {
+    const KIND: &str = "switchover_behind";
+    // What the newest bundle that each terminal took says of the configuration of this instant.
+    let select = "SELECT count(*),
+            count(*) FILTER (WHERE said = 'healthy'),
+            count(*) FILTER (WHERE said = 'degraded'),
+            count(*) FILTER (WHERE said = 'reverted'),
+            count(*) FILTER (WHERE said IS NULL AND refused)
+        FROM (SELECT (SELECT s.state FROM bundle AS x JOIN schedule AS s ON s.bundle = x.id AND s.from_at = ?2
+                WHERE x.terminal = b.terminal AND x.version >= b.version AND x.state = 'verified'
+                ORDER BY x.version DESC LIMIT 1) AS said, b.state IS 'refused' AS refused
+            FROM bundle AS b JOIN terminal AS t ON t.id = b.terminal
+            WHERE b.release = ?1 AND t.blocked_at IS NULL AND t.lost_at IS NULL)";
+    let counts: [i64; 5] = tx.prepare_cached(select)?.query_row(params![release, sql::ms(at)], |row| {
+        Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?])
+    })?;
+    let [of, healthy, degraded, reverted, refused] = counts;
+    if healthy == of {
+        return set_closed(tx, touched, now, id, None);
+    }
+    if now.duration_since(at) < BEHIND {
+        return Ok(());
+    }
+    let silent = of - healthy - degraded - reverted - refused;
+    let detail = json!({
+        "switchover": id, "of": of, "silent": silent, "refused": refused, "reverted": reverted, "degraded": degraded,
+    });
+    let update = "UPDATE notice SET detail = ?3 WHERE kind = ?1 AND detail ->> 'switchover' = ?2
+        AND settled_at IS NULL AND detail <> ?3";
+    touched.notice |= tx.prepare_cached(update)?.execute(params![KIND, id, detail.to_string()])? > 0;
+    // One that somebody has put away comes again only where it says something else.
+    let told = "SELECT 1 FROM notice WHERE kind = ?1 AND detail ->> 'switchover' = ?2
+        AND (settled_at IS NULL OR detail = ?3)";
+    if !tx.prepare_cached(told)?.exists(params![KIND, id, detail.to_string()])? {
+        touched.notice |= sql::notice(tx, now, KIND, None, &detail)?;
+    }
+    Ok(())
+}
+
+/// Tells the administrator of accounts of contractors whose last contract is over: they still read what was theirs, and are blocked by a
+/// person, never by the calendar.
+pub(super) fn tell_of_accounts(
+    tx: &Connection,
+    touched: &mut Touched,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let select = "SELECT p.contractor, count(*) FROM person AS p WHERE p.blocked_at IS NULL AND p.contractor IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM contract AS c WHERE c.contractor = p.contractor AND c.last_day >= ?1)
+        GROUP BY p.contractor ORDER BY 1";
+    let left: Vec<(String, i64)> = tx
+        .prepare_cached(select)?
+        .query_map([business_date(now).to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (contractor, accounts) in left {
+        let detail = json!({ "contractor": contractor, "accounts": accounts });
+        touched.notice |= sql::notice(tx, now, "accounts_left", None, &detail)?;
+    }
+    Ok(())
+}
