@@ -148,15 +148,16 @@ impl KeyFolder {
     fn nothing_beyond(&self) -> Result<(), Fault> {
         let count = self.chain.sets.len() as u64 + u64::from(self.waiting.is_some());
         let Ok(entries) = std::fs::read_dir(&self.path) else { return Ok(()) };
-        for entry in entries {
-            let name = entry.map_err(at("read", &self.path))?.file_name();
-            let version =
-                name.to_str().and_then(|name| name.strip_suffix(".json")).and_then(|n| n.parse::<u64>().ok());
-            if let Some(version) = version.filter(|version| *version > count) {
-                let problem =
-                    format!("{}: key set {version} is there, but not {}", self.path.display(), count + 1);
-                return Err(Fault::refused(problem));
-            }
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+        let names = names.collect::<Result<Vec<_>, _>>().map_err(at("read", &self.path))?;
+        let versions =
+            names.iter().filter_map(|name| name.to_str()?.strip_suffix(".json")?.parse::<u64>().ok());
+        if let Some(beyond) = versions.filter(|version| *version > count).min() {
+            let folder = self.path.display();
+            return Err(Fault::refused(format!(
+                "{folder}: key set {beyond} is there, but not {}",
+                count + 1
+            )));
         }
         Ok(())
     }

@@ -79,8 +79,8 @@ pub(super) enum KeysCommand {
         /// The folder of the city's plan.
         dir: PathBuf,
         /// Whose, by name or public key.
-        #[arg(required = true)]
-        keys: Vec<String>,
+        #[arg(required = true, value_name = "KEY")]
+        whose: Vec<String>,
         #[command(flatten)]
         next: Next,
     },
@@ -136,8 +136,8 @@ pub(super) fn run(command: KeysCommand, json: bool) -> Result<ExitCode, Fault> {
         KeysCommand::Rotate { dir, replace, next } => change(&dir, &next, json, &replace, |set, draw| {
             replace.iter().try_for_each(|key| replaced(set, key, draw))
         }),
-        KeysCommand::Revoke { dir, keys, next } => {
-            change(&dir, &next, json, &[], |set, _| keys.iter().try_for_each(|key| revoked(set, key)))
+        KeysCommand::Revoke { dir, whose, next } => {
+            change(&dir, &next, json, &[], |set, _| whose.iter().try_for_each(|key| revoked(set, key)))
         }
     }
 }

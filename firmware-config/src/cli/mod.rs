@@ -106,3 +106,15 @@ pub(crate) fn run() -> ExitCode {
         ExitCode::from(status)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_whole() {
+        Arguments::command().debug_assert();
+    }
+}
