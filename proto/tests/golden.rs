@@ -82,6 +82,43 @@ fn fact_bodies() {
 }
 
 #[test]
+fn configuration_facts() {
+    let staged = ConfigChange {
+        version: 5,
+        bundle: Digest::of(GOOD_BUNDLE.as_bytes()),
+        state: ConfigState::Staged,
+        contract: Some("k2-2027".parse().unwrap()),
+        effective_at: Some("2027-03-31T15:00:00Z".parse().unwrap()),
+        why: None,
+        detail: String::new(),
+    };
+    golden("fact-config-staged.json", &fact(Fact::Config(staged.clone())));
+    let refused = ConfigChange {
+        version: 0,
+        bundle: Digest::of(b"x"),
+        state: ConfigState::Refused,
+        contract: None,
+        effective_at: None,
+        why: Some(ConfigWhy::TooFewSignatures),
+        detail: "1 of the 2 signatures needed are there and right".into(),
+    };
+    golden("fact-config-refused.json", &fact(Fact::Config(refused)));
+}
+
+/// What a terminal accepts, as `firmware-config` makes and judges it.
+const GOOD_KEYS: &str = include_str!("../../firmware-config/tests/attacks/good/keys.json");
+const GOOD_BUNDLE: &str = include_str!("../../firmware-config/tests/attacks/good/bundle.json");
+
+#[test]
+fn keys_and_configurations() {
+    for (name, body) in [("down-keys.json", GOOD_KEYS), ("down-config.json", GOOD_BUNDLE)] {
+        let body: Box<serde_json::value::RawValue> = serde_json::from_str(body).unwrap();
+        let digest = Digest::of(body.get().as_bytes());
+        golden(name, &Document { v: 1, version: 5, digest, body });
+    }
+}
+
+#[test]
 fn track_body() {
     let health = Health { app: "0.1.0".into(), waiting: 3, free_bytes: Some(12_000_000_000) };
     golden("track-health.json", &TrackBody { v: 1, at: stamps(), track: TrackFact::Health(health) });
