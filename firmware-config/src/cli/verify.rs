@@ -124,17 +124,21 @@ fn release(args: &Verify, path: &Path, json: bool) -> Result<ExitCode, Fault> {
         if args.terminal.is_some() && claimed != args.terminal {
             continue;
         }
-        let taken = header.takes(bytes, &keys, now).and_then(|bundle| {
-            if !seen.insert(bundle.terminal.clone()) {
-                let detail = format!("a second bundle of {}", bundle.terminal);
-                return Err(Refused::new(ConfigWhy::OutOfBounds, detail));
+        let taken = match &claimed {
+            // As the terminal itself does that it claims to be for.
+            Some(terminal) => {
+                let whose = Whose { city: &header.city, terminal, version: args.held };
+                Bundle::accept(bytes, Some(&keys), whose, now)
             }
-            // As the terminal itself does that it is for.
-            let whose = Whose { city: &header.city, terminal: &bundle.terminal, version: args.held };
-            Bundle::accept(bytes, Some(&keys), whose, now)
+            None => Bundle::signed(bytes, &keys, now),
+        };
+        let taken = taken.and_then(|bundle| header.agrees(&bundle).map(|()| bundle)).and_then(|bundle| {
+            let detail = format!("a second bundle of {}", bundle.terminal);
+            let first = seen.insert(bundle.terminal);
+            if first { Ok(()) } else { Err(Refused::new(ConfigWhy::OutOfBounds, detail)) }
         });
         match taken {
-            Ok(_) => verified.good += 1,
+            Ok(()) => verified.good += 1,
             Err(Refused { why, detail }) => {
                 verified.refused.push(Bad { line: release.line(), terminal: claimed, why, detail });
             }
