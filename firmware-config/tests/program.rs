@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use jiff::ToSpan as _;
+use meguri_config::keys::KeyChain;
 use meguri_config::{Bundle, City, KeySet, Stick};
 use meguri_proto::clock::business_date;
 use serde_json::Value;
@@ -242,6 +243,9 @@ fn keys_are_rotated_by_both_roots() {
         (1..=4).map(|n| fs::read(desk.path(&format!("plan/keys/000{n}.json"))).unwrap()).collect();
     let last = KeySet::follow(None, sets.iter().map(Vec::as_slice), &city).unwrap().unwrap();
     assert_eq!((last.version, last.keys.len()), (4, 3));
+    desk.run(0, &["keys", "export", "plan", "-o", "keys.json"]);
+    let chain: KeyChain = serde_json::from_slice(&fs::read(desk.path("keys.json")).unwrap()).unwrap();
+    assert_eq!(chain.last(None, &city).unwrap(), last);
     // A set that is missing in between is not passed over.
     fs::remove_file(desk.path("plan/keys/0002.json")).unwrap();
     assert!(desk.told(1, &["keys", "rotate", "plan"]).contains("key set 3 is there, but not 2"));

@@ -84,6 +84,14 @@ pub(super) enum KeysCommand {
         #[command(flatten)]
         next: Next,
     },
+    /// Writes all key sets into one file, which lies beside a terminal's settings as keys.json before it ever hears from the office.
+    Export {
+        /// The folder of the city's plan.
+        dir: PathBuf,
+        /// The file.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
 }
 
 /// What every new key set needs.
@@ -139,6 +147,7 @@ pub(super) fn run(command: KeysCommand, json: bool) -> Result<ExitCode, Fault> {
         KeysCommand::Revoke { dir, whose, next } => {
             change(&dir, &next, json, &[], |set, _| whose.iter().try_for_each(|key| revoked(set, key)))
         }
+        KeysCommand::Export { dir, output } => export(&dir, &output, json),
     }
 }
 
@@ -189,6 +198,20 @@ fn init(dir: &Path, root: &[String], config: &[String], next: &Next, json: bool)
         role_of(&mut set, role).keys.insert(public.id());
     }
     finish(&folder, set, next, draw, json)
+}
+
+fn export(dir: &Path, output: &Path, json: bool) -> Result<ExitCode, Fault> {
+    let city = City::read(&dir.join(CITY_FILE))?;
+    let folder = KeyFolder::read(dir, &city.id)?;
+    let version = folder.last()?.version;
+    let text = serde_json::to_string(&folder.chain).map_err(|error| Fault::refused(error.to_string()))?;
+    files::write(output, files::OPEN, format!("{text}\n").as_bytes())?;
+    if json {
+        out::json(&serde_json::json!({ "file": output, "version": version }));
+    } else {
+        out::say(format!("wrote {}: key sets 1 to {version}", output.display()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Makes the set that follows the last one.
