@@ -19,10 +19,10 @@ use meguri_app::screen::fault::FaultScreen;
 use meguri_app::screen::{Screen, fonts};
 use meguri_app::store::StoreError;
 use meguri_config::terminal::{Language, Theme};
-use meguri_core::view::{Intent, Link, NotRecorded, View};
+use meguri_core::view::{ConfigView, Intent, Link, NotRecorded, StickRead, View};
 use meguri_core::{Trouble, TroubleKind};
-use meguri_proto::Reason;
 use meguri_proto::pickup::{Contradiction, Result as Outcome, State};
+use meguri_proto::{ConfigState, ConfigWhy, Reason};
 use slint::platform::software_renderer::{MinimalSoftwareWindow, RepaintBufferType};
 use slint::platform::{EventLoopProxy, Platform, WindowAdapter};
 use slint::{ComponentHandle, PhysicalSize, PlatformError, Rgb8Pixel};
@@ -156,6 +156,7 @@ const WIDE: (u32, u32) = (1280, 800);
 const SMALL: (u32, u32) = (1024, 600);
 const LOW: (u32, u32) = (800, 480);
 const PORTRAIT: (u32, u32) = (800, 1280);
+const SOON: &str = "4月8日 0:00から 第二収集 12号車";
 const FIRST: &str = "42 江波東一丁目 12-7-304 予定";
 
 fn main() -> ExitCode {
@@ -222,6 +223,14 @@ fn main_screens(queue: &Queue, theme: Theme, name: &str, folder: &Path) {
     let portrait = new(PORTRAIT);
     portrait.draw(&file("portrait"));
     portrait.tap(FIRST).draw(&file("portrait-pickup"));
+    let soon = |size| Sitting::new(queue, Language::Ja, theme, size, fixture::before_a_switchover());
+    soon(WIDE).tap(SOON).draw(&file("switchover"));
+    soon(PORTRAIT).draw(&file("portrait-switchover"));
+    soon(LOW).tap(SOON).draw(&file("low-switchover"));
+    let doubt = |size| Sitting::new(queue, Language::Ja, theme, size, fixture::due());
+    doubt(WIDE).tap("別の日").tap("4月12日(日)").draw(&file("date"));
+    let low = doubt(LOW);
+    low.tap("別の日").tap("4月12日(日)").draw(&file("low-date"));
     let low = new(LOW);
     low.draw(&file("low"));
     low.tap(FIRST).draw(&file("low-pickup"));
@@ -348,6 +357,8 @@ fn rare_screens(queue: &Queue, folder: &Path) {
             Sitting::new(queue, language, theme, size, erased).draw(&file(&format!("erased-{name}-{look}")));
         }
     }
+    configurations(queue, folder);
+
     let crewed = View {
         crew: meguri_core::view::Crew {
             locked: false,
@@ -369,4 +380,52 @@ fn rare_screens(queue: &Queue, folder: &Path) {
     english.tap("Not collected").draw(&file("english-reason"));
     let english = Sitting::new(queue, Language::En, Theme::Day, LOW, fixture::day());
     english.draw(&file("english-low"));
+}
+
+/// What the screens tell of the terminal's configuration, in every shape of a window.
+fn configurations(queue: &Queue, folder: &Path) {
+    let views = |config: ConfigView| View { config, ..fixture::day() };
+    let changed = Some(fixture::coming("2026-03-31T15:00:00Z"));
+    let news = views(ConfigView { changed, ..ConfigView::default() });
+    let state = |state, why, stick| {
+        let why = Some((why, "the broker says: not authorized".to_owned()));
+        let soon = fixture::before_a_switchover().config;
+        views(ConfigView { state: Some(state), why, stick, ..soon })
+    };
+    let reverted = state(ConfigState::Reverted, ConfigWhy::BrokerRefused, None);
+    let stick = Some(StickRead::Refused(ConfigWhy::OldVersion));
+    let degraded = state(ConfigState::Degraded, ConfigWhy::PeripheralMissing, stick);
+    for (size, window) in [(WIDE, "wide"), (SMALL, "small"), (LOW, "low"), (PORTRAIT, "portrait")] {
+        for (language, theme, look) in [
+            (Language::Ja, Theme::Day, "day"),
+            (Language::Ja, Theme::Night, "night"),
+            (Language::En, Theme::Day, "english"),
+        ] {
+            let file = |what: &str| folder.join(format!("rare-{what}-{window}-{look}.png"));
+            let new = |view: &View| Sitting::new(queue, language, theme, size, view.clone());
+            let says = |japanese, english| if language == Language::Ja { japanese } else { english };
+            new(&news).draw(&file("news"));
+            new(&View { config: news.config.clone(), ..fixture::locked() }).draw(&file("news-sign-in"));
+            new(&fixture::before_a_switchover())
+                .tap(says(SOON, "From 4/8 0:00: 第二収集 12号車"))
+                .draw(&file("switchover"));
+            for (view, what) in [(&reverted, "reverted"), (&degraded, "degraded")] {
+                let sitting = new(view);
+                sitting.draw(&file(what));
+                sitting.tap(says("端末 要確認", "See terminal")).draw(&file(&format!("{what}-about")));
+                sitting
+                    .tap(says("設定と業者切替", "Settings and switchover"))
+                    .draw(&file(&format!("{what}-page")));
+            }
+            let doubt = new(&fixture::due());
+            doubt.draw(&file("due"));
+            doubt.tap(says("別の日", "Another")).draw(&file("due-dates"));
+            doubt.tap(says("4月12日(日)", "Sun 4/12"));
+            doubt
+                .tap(says("今日は 4月12日(日) にする", "Say that today is Sun 4/12"))
+                .draw(&file("due-sure"));
+            let locked = View { clock_in_doubt: true, config: fixture::due().config, ..fixture::locked() };
+            new(&locked).draw(&file("due-sign-in"));
+        }
+    }
 }

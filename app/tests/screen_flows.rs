@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use fixture::{change, pickup, say};
 use i_slint_backend_testing::ElementHandle;
+use jiff::civil::{Date, date};
 use meguri_app::enrol::EnrolError;
 use meguri_app::office::AskError;
 use meguri_app::screen::enrol::EnrolScreen;
@@ -21,10 +22,10 @@ use meguri_app::screen::{Reply, Screen};
 use meguri_app::store::StoreError;
 use meguri_config::terminal::{Language, ReasonSetting, Theme};
 use meguri_core::sign_in::NotSignedIn;
-use meguri_core::view::{Crew, Intent, Link, NotRecorded, Shown, Stop, View};
+use meguri_core::view::{ConfigView, Crew, Intent, Link, NotRecorded, Shown, StickRead, Stop, View};
 use meguri_core::{Trouble, TroubleKind};
 use meguri_proto::pickup::{Contradiction, OfficeWord, Result as Outcome, State};
-use meguri_proto::{ItemResult, Reason};
+use meguri_proto::{ConfigState, ConfigWhy, ItemResult, Reason};
 use slint::{ComponentHandle, LogicalSize};
 
 /// A screen with a terminal behind it that answers when it is told to.
@@ -32,7 +33,9 @@ struct Sitting {
     screen: Screen,
     asked: Rc<RefCell<Vec<Intent>>>,
     reply: Rc<RefCell<Option<Reply>>>,
-    confirmed: Rc<RefCell<Vec<jiff::civil::Date>>>,
+    confirmed: Rc<RefCell<Vec<Date>>>,
+    /// Dates that the crew said instead of the one shown.
+    said: Rc<RefCell<Vec<Date>>>,
 }
 
 const WIDE: (u32, u32) = (1280, 800);
@@ -63,12 +66,15 @@ impl Sitting {
             move |date| confirmed.borrow_mut().push(date)
         };
         let screen = Screen::new(look, record, confirm_date).unwrap();
+        let said = Rc::new(RefCell::new(Vec::new()));
+        let to = Rc::clone(&said);
+        screen.on_set_date(move |date| to.borrow_mut().push(date));
         screen.window().show().unwrap();
         #[allow(clippy::cast_precision_loss)]
         let size = LogicalSize::new(look.size.0 as f32, look.size.1 as f32);
         screen.window().window().set_size(size);
         screen.show(Arc::new(view));
-        Self { screen, asked, reply, confirmed }
+        Self { screen, asked, reply, confirmed, said }
     }
 
     fn of(stops: Vec<Stop>) -> Self {
@@ -187,6 +193,12 @@ fn flows() {
         tells_why_it_cannot_start,
         the_crew_enrols_the_tablet,
         the_crew_confirms_the_date,
+        the_crew_says_another_date,
+        the_crew_says_the_date_before_it_can_sign_in,
+        tells_of_a_coming_switchover,
+        tells_of_a_switchover_once_it_has_come,
+        tells_what_is_wrong_with_its_configuration,
+        tells_what_came_of_a_stick,
         a_pickup_opens_over_the_list_where_there_is_no_room,
         keeps_its_place_when_the_list_changes,
         tells_about_the_terminal_and_changes_its_colours,
@@ -545,7 +557,7 @@ async fn tells_trouble_and_a_doubtful_clock() {
     let sitting = Sitting::new(WIDE, View { trouble, clock_in_doubt: true, ..view.clone() });
     let told = [
         "端末に書き込めません。記録できないときは事務所へ連絡してください。記録済みの分は残っています。",
-        "日付が未確認です。違うときは事務所へ連絡してください。",
+        "日付が未確認です。今日の日付を確かめてください。",
         "今日は 4月1日(水) で正しい",
     ];
     for label in told {
@@ -691,7 +703,7 @@ async fn the_crew_confirms_the_date() {
         })
         .await;
         sitting.tap(button).await;
-        assert_eq!(*sitting.confirmed.borrow(), [jiff::civil::date(2026, 4, 1)]);
+        assert_eq!(*sitting.confirmed.borrow(), [date(2026, 4, 1)]);
         assert!(sitting.asked().is_empty(), "it is no record");
         // A second tap of the same finger asks for nothing and opens no row that has come under it.
         sitting.poke(button);
@@ -703,6 +715,249 @@ async fn the_crew_confirms_the_date() {
         assert_eq!(sitting.find(TWO).unwrap().accessible_item_selected(), Some(false));
         sitting.tap(TWO).await;
         until("the stop is open", || sitting.sees("収集完了")).await;
+    }
+}
+
+fn in_doubt() -> View {
+    View { clock_in_doubt: true, link: Link::Down, ..fixture::before_a_switchover() }
+}
+
+async fn the_crew_says_another_date() {
+    for (size, least) in [(WIDE, 64.0), (PORTRAIT, 64.0), (LOW, 56.0)] {
+        let sitting = Sitting::new(size, View { earliest: date(2026, 3, 30), ..in_doubt() });
+        sitting.tap("別の日").await;
+        sitting.must_see("今日は何日ですか");
+        let takes = |label: &str| sitting.find(label).unwrap().accessible_enabled() != Some(false);
+        assert!(!takes("日付を選んでください"), "nothing is chosen");
+        assert!(!takes("前へ"), "there is no day before the earliest");
+        until("every day is large enough", || {
+            ["4月1日(水) 表示中", "4月12日(日)"].iter().all(|day| {
+                sitting.find(day).is_some_and(|day| day.size().width >= least && day.size().height >= least)
+            })
+        })
+        .await;
+
+        // A day away: said once.
+        sitting.tap("4月2日(木)").await;
+        assert_eq!(sitting.find("4月2日(木)").unwrap().accessible_checked(), Some(true));
+        sitting.tap("今日は 4月2日(木) にする").await;
+        assert_eq!(*sitting.said.borrow(), [date(2026, 4, 2)]);
+        assert!(!sitting.sees("今日は何日ですか"));
+
+        // Further away, and into another contract: what that does is told, and a second tap answers nothing.
+        sitting.tap("別の日").await;
+        sitting.tap("4月12日(日)").await;
+        sitting.tap("今日は 4月12日(日) にする").await;
+        sitting.must_see("4月12日(日) は、表示中の 4月1日(水) の 11日あとです。");
+        sitting.must_see(
+            "端末は 第二収集 12号車 に切り替わり、いまの業者のリストとメモが消えます。元には戻せません。",
+        );
+        sitting.poke("はい、今日は 4月12日(日) です");
+        assert_eq!(sitting.said.borrow().len(), 1);
+        // Back to the days, and once more.
+        sitting.tap("やめる").await;
+        sitting.must_see("今日は何日ですか");
+        sitting.tap("今日は 4月12日(日) にする").await;
+        sitting.tap("はい、今日は 4月12日(日) です").await;
+        assert_eq!(*sitting.said.borrow(), [date(2026, 4, 2), date(2026, 4, 12)]);
+
+        // The date shown is confirmed, as on the strip.
+        sitting.tap("別の日").await;
+        sitting.tap("4月1日(水) 表示中").await;
+        sitting.tap("今日は 4月1日(水) にする").await;
+        assert_eq!(*sitting.confirmed.borrow(), [date(2026, 4, 1)]);
+        // Weeks further on, without a contract to come: it may change all the same.
+        sitting.screen.show(Arc::new(View { config: ConfigView::default(), ..in_doubt() }));
+        sitting.tap("別の日").await;
+        sitting.tap("次へ").await;
+        sitting.tap("5月6日(水)").await;
+        sitting.tap("今日は 5月6日(水) にする").await;
+        sitting.must_see("業者が切り替わり、リストとメモが消えることがあります。元には戻せません。");
+        // The office is quicker.
+        sitting.screen.show(Arc::new(fixture::day()));
+        assert!(!sitting.sees("この日付でよろしいですか"));
+        assert_eq!(sitting.said.borrow().len(), 2);
+        assert!(sitting.asked().is_empty(), "a date is no record");
+    }
+}
+
+async fn the_crew_says_the_date_before_it_can_sign_in() {
+    for size in [WIDE, PORTRAIT, LOW] {
+        let asks = |date_needed| {
+            let config = ConfigView { date_needed, ..fixture::before_a_switchover().config };
+            View { clock_in_doubt: true, config, ..fixture::locked() }
+        };
+        let sitting = Sitting::new(size, asks(false));
+        // On the list under the page it is further down.
+        let above = |label: &str| {
+            let mut strips = ElementHandle::find_by_accessible_label(sitting.screen.window(), label);
+            strips.any(|strip| strip.absolute_position().y < 60.0 && strip.size().height > 0.0)
+        };
+        let words = "業者切替の日かもしれません。今日の日付を確かめてください。";
+        assert!(!above(words));
+        sitting.screen.show(Arc::new(asks(true)));
+        until("the date is asked for", || above(words)).await;
+        let sign_in = sitting.find("サインイン").unwrap();
+        until("everything has its place", || {
+            let bottom = sign_in.absolute_position().y + sign_in.size().height;
+            #[allow(clippy::cast_precision_loss)]
+            let height = size.1 as f32;
+            bottom <= height
+        })
+        .await;
+        sitting.tap("別の日").await;
+        sitting.must_see("今日は何日ですか");
+        sitting.tap("4月9日(木)").await;
+        sitting.tap("今日は 4月9日(木) にする").await;
+        sitting.tap("はい、今日は 4月9日(木) です").await;
+        assert_eq!(*sitting.said.borrow(), [date(2026, 4, 9)]);
+        sitting.must_see("乗務員のサインイン");
+    }
+}
+
+async fn tells_of_a_coming_switchover() {
+    let told = "4月8日 0:00から 第二収集 12号車";
+    for (size, least) in [(WIDE, 64.0), (PORTRAIT, 64.0), (LOW, 56.0)] {
+        let sitting = Sitting::new(size, fixture::before_a_switchover());
+        until("it is told", || sitting.find(told).is_some_and(|strip| strip.size().height >= least)).await;
+        sitting.tap(told).await;
+        for label in [
+            "設定と業者切替",
+            "4月8日 0:00から",
+            "第二収集 12号車",
+            "中区Bコース",
+            "第一収集 3号車 中区Aコース",
+            "いまの業者のリストとメモ。切り替わると、この端末から消えます。",
+            "3件。送り終わるまで消えません。切り替わったあとでも送ります。",
+        ] {
+            sitting.must_see(label);
+        }
+        if size != LOW {
+            // Further down, where a low window is scrolled.
+            sitting.must_see("12");
+            sitting.must_see("切替の日時を待っています");
+        }
+        sitting.tap("閉じる").await;
+        assert!(!sitting.sees("設定と業者切替"));
+        // Nothing of it keeps the crew from working.
+        sitting.tap("42 江波東一丁目 12-7-304 予定").await;
+        sitting.tap("4点とも収集完了").await;
+        assert_eq!(sitting.asked().len(), 1);
+    }
+    // From 14 days before on.
+    let at = |instant: &str| {
+        let coming = Some(fixture::coming(instant));
+        View { config: ConfigView { coming, ..ConfigView::default() }, ..fixture::day() }
+    };
+    let sitting = Sitting::new(WIDE, at("2026-04-15T15:00:00Z"));
+    assert!(!sitting.sees("4月16日 0:00から 第二収集 12号車"));
+    sitting.screen.show(Arc::new(at("2026-04-14T15:00:00Z")));
+    sitting.must_see("4月15日 0:00から 第二収集 12号車");
+    // Where the contractor stays, nothing goes.
+    let mut stays = fixture::before_a_switchover();
+    stays.config.coming.as_mut().unwrap().switchover = false;
+    sitting.screen.show(Arc::new(stays));
+    sitting.tap("端末").await;
+    sitting.tap("設定と業者切替").await;
+    sitting.must_see("ありません。業者は替わりません。");
+}
+
+async fn tells_of_a_switchover_once_it_has_come() {
+    let changed = Some(fixture::coming("2026-03-31T15:00:00Z"));
+    let config =
+        ConfigView { version: 12, state: Some(ConfigState::Healthy), changed, ..ConfigView::default() };
+    for size in [WIDE, PORTRAIT, LOW] {
+        let sitting = Sitting::new(size, View { config: config.clone(), ..fixture::day() });
+        sitting.must_see("きょうから 第二収集 12号車 です");
+        sitting.tap("きょうから 第二収集 12号車 です").await;
+        assert!(!sitting.sees("きょうから 第二収集 12号車 です"));
+        sitting.screen.show(Arc::new(View { config: config.clone(), ..fixture::day() }));
+        assert!(!sitting.sees("きょうから 第二収集 12号車 です"), "it is told once");
+        // The new crew sees it before it signs in.
+        let sitting = Sitting::new(size, View { config: config.clone(), ..fixture::locked() });
+        sitting.must_see("きょうから 第二収集 12号車 です");
+    }
+}
+
+async fn tells_what_is_wrong_with_its_configuration() {
+    let view = |state, why| {
+        let why = Some((why, "for who looks after it".to_owned()));
+        let config = ConfigView { version: 12, state: Some(state), why, ..ConfigView::default() };
+        View { config, ..fixture::day() }
+    };
+    let sitting = Sitting::new(WIDE, fixture::day());
+    assert!(sitting.sees("端末") && !sitting.sees("端末 要確認"));
+    let whys = [
+        (ConfigState::Healthy, ConfigWhy::TooLarge, "届いた設定が大きすぎて、読みませんでした。"),
+        (ConfigState::Healthy, ConfigWhy::Malformed, "届いた設定が壊れていて、読めません。"),
+        (ConfigState::Healthy, ConfigWhy::OtherType, "届いたものは、端末の設定ではありません。"),
+        (ConfigState::Healthy, ConfigWhy::NoKeys, "設定を確かめる鍵を、この端末はまだ持っていません。"),
+        (ConfigState::Healthy, ConfigWhy::TooFewSignatures, "届いた設定に、必要な署名がそろっていません。"),
+        (ConfigState::Healthy, ConfigWhy::OtherCity, "届いた設定は、別の市のものです。"),
+        (ConfigState::Healthy, ConfigWhy::OtherTerminal, "届いた設定は、別の端末のものです。"),
+        (
+            ConfigState::Healthy,
+            ConfigWhy::OldVersion,
+            "届いた設定は、前に受け取ったものより新しくありません。",
+        ),
+        (ConfigState::Healthy, ConfigWhy::Expired, "届いた設定は、受け取りの期限が過ぎています。"),
+        (ConfigState::Healthy, ConfigWhy::KeysExpired, "設定を確かめる鍵の期限が過ぎています。"),
+        (ConfigState::Healthy, ConfigWhy::KeysNotNext, "届いた鍵は、いまの鍵の続きではありません。"),
+        (ConfigState::Healthy, ConfigWhy::OutOfBounds, "届いた設定の内容に誤りがあります。"),
+        (
+            ConfigState::Reverted,
+            ConfigWhy::BrokerRefused,
+            "新しい接続先に断られたので、前の接続先に戻しました。",
+        ),
+        (
+            ConfigState::Reverted,
+            ConfigWhy::BrokerUnreachable,
+            "新しい接続先につながらないので、前の接続先に戻しました。",
+        ),
+        (ConfigState::Degraded, ConfigWhy::PeripheralMissing, "この車両に付くはずの機器が見つかりません。"),
+    ];
+    for (state, why, words) in whys {
+        sitting.screen.show(Arc::new(view(state, why)));
+        sitting.tap("端末 要確認").await;
+        sitting.tap("設定と業者切替").await;
+        sitting.must_see(words);
+        sitting.must_see("for who looks after it");
+        sitting.must_see(match state {
+            ConfigState::Reverted => "使えますが、接続先は前のままです",
+            ConfigState::Degraded => "使えますが、機器が足りません",
+            _ => "正常",
+        });
+        // Whom to tell.
+        let tells = |words: &'static str| {
+            i_slint_backend_testing::ElementQuery::from_root(sitting.screen.window())
+                .match_predicate(move |element| {
+                    element.accessible_label().is_some_and(|label| label.contains(words))
+                })
+                .find_first()
+                .is_some()
+        };
+        assert!(tells("配車担当"), "{why:?}");
+        sitting.tap("閉じる").await;
+    }
+}
+
+async fn tells_what_came_of_a_stick() {
+    let view = |stick| View { config: ConfigView { stick, ..ConfigView::default() }, ..fixture::day() };
+    let sitting = Sitting::new(WIDE, view(None));
+    for (stick, words) in [
+        (StickRead::Taken, "USBメモリの設定を受け取りました。抜いてください。"),
+        (StickRead::Held, "USBメモリの設定はもう入っています。抜いてください。"),
+        (
+            StickRead::Refused(ConfigWhy::OtherTerminal),
+            "USBメモリの設定を受け取れません。届いた設定は、別の端末のものです。",
+        ),
+        (StickRead::NotForThis, "USBメモリにこの端末の設定がありません。"),
+        (StickRead::Unreadable("input/output error".into()), "USBメモリを読めません。"),
+    ] {
+        sitting.screen.show(Arc::new(view(Some(stick))));
+        sitting.must_see(words);
+        sitting.screen.show(Arc::new(view(None)));
+        assert!(!sitting.sees(words), "the stick is out");
     }
 }
 
@@ -873,4 +1128,13 @@ async fn speaks_english() {
     assert_eq!(sitting.asked(), [refused]);
     sitting.answer(Ok(())).await;
     sitting.must_see("Recorded");
+    let sitting = Sitting::with(&look, View { clock_in_doubt: true, ..fixture::before_a_switchover() });
+    sitting.tap("From 4/8 0:00: 第二収集 12号車").await;
+    sitting
+        .must_see("The present contractor's lists and notes. They go from this terminal at the switchover.");
+    sitting.tap("Another").await;
+    sitting.must_see("What is the date today?");
+    sitting.tap("Sun 4/12").await;
+    sitting.tap("Say that today is Sun 4/12").await;
+    sitting.must_see("Yes, today is Sun 4/12");
 }

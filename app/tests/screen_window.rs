@@ -41,6 +41,8 @@ fn main() -> ExitCode {
     let display = Display::start();
     pointer_records(&display, folder.path());
     println!("the pointer records: ok");
+    pointer_says_the_date(&display, folder.path());
+    println!("the pointer reads of a switchover and says the date: ok");
     same_picture_without_fonts(&display, folder.path());
     println!("the same picture without fonts: ok");
     tablet_records(&display, folder.path());
@@ -58,7 +60,8 @@ fn window(folder: &Path) -> ExitCode {
         println!("intent {intent:?}");
         reply(Ok::<_, NotRecorded>(fixture::fact(1)));
     };
-    let screen = Screen::new(&look, record, |_| {}).unwrap();
+    let screen = Screen::new(&look, record, |date| println!("confirmed {date}")).unwrap();
+    screen.on_set_date(|date| println!("said {date}"));
     screen.window().show().unwrap();
     screen.show(Arc::new(fixture::view(fixture::few(), Link::Up, 0)));
     let screen = std::rc::Rc::new(screen);
@@ -97,6 +100,14 @@ fn answer(screen: &Screen, question: &str) -> String {
             let mut stops = fixture::few();
             fixture::say(&mut stops[1], Outcome::Collected, false);
             screen.show(Arc::new(fixture::view(stops, Link::Up, 0)));
+            "shown".into()
+        }
+        "soon" => {
+            screen.show(Arc::new(fixture::before_a_switchover()));
+            "shown".into()
+        }
+        "due" => {
+            screen.show(Arc::new(fixture::due()));
             "shown".into()
         }
         "picture" => {
@@ -194,6 +205,24 @@ fn pointer_records(display: &Display, folder: &Path) {
     window.click(display, &id, "記録を取り消す");
     let recorded = window.next();
     assert_eq!(recorded, format!("intent {:?}", Intent::Undo { pickup: fixture::pickup(3) }));
+}
+
+/// A coming switchover is read of, and where the clock is in doubt the date is said, confirmed and chosen.
+fn pointer_says_the_date(display: &Display, folder: &Path) {
+    let mut window = Windowed::start(Windowed::here(), display, folder);
+    let id = display.window();
+    assert_eq!(window.ask("soon"), "shown");
+    window.click(display, &id, "4月8日 0:00から 第二収集 12号車");
+    wait("the page about it", || window.ask("where 4月8日 0:00から").starts_with("at ").then_some(()));
+    window.click(display, &id, "閉じる");
+    assert_eq!(window.ask("due"), "shown");
+    window.click(display, &id, "今日は 4月1日(水) で正しい");
+    assert_eq!(window.next(), "confirmed 2026-04-01");
+    window.click(display, &id, "別の日");
+    window.click(display, &id, "4月12日(日)");
+    window.click(display, &id, "今日は 4月12日(日) にする");
+    window.click(display, &id, "はい、今日は 4月12日(日) です");
+    assert_eq!(window.next(), "said 2026-04-12");
 }
 
 /// A shell command that runs what follows it where there are no fonts.

@@ -49,7 +49,6 @@ impl DayAdapter {
         day.set_link(link);
         day.set_link_detail(detail.into());
         day.set_waiting(number(view.waiting));
-        day.set_clock_in_doubt(view.clock_in_doubt);
         let (trouble, detail) = words::trouble(view.trouble.as_ref());
         day.set_trouble(trouble);
         day.set_trouble_detail(detail.into());

@@ -1,8 +1,10 @@
 //! The tablet's screens: a [`View`] goes in, what the crew wants recorded comes out as an [`Intent`].
 //!
 //! `state` is what is open and chosen, without a window; `day` and `pickup` carry it into the Slint
-//! globals of the same name; `words` says which kind a thing is. Text is in `app/ui` alone.
+//! globals of the same name, as `config` and `date` do; `words` says which kind a thing is. Text is in `app/ui` alone.
 
+mod config;
+mod date;
 mod day;
 pub mod enrol;
 pub mod fault;
@@ -33,6 +35,7 @@ use tokio::sync::{oneshot, watch};
 
 pub use meguri_screens::Tablet;
 
+use date::DateAdapter;
 use day::DayAdapter;
 use pickup::PickupAdapter;
 use sign_in::SignInAdapter;
@@ -115,10 +118,12 @@ struct Inside {
     window: Tablet,
     state: RefCell<State>,
     day: DayAdapter,
+    date: DateAdapter,
     pickup: PickupAdapter,
     sign_in: Rc<SignInAdapter>,
     record: Box<dyn Fn(Intent, Shown, Reply)>,
     confirm_date: Box<dyn Fn(Date)>,
+    set_date: RefCell<Option<Box<dyn Fn(Date)>>>,
     zone: TimeZone,
 }
 
@@ -152,11 +157,13 @@ impl Screen {
         about.set_version(env!("CARGO_PKG_VERSION").into());
         let inside = Rc::new(Inside {
             day: DayAdapter::new(&window),
+            date: DateAdapter::new(&window),
             pickup: PickupAdapter::new(&window, zone.clone()),
             sign_in: SignInAdapter::new(&window, &look.terminal, look.lock_after),
             state: RefCell::new(State::new(look.reasons.clone())),
             record: Box::new(record),
             confirm_date: Box::new(confirm_date),
+            set_date: RefCell::default(),
             window,
             zone,
         });
@@ -185,6 +192,11 @@ impl Screen {
             }
         })?;
         Ok(())
+    }
+
+    /// Who is told when the crew says that it is another date than the one shown; a later view shows what became of it.
+    pub fn on_set_date(&self, set: impl Fn(Date) + 'static) {
+        *self.inside.set_date.borrow_mut() = Some(Box::new(set));
     }
 
     /// What is to be done when the crew asks for a repair of the store, which it can where an entry is damaged.
@@ -230,6 +242,8 @@ impl Inside {
         window.global::<ui::Guard>().set_busy(state.writing.is_some());
         self.day.render(window, &state);
         self.pickup.render(window, &state);
+        self.date.render(window, &state);
+        config::render(window, &state, &self.zone);
         let about = window.global::<ui::About>();
         let version = state.list().map_or(0, |list| number(list.version));
         about.set_list_version(version);
@@ -293,6 +307,23 @@ impl Inside {
         }
     }
 
+    /// The main button of the page of dates. Where it says the date shown, that is confirmed.
+    fn take_date(self: &Rc<Self>) {
+        self.sign_in.touched();
+        let said = self.state.borrow_mut().take_date();
+        self.hold();
+        self.render();
+        match (said, &*self.set_date.borrow()) {
+            (Some(said), _) if self.shows(said) => (self.confirm_date)(said),
+            (Some(said), Some(set)) => set(said),
+            _ => {}
+        }
+    }
+
+    fn shows(&self, date: Date) -> bool {
+        self.state.borrow().view.as_ref().is_some_and(|view| view.today == date)
+    }
+
     /// No button and no row takes a tap for a moment.
     fn hold(self: &Rc<Self>) {
         self.window.global::<ui::Guard>().set_held(true);
@@ -334,12 +365,25 @@ impl Inside {
             }
         }));
         day.on_about(nothing(State::about));
-        let weak = Rc::downgrade(self);
-        day.on_confirm_date(move || {
-            if let Some(inside) = weak.upgrade() {
-                inside.confirm_date();
+        let config = self.window.global::<ui::Config>();
+        config.on_open(nothing(State::config));
+        config.on_back(nothing(State::back));
+        config.on_read(nothing(State::read_news));
+        let date = self.window.global::<ui::DateChoice>();
+        let plainly = |does: fn(&Rc<Self>)| {
+            let weak = Rc::downgrade(self);
+            move || {
+                if let Some(inside) = weak.upgrade() {
+                    does(&inside);
+                }
             }
-        });
+        };
+        date.on_confirm(plainly(Self::confirm_date));
+        date.on_take(plainly(Self::take_date));
+        date.on_open(nothing(State::choose_date));
+        date.on_back(nothing(State::back));
+        date.on_turn(self.with(State::turn_days));
+        date.on_choose(self.with(|state, day| state.choose_day(index(day))));
         let pickup = self.window.global::<ui::Pickup>();
         pickup.on_toggle(self.with(|state, item| state.toggle(index(item))));
         pickup.on_more(self.with(|state, item| state.change(index(item), true)));

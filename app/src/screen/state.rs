@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use meguri_config::terminal::ReasonSetting;
-use meguri_core::view::{Intent, ListView, NotRecorded, Shown, Stop, View};
+use meguri_core::view::{Coming, Intent, ListView, NotRecorded, Shown, Stop, View};
 use meguri_proto::limits::LONG_TEXT;
 use meguri_proto::pickup::State as PickupState;
 use meguri_proto::{Item, ItemResult, ListRef, PickupId, Reason};
+
+use super::config::News;
+use super::date::Choosing;
 
 /// Which stops the list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,15 @@ pub(crate) enum Page {
     Causes,
     Note,
     About,
+    Config,
+    Date,
+}
+
+impl Page {
+    /// Whether it is of no pickup, so that it stays open when pickups come and go.
+    fn of_the_terminal(self) -> bool {
+        matches!(self, Self::About | Self::Config | Self::Date)
+    }
 }
 
 /// Why the last tap did not become a record.
@@ -140,6 +152,9 @@ pub(crate) struct State {
     pub(crate) recorded: Option<PickupId>,
     /// Whether a pickup that is not open any more is to be recorded all the same.
     anyway: bool,
+    /// The date that the crew is about to choose, where it is in doubt.
+    pub(crate) choosing: Option<Choosing>,
+    news: News,
     reasons: Vec<ReasonSetting>,
     day: Option<Date>,
 }
@@ -157,6 +172,8 @@ impl State {
             failure: None,
             recorded: None,
             anyway: false,
+            choosing: None,
+            news: News::default(),
             reasons,
             day: None,
         }
@@ -216,6 +233,11 @@ impl State {
 
     /// Takes a new view.
     pub(crate) fn show(&mut self, view: Arc<View>) {
+        self.news.note(self.view.as_deref(), &view);
+        if self.page == Page::Date && !view.clock_in_doubt {
+            // The office has said which day it is.
+            self.leave_page();
+        }
         self.view = Some(view);
         let day = self.list().map(|list| list.date);
         if day != self.day {
@@ -255,7 +277,7 @@ impl State {
 
     fn begin(&mut self, id: PickupId, items: &[Item]) {
         self.open = Some(id);
-        if self.page != Page::About {
+        if !self.page.of_the_terminal() {
             self.page = Page::Pickup;
         }
         self.choice = Some(Choice::new(items));
@@ -270,7 +292,7 @@ impl State {
         self.failure = None;
         self.recorded = None;
         self.anyway = false;
-        if self.page != Page::About {
+        if !self.page.of_the_terminal() {
             self.page = Page::Pickup;
             self.over = false;
         }
@@ -293,10 +315,73 @@ impl State {
     }
 
     pub(crate) fn about(&mut self) {
+        self.turn_to(Page::About);
+    }
+
+    pub(crate) fn config(&mut self) {
+        self.turn_to(Page::Config);
+    }
+
+    fn turn_to(&mut self, page: Page) {
         if self.writing.is_none() {
-            self.page = Page::About;
+            self.page = page;
             self.over = true;
         }
+    }
+
+    fn leave_page(&mut self) {
+        self.page = Page::Pickup;
+        self.over = false;
+        self.choosing = None;
+    }
+
+    /// What changed lately, and nobody has read yet.
+    pub(crate) fn news(&self) -> Option<&Coming> {
+        self.news.of(self.view.as_ref()?)
+    }
+
+    pub(crate) fn read_news(&mut self) {
+        if let Some(view) = &self.view {
+            self.news.read(view);
+        }
+    }
+
+    /// The crew wants to choose the date.
+    pub(crate) fn choose_date(&mut self) {
+        if let Some(view) = self.view.as_ref().filter(|view| view.clock_in_doubt)
+            && self.writing.is_none()
+        {
+            self.choosing = Some(Choosing::new(view));
+            self.turn_to(Page::Date);
+        }
+    }
+
+    pub(crate) fn turn_days(&mut self, days: i32) {
+        if let (Some(choosing), Some(view)) = (&mut self.choosing, &self.view) {
+            choosing.turn(days, view.earliest);
+        }
+    }
+
+    pub(crate) fn choose_day(&mut self, index: usize) {
+        if let (Some(choosing), Some(view)) = (&mut self.choosing, &self.view) {
+            choosing.choose(index, view.earliest);
+        }
+    }
+
+    fn unsure(&mut self) {
+        if let Some(choosing) = &mut self.choosing {
+            choosing.sure = false;
+        }
+    }
+
+    /// The main button of the page of dates: the date that the crew has said.
+    pub(crate) fn take_date(&mut self) -> Option<Date> {
+        let (choosing, view) = (self.choosing.as_mut()?, self.view.as_ref()?);
+        let said = choosing.take(view);
+        if said.is_some() {
+            self.leave_page();
+        }
+        said
     }
 
     pub(crate) fn back(&mut self) {
@@ -306,10 +391,8 @@ impl State {
         self.failure = None;
         match self.page {
             Page::Pickup => self.leave(),
-            Page::About => {
-                self.page = Page::Pickup;
-                self.over = false;
-            }
+            Page::Date if self.choosing.is_some_and(|choosing| choosing.sure) => self.unsure(),
+            Page::About | Page::Config | Page::Date => self.leave_page(),
             Page::Note => self.page = Page::Causes,
             Page::Causes => self.previous_cause(),
         }
@@ -532,4 +615,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,5 +1,6 @@
 //! Kinds of things as the screens know them. No text: `app/ui/words.slint` has the words.
 
+use jiff::civil::Date;
 use meguri_core::view::{Link, NotRecorded};
 use meguri_core::{Trouble, TroubleKind};
 use meguri_proto::pickup::{Result as Outcome, State};
@@ -97,6 +98,17 @@ pub(crate) fn page(page: Page) -> ui::Page {
         Page::Causes => ui::Page::Causes,
         Page::Note => ui::Page::Note,
         Page::About => ui::Page::About,
+        Page::Config => ui::Page::Config,
+        Page::Date => ui::Page::Date,
+    }
+}
+
+pub(crate) fn calendar_day(day: Date) -> ui::CalendarDay {
+    ui::CalendarDay {
+        year: day.year().into(),
+        month: day.month().into(),
+        day: day.day().into(),
+        weekday: day.weekday().to_monday_one_offset().into(),
     }
 }
 

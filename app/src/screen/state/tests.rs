@@ -46,7 +46,7 @@ fn stop(n: u32, counts: &[u32], state: PickupState) -> Stop {
     Stop { listed: Arc::new(listed), state, contradictions: vec![], own, waiting: false }
 }
 
-fn view(day: i8, stops: Vec<Stop>) -> Arc<View> {
+pub(crate) fn view(day: i8, stops: Vec<Stop>) -> Arc<View> {
     let today = date(2026, 4, day);
     let list = ListView {
         date: today,
@@ -175,6 +175,65 @@ fn a_record_that_came_to_nothing_leaves_no_dead_question() {
     );
 }
 
+fn changes(today: i8, changed: Option<&str>, coming: Option<&str>) -> Arc<View> {
+    let change = |at: &str| Coming {
+        at: at.parse().unwrap(),
+        contractor: "第二収集".into(),
+        vehicle: "12号車".into(),
+        round: "B".into(),
+        switchover: true,
+    };
+    let config = meguri_core::view::ConfigView {
+        changed: changed.map(change),
+        coming: coming.map(change),
+        ..meguri_core::view::ConfigView::default()
+    };
+    Arc::new(View { config, ..View::clone(&view(today, three())) })
+}
+
+/// Midnight of 1 April in Japan.
+const MIDNIGHT: &str = "2026-03-31T15:00:00Z";
+
+#[test]
+fn a_change_is_news_on_its_day_until_it_was_read() {
+    let mut state = state(three());
+    state.show(changes(1, Some(MIDNIGHT), None));
+    assert!(state.news().is_some());
+    state.show(changes(2, Some(MIDNIGHT), None));
+    assert!(state.news().is_none(), "of yesterday");
+    state.show(changes(1, Some(MIDNIGHT), None));
+    state.read_news();
+    assert!(state.news().is_none());
+}
+
+#[test]
+fn a_change_that_was_overdue_is_news_when_it_comes() {
+    let mut state = state(three());
+    state.show(changes(12, Some(MIDNIGHT), None));
+    assert!(state.news().is_none(), "nobody knows when it came");
+    state.show(changes(12, None, Some(MIDNIGHT)));
+    assert!(state.news().is_none());
+    state.show(changes(12, Some(MIDNIGHT), None));
+    state.show(changes(12, Some(MIDNIGHT), None));
+    assert!(state.news().is_some(), "it came before the crew's eyes");
+    state.show(changes(13, Some(MIDNIGHT), None));
+    assert!(state.news().is_none());
+}
+
+#[test]
+fn the_page_of_dates_closes_when_the_office_tells_the_day() {
+    let mut state = state(three());
+    state.choose_date();
+    assert_eq!(state.page, Page::Pickup, "nothing is in doubt");
+    let doubt = View { clock_in_doubt: true, ..View::clone(&view(1, three())) };
+    state.show(Arc::new(doubt.clone()));
+    state.choose_date();
+    state.show(Arc::new(doubt));
+    assert_eq!((state.page, state.over), (Page::Date, true));
+    state.show(view(1, three()));
+    assert_eq!((state.page, state.over, state.choosing), (Page::Pickup, false, None));
+}
+
 /// What a crew, the office and the terminal may do.
 #[derive(Debug, Clone)]
 enum Move {
@@ -192,6 +251,7 @@ enum Move {
     Back,
     Next,
     About,
+    Config,
     Answer(bool),
     List(u8),
 }
@@ -212,6 +272,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::Back),
         1 => Just(Move::Next),
         1 => Just(Move::About),
+        1 => Just(Move::Config),
         3 => any::<bool>().prop_map(Move::Answer),
         1 => (0..8u8).prop_map(Move::List),
     ];
@@ -281,7 +342,7 @@ proptest! {
             let enabled = !writing && state.choice.as_ref().is_some_and(|choice| match state.page {
                 Page::Causes => choice.chosen.is_some(),
                 Page::Note => choice.noted(),
-                Page::Pickup | Page::About => false,
+                Page::Pickup | Page::About | Page::Config | Page::Date => false,
             });
             let confirms = matches!(step, Move::Confirm);
             let intent = match step {
@@ -299,6 +360,7 @@ proptest! {
                 Move::Back => { state.back(); None }
                 Move::Next => { state.go_next(); None }
                 Move::About => { state.about(); None }
+                Move::Config => { state.config(); None }
                 Move::Answer(ok) => {
                     let answer = if ok { Ok(()) } else { Err(NotRecorded::Already) };
                     prop_assert_eq!(state.answered(answer), writing && ok);
