@@ -180,6 +180,7 @@ fn flows() {
         ticking_nothing_leads_to_the_reasons_of_the_whole,
         another_reason_needs_a_note,
         a_reason_may_need_a_note_by_the_settings,
+        takes_over_what_new_settings_say,
         takes_back_what_it_said,
         what_could_not_be_written_is_told_and_kept,
         tells_the_link_in_plain_words,
@@ -414,6 +415,32 @@ async fn a_reason_may_need_a_note_by_the_settings() {
     sitting.tap("重量・危険").await;
     sitting.tap("メモの入力へ").await;
     sitting.must_see("「重量・危険」のメモ");
+}
+
+async fn takes_over_what_new_settings_say() {
+    let settings = |more: &str| {
+        let text = format!(
+            "version = 1\ncity = \"hiroshima\"\nterminal = \"t-0003\"\ncontractor = \"first\"\n\
+             contract = \"first-2026\"\nvehicle = \"v-03\"\n\
+             [broker]\nhost = \"127.0.0.1\"\nport = 1\nsecret_file = \"secret\"\n{more}"
+        );
+        Arc::new(meguri_config::Terminal::parse(std::path::Path::new("terminal.toml"), &text).unwrap())
+    };
+    let (to, from) = tokio::sync::watch::channel(settings(""));
+    let sitting = Sitting::of(fixture::few());
+    sitting.screen.follow_settings(from).unwrap();
+    sitting.tap("収集不可").await;
+    sitting.tap("場所不明").await;
+    to.send_replace(settings(
+        "[screen]\ntheme = \"night\"\n[[reason]]\ncode = \"not_out\"\n[[reason]]\ncode = \"unsafe\"\nnote = true\n",
+    ));
+    until("the reasons are those of the settings", || !sitting.sees("場所不明")).await;
+    // What is not offered any more is not recorded.
+    let button = sitting.find("理由を選んでください").unwrap();
+    assert_eq!(button.accessible_enabled(), Some(false));
+    sitting.tap("重量・危険").await;
+    sitting.tap("メモの入力へ").await;
+    assert!(sitting.screen.window().global::<meguri_screens::Theme>().get_night());
 }
 
 async fn takes_back_what_it_said() {

@@ -30,7 +30,7 @@ use uuid::Uuid;
 use crate::moment::{add, milliseconds};
 
 /// Days after the first that can be today that the crew may say it is: more than a year nothing stands unused that still works.
-const LATEST: i32 = 400;
+pub(crate) const LATEST: i32 = 400;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Two clocks agree when they differ by no more. Unless the timers are set otherwise, no answer counts that
 /// comes later after its hello, so a slow one does not look like a clock set back.

@@ -9,6 +9,9 @@ use meguri_proto::{ConfigState, ConfigWhy, CrewId, ItemResult, ListRef, Listed, 
 
 use crate::trouble::Trouble;
 
+/// How many days after [`View::earliest`] the last day is that the crew can say is today.
+pub const LATEST_DAYS: i32 = crate::time::LATEST;
+
 /// All that a front needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View {

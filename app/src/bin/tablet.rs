@@ -123,6 +123,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         move |intent, shown, reply| recorder.record_then(intent, shown, reply),
         move |date| confirmer.confirm_date(date),
     )?;
+    let setter = terminal.clone();
+    screen.on_set_date(move |date| setter.set_date(date));
     let repair = Rc::new(Cell::new(false));
     let asked = Rc::clone(&repair);
     screen.on_repair(move || {
@@ -146,6 +148,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     screen.window().show()?;
     screen.follow(terminal.view())?;
+    screen.follow_settings(terminal.settings())?;
     quit_on_signal();
     slint::run_event_loop()?;
     screen.window().hide()?;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
-use meguri_core::view::View;
+use meguri_core::view::{LATEST_DAYS, View};
 use meguri_proto::clock::business_date;
 use slint::{ComponentHandle, Model, ModelRc, VecModel};
 
@@ -34,12 +34,12 @@ impl Choosing {
 
     /// Turns to other days.
     pub(crate) fn turn(&mut self, days: i32, earliest: Date) {
-        let turned = self.from.checked_add(Span::new().days(days));
-        self.from = turned.unwrap_or(self.from).max(monday(earliest));
+        let turned = self.from.checked_add(Span::new().days(days)).unwrap_or(self.from);
+        self.from = turned.clamp(monday(earliest), monday(latest(earliest)));
     }
 
     pub(crate) fn choose(&mut self, index: usize, earliest: Date) {
-        self.chosen = self.days().nth(index).filter(|day| *day >= earliest).or(self.chosen);
+        self.chosen = self.days().nth(index).filter(|day| can_be(*day, earliest)).or(self.chosen);
     }
 
     /// The main button: the date, where it is said as clearly as it needs to be.
@@ -56,6 +56,14 @@ impl Choosing {
         (0..DAYS)
             .filter_map(move |day| self.from.checked_add(Span::new().days(i64::try_from(day).ok()?)).ok())
     }
+}
+
+fn latest(earliest: Date) -> Date {
+    earliest.checked_add(Span::new().days(LATEST_DAYS)).unwrap_or(earliest)
+}
+
+fn can_be(day: Date, earliest: Date) -> bool {
+    (earliest..=latest(earliest)).contains(&day)
 }
 
 /// A date more than a day away from the one shown, or one that brings the next contract at once, is asked for twice.
@@ -107,9 +115,10 @@ impl DateAdapter {
         }
         global.set_sure(choosing.sure);
         global.set_has_before(choosing.from > monday(view.earliest));
+        global.set_has_after(choosing.from < monday(latest(view.earliest)));
         let cell = |day: Date| ui::DayCell {
             date: words::calendar_day(day),
-            live: day >= view.earliest,
+            live: can_be(day, view.earliest),
             shown: day == view.today,
             chosen: choosing.chosen == Some(day),
         };

@@ -37,6 +37,11 @@ impl DayAdapter {
         Self { rows, made: RefCell::default(), shown: RefCell::default() }
     }
 
+    /// Rows are written anew: their words may be another language's.
+    pub(crate) fn forget(&self) {
+        self.made.borrow_mut().clear();
+    }
+
     pub(crate) fn render(&self, window: &Tablet, state: &State) {
         let day = window.global::<Day>();
         day.set_tab(words::tab(state.tab));

@@ -17,7 +17,7 @@ mod sign_in;
 mod state;
 mod words;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,8 @@ const HELD: Duration = Duration::from_millis(400);
 
 /// How the terminal answers an intent; called on any thread.
 pub type Reply = Box<dyn FnOnce(Result<FactId, NotRecorded>) + Send>;
+
+type SayDate = Box<dyn Fn(Date)>;
 
 /// Why the screens can't be shown.
 #[derive(Debug, thiserror::Error)]
@@ -122,8 +124,10 @@ struct Inside {
     pickup: PickupAdapter,
     sign_in: Rc<SignInAdapter>,
     record: Box<dyn Fn(Intent, Shown, Reply)>,
-    confirm_date: Box<dyn Fn(Date)>,
-    set_date: RefCell<Option<Box<dyn Fn(Date)>>>,
+    confirm_date: SayDate,
+    set_date: RefCell<Option<SayDate>>,
+    /// The colours of the settings.
+    theme: Cell<Theme>,
     zone: TimeZone,
 }
 
@@ -139,11 +143,7 @@ impl Screen {
         confirm_date: impl Fn(Date) + 'static,
     ) -> Result<Self, ScreenError> {
         let window = Tablet::new().map_err(ScreenError::Window)?;
-        let language = match look.language {
-            Language::Ja => "",
-            Language::En => "en",
-        };
-        slint::select_bundled_translation(language).map_err(ScreenError::Language)?;
+        speak(look.language).map_err(ScreenError::Language)?;
         let zone = japan();
         window.global::<ui::Theme>().set_night(look.theme == Theme::Night);
         // Sizes of displays are far below what a float holds exactly.
@@ -164,6 +164,7 @@ impl Screen {
             record: Box::new(record),
             confirm_date: Box::new(confirm_date),
             set_date: RefCell::default(),
+            theme: Cell::new(look.theme),
             window,
             zone,
         });
@@ -189,6 +190,26 @@ impl Screen {
                 let view = Arc::clone(&views.borrow_and_update());
                 let Some(inside) = inside.upgrade() else { return };
                 inside.show(view);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Takes over what settings say of screens, as often as they change with the terminal's configuration. Needs a running
+    /// event loop.
+    ///
+    /// # Errors
+    /// When there is no event loop.
+    pub fn follow_settings(
+        &self,
+        mut settings: watch::Receiver<Arc<Terminal>>,
+    ) -> Result<(), slint::EventLoopError> {
+        let inside = Rc::downgrade(&self.inside);
+        slint::spawn_local(async move {
+            while settings.changed().await.is_ok() {
+                let look = Look::of(&settings.borrow_and_update());
+                let Some(inside) = inside.upgrade() else { return };
+                inside.look(look);
             }
         })?;
         Ok(())
@@ -231,6 +252,21 @@ impl Screen {
 impl Inside {
     fn show(&self, view: Arc<View>) {
         self.state.borrow_mut().show(view);
+        self.render();
+    }
+
+    fn look(&self, look: Look) {
+        if let Err(error) = speak(look.language) {
+            tracing::error!(%error, "the screen keeps its language");
+        }
+        // The crew may have chosen others than the settings before said; it keeps them where those stay.
+        if self.theme.replace(look.theme) != look.theme {
+            self.window.global::<ui::Theme>().set_night(look.theme == Theme::Night);
+        }
+        self.window.set_fill(look.fullscreen);
+        self.day.forget();
+        self.sign_in.lock_after(look.lock_after);
+        self.state.borrow_mut().offer(look.reasons);
         self.render();
     }
 
@@ -426,6 +462,14 @@ impl Inside {
             }
         }
     }
+}
+
+/// Chooses the language of every screen.
+fn speak(language: Language) -> Result<(), slint::SelectBundledTranslationError> {
+    slint::select_bundled_translation(match language {
+        Language::Ja => "",
+        Language::En => "en",
+    })
 }
 
 /// A count for Slint, whose numbers are `i32`.

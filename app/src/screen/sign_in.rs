@@ -32,7 +32,7 @@ pub(crate) struct SignInAdapter {
     wait_until: Cell<Option<Instant>>,
     clock: Timer,
     idle: Timer,
-    lock_after: Duration,
+    lock_after: Cell<Duration>,
 }
 
 impl SignInAdapter {
@@ -52,10 +52,16 @@ impl SignInAdapter {
             wait_until: Cell::default(),
             clock: Timer::default(),
             idle: Timer::default(),
-            lock_after,
+            lock_after: Cell::new(lock_after),
         });
         adapter.connect(window);
         adapter
+    }
+
+    /// The settings say that the screen locks after another while.
+    pub(crate) fn lock_after(self: &Rc<Self>, lock_after: Duration) {
+        self.lock_after.set(lock_after);
+        self.touched();
     }
 
     pub(crate) fn on_sign_in(&self, ask: impl Fn(CrewId, String, SignInReply) + 'static) {
@@ -142,11 +148,11 @@ impl SignInAdapter {
     pub(crate) fn touched(self: &Rc<Self>) {
         self.idle.stop();
         let crew = self.crew.borrow();
-        if self.lock_after.is_zero() || crew.locked || crew.members.is_empty() {
+        if self.lock_after.get().is_zero() || crew.locked || crew.members.is_empty() {
             return;
         }
         let weak = Rc::downgrade(self);
-        self.idle.start(TimerMode::SingleShot, self.lock_after, move || {
+        self.idle.start(TimerMode::SingleShot, self.lock_after.get(), move || {
             if let Some(adapter) = weak.upgrade() {
                 adapter.lock_now();
             }

@@ -195,6 +195,20 @@ impl State {
         Some(Shown { list, listed: Arc::clone(&stop.listed) })
     }
 
+    /// The settings offer other reasons. One that is under the finger is asked for anew.
+    pub(crate) fn offer(&mut self, reasons: Vec<ReasonSetting>) {
+        self.reasons = reasons;
+        let offered = |reason: Reason| self.reasons.iter().any(|setting| setting.code == reason);
+        if let Some(choice) = &mut self.choice
+            && self.writing.is_none()
+        {
+            choice.chosen = choice.chosen.filter(|&reason| offered(reason));
+            if choice.chosen.is_none() && self.page == Page::Note {
+                self.page = Page::Causes;
+            }
+        }
+    }
+
     pub(crate) fn reasons(&self) -> &[ReasonSetting] {
         &self.reasons
     }

@@ -53,6 +53,21 @@ fn a_date_that_ends_a_contract_is_asked_for_twice() {
 }
 
 #[test]
+fn no_day_after_the_latest_is_offered() {
+    let view = doubtful(None, false);
+    let mut choosing = Choosing::new(&view);
+    for _ in 0..20 {
+        choosing.turn(28, view.earliest);
+    }
+    // 400 days after 26 March 2026 it is Friday, 30 April 2027.
+    assert_eq!(choosing.from, date(2027, 4, 26));
+    choosing.choose(5, view.earliest);
+    assert_eq!(choosing.chosen, None);
+    choosing.choose(4, view.earliest);
+    assert_eq!(choosing.chosen, Some(date(2027, 4, 30)));
+}
+
+#[test]
 fn no_day_before_the_earliest_is_offered() {
     let view = doubtful(None, false);
     let mut choosing = Choosing::new(&view);
