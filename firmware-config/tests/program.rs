@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use jiff::ToSpan as _;
+use meguri_config::ed25519::PrivateKey;
 use meguri_config::keys::KeyChain;
 use meguri_config::{Bundle, City, KeySet, Stick};
 use meguri_proto::clock::business_date;
@@ -308,28 +309,26 @@ fn any_program_can_sign() {
     let root = public("部長");
     desk.run(1, &["sign", "one.release", "--signer", &liar, "--signer-key", &root]);
 
-    // A right one: openssl with a key of its own, asked for its public key, and one process for all bundles.
-    let openssl = |args: &[&str]| {
-        let done = Command::new("openssl").current_dir(desk.0.path()).args(args).output().unwrap();
-        assert!(done.status.success(), "{done:?}");
-        done.stdout
-    };
-    openssl(&["genpkey", "-algorithm", "ed25519", "-out", "hardware.pem"]);
-    let der = openssl(&["pkey", "-in", "hardware.pem", "-pubout", "-outform", "DER"]);
-    let public: String = der[der.len() - 32..].iter().map(|byte| format!("{byte:02x}")).collect();
-    let folder = desk.0.path().display();
+    // A right one, which is asked for its public key, and of which one runs for all bundles. Behind it stands this test, over pipes.
+    let hardware = PrivateKey::of_seed(&[7; 32]);
+    let public = hardware.public().to_string();
+    let (ask, answer) = (desk.path("ask"), desk.path("answer"));
+    assert!(Command::new("mkfifo").args([&ask, &answer]).status().unwrap().success());
+    let (asks, answers) = (ask.display(), answer.display());
     let signer = script(
         "signer",
-        &format!(
-            "echo started >> {folder}/starts
-while read line; do
-    if [ \"$line\" = public ]; then echo {public}; continue; fi
-    printf %s \"$line\" | {UNHEX} > {folder}/message
-    openssl pkeyutl -sign -rawin -inkey {folder}/hardware.pem -in {folder}/message -out {folder}/signature
-    od -An -v -tx1 {folder}/signature | tr -d ' \\n'; echo
-done"
-        ),
+        &format!("echo started >> starts\nwhile read line; do echo \"$line\" > {asks}; cat {answers}; done"),
     );
+    std::thread::spawn(move || {
+        loop {
+            let line = fs::read_to_string(&ask).unwrap();
+            let told = match line.trim() {
+                "public" => hardware.public().to_string(),
+                message => hex(&hardware.sign(&bytes(message))),
+            };
+            fs::write(&answer, told + "\n").unwrap();
+        }
+    });
     let roots = ["--key", "private/部長.key", "--key", "private/課長.key"];
     let named = format!("機器={public}");
     let add = [&["keys", "add", "plan", &named, "--role", "config"], &roots[..], &PASS].concat();
@@ -341,8 +340,14 @@ done"
     assert_eq!(desk.json(0, &["verify", "two.release", "--keys", "plan"])["good"], 2);
 }
 
-/// Bytes of hexadecimal digits, with what every system has.
-const UNHEX: &str = "perl -ne 'print pack(\"H*\", $_)'";
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
 
 #[test]
 fn a_release_that_says_otherwise_than_its_header_is_not_signed() {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::fault::{Fault, at};
@@ -12,13 +12,15 @@ pub(super) const OPEN: u32 = 0o644;
 /// For its owner alone.
 pub(super) const PRIVATE: u32 = 0o600;
 
-/// Writes a file: temporary file, fsync, rename, fsync of the folder. What fails leaves the former one as it was.
+/// Writes a file: temporary file, fsync, rename, fsync of the folder. What fails leaves the former one as it was; who may read that one
+/// may read the new one.
 pub(super) fn replace<T>(
     path: &Path,
     mode: u32,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let temporary = beside(path);
+    let mode = fs::metadata(path).map_or(mode, |former| former.permissions().mode() & 0o777);
     let written = (|| {
         // Where a run was cut off before.
         match fs::remove_file(&temporary) {
