@@ -144,11 +144,6 @@ impl Bundle {
         now: Timestamp,
     ) -> Result<Self, Refused> {
         let refuse = |why, detail: String| Err(Refused::new(why, detail));
-        // 5.6.1, here already: no more bytes than are allowed, whoever may have signed them.
-        if bytes.len() > BUNDLE_BYTES {
-            let detail = format!("has {} bytes, at most {BUNDLE_BYTES} are read", bytes.len());
-            return refuse(ConfigWhy::TooLarge, detail);
-        }
         let Some(keys) = keys else {
             return refuse(ConfigWhy::NoKeys, "this terminal holds no key set yet".to_owned());
         };
@@ -251,7 +246,8 @@ impl Bundle {
             return Err(Wrong::new("schedule", format!("holds {count}, expected 1 to {SCHEDULE_MOST}")));
         }
         for (index, pair) in self.schedule.windows(2).enumerate() {
-            if pair[1].from.is_none() || pair[0].from >= pair[1].from {
+            // None stands before all instants, so that only the first one can have none.
+            if pair[0].from >= pair[1].from {
                 let field = format!("schedule[{}].from", index + 1);
                 return Err(Wrong::new(field, "is not after the one before"));
             }

@@ -179,7 +179,26 @@ pub(crate) fn place(error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_key_counts_once_and_nobody_is_never_enough() {
+        let (one, other) = (PrivateKey::of_seed(&[1; 32]), PrivateKey::of_seed(&[2; 32]));
+        let keys = [one.public(), other.public()];
+        let mut envelope = Envelope::new("type", b"payload");
+        let count = |envelope: &Envelope, threshold| {
+            envelope.verified("type", &keys, threshold).map(drop).map_err(|refused| refused.why)
+        };
+        let few = Err(ConfigWhy::TooFewSignatures);
+        assert_eq!(count(&envelope, 0), few, "a threshold of none is none");
+        for _ in 0..2 {
+            envelope.sign("type", &one).unwrap();
+            assert_eq!((count(&envelope, 1), count(&envelope, 2)), (Ok(()), few));
+        }
+        envelope.sign("type", &other).unwrap();
+        assert_eq!((count(&envelope, 2), count(&envelope, 3)), (Ok(()), few));
+    }
 
     #[test]
     fn the_encoding_is_the_specifications() {

@@ -98,9 +98,13 @@ impl KeySet {
     /// The rule that does not hold.
     pub fn first(bytes: &[u8], city: &CityId) -> Result<Self, Refused> {
         let envelope = Envelope::read(bytes, KEYS_BYTES)?;
-        let claimed = Self::parse(&envelope.unverified(KEYS_TYPE)?, city)?;
-        let payload = envelope.verified(KEYS_TYPE, &claimed.of(&claimed.root), claimed.root.threshold)?;
-        Self::parse(&payload, city)
+        let first = Self::parse(&envelope.unverified(KEYS_TYPE)?, city)?;
+        envelope.verified(KEYS_TYPE, &first.of(&first.root), first.root.threshold)?;
+        if first.version != 1 {
+            let detail = format!("the first key set has version {}, expected 1", first.version);
+            return Err(Refused::new(ConfigWhy::KeysNotNext, detail));
+        }
+        Ok(first)
     }
 
     /// Reads the set that follows this one.
@@ -145,10 +149,6 @@ impl KeySet {
                 Some(held) => Some(held.next(bytes)?),
                 None => Some(Self::first(bytes, city)?),
             };
-            if last.as_ref().is_some_and(|set| set.version != version) {
-                let detail = format!("expected key set {version} at this place of the chain");
-                return Err(Refused::new(ConfigWhy::KeysNotNext, detail));
-            }
         }
         Ok(last)
     }

@@ -290,6 +290,10 @@ fn key_sets() -> Vec<Attack> {
         attack("keys-of-another-city", "other_city", "another city's first key set, over the enrolled line")
             .trusting(0)
             .chain(vec![set_signed(&KeySet { city: "kure".parse().unwrap(), ..set() }, &ROOT)]),
+        attack("keys-first-is-a-later-one", "keys_not_next", "key set 2 in place of the first one")
+            .trusting(0)
+            .chain(vec![set_signed(&next(|_| ()), &ROOT)])
+            .bundle(after()),
         attack("keys-first-unsigned", few, "a first key set that its own root has not signed")
             .trusting(0)
             .chain(vec![set_signed(&set(), &[1])]),
@@ -300,7 +304,7 @@ fn key_sets() -> Vec<Attack> {
             })),
         ),
         attack("keys-same-key-twice", "out_of_bounds", "a key set that has one key under two names")
-            .chain(chain(set_signed(&next(|set| set.keys[4] = set.keys[3].clone()), &ROOT))),
+            .chain(chain(set_signed(&next(|set| set.keys.push(set.keys[3].clone())), &ROOT))),
         attack(
             "keys-role-names-a-key-twice",
             "malformed",
