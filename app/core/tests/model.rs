@@ -5,8 +5,11 @@
 //! with a store is in the office once, none is invented, and both sides show the same states.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "model/config.rs"]
+mod config;
 #[path = "model/office.rs"]
 mod office;
+mod signed;
 #[path = "model/terminal.rs"]
 mod terminal;
 
@@ -52,6 +55,12 @@ enum Action {
     /// So many minutes ahead.
     OfficeClock(i32),
     ConfirmDate(bool),
+    /// The crew says that it is so many days after the first one that can be today.
+    SetDate(u8),
+    /// The office pushes a newer schedule, of this kind.
+    Push(u8),
+    /// So many minutes before or after the instant of the switchover.
+    WaitForInstant(i8),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +95,9 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (-400_i32..400).prop_map(Action::DeviceClock),
         1 => prop_oneof![-2_000_i32..2_000, Just(0), Just(400 * 24 * 60)].prop_map(Action::OfficeClock),
         1 => any::<bool>().prop_map(Action::ConfirmDate),
+        1 => (0_u8..4).prop_map(Action::SetDate),
+        2 => any::<u8>().prop_map(Action::Push),
+        1 => (-20_i8..20).prop_map(Action::WaitForInstant),
     ]
 }
 
@@ -173,6 +185,15 @@ impl Play {
                 }
             }
             Action::ConfirmDate(shown) => self.terminal.confirm_date(&mut self.world, shown),
+            Action::SetDate(days) => self.terminal.set_date(&mut self.world, days),
+            Action::Push(what) => self.office.push(&mut self.world, what),
+            Action::WaitForInstant(minutes) => {
+                let then = config::instant() + jiff::SignedDuration::from_mins(minutes.into());
+                let left = then.duration_since(self.world.right_time());
+                if let Ok(left) = Duration::try_from(left) {
+                    self.wait(left);
+                }
+            }
             Action::DeviceClock(days) => self.world.device_days = i64::from(days),
             Action::OfficeClock(minutes) => self.world.office_minutes = i64::from(minutes),
         }
@@ -258,9 +279,12 @@ impl Play {
         }
         let office = self.world.time().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
         assert_eq!((status.today, status.clock_in_doubt), (office.date(), false), "the working day");
+        config::check_end(&self.terminal.disk.kept, self.office.pushed.as_ref(), self.world.time());
         // A list made of all that, and what the screen makes of it.
         let states = self.office.states();
-        if let Some(list) = self.terminal.core.view().list {
+        // An office that was put back to before it knew of a switchover makes lists of the contract before.
+        let alike = status.config.contract == self.office.contract(&self.world);
+        if let Some(list) = self.terminal.core.view().list.filter(|_| alike) {
             for stop in &list.stops {
                 assert_eq!(stop.state, states[&stop.id()], "{}", stop.id());
                 assert!(!stop.waiting);
@@ -307,6 +331,29 @@ fn a_quiet_day() {
     assert_eq!(list.counts.done, 3);
     let log = &play.terminal.core.status().logs[0];
     assert_eq!((log.log, log.head, log.acked), (LogKind::Fact, 3, 3));
+}
+
+/// The plain road of a switchover, with an address that is bad: every kill at every commit of it ends the same.
+#[test]
+fn a_switchover_over_a_kill_at_every_commit() {
+    for what in [0, 1, 3] {
+        for kill in 0..12 {
+            for after in [false, true] {
+                let mut play = Play::new();
+                play.settle();
+                play.office.push(&mut play.world, what);
+                play.settle();
+                play.say(0, 0);
+                play.act(Action::WaitForInstant(-1));
+                play.world.kills = Some((kill, after));
+                play.act(Action::WaitForInstant(1));
+                play.settle();
+                play.check();
+                let force = play.terminal.disk.kept.config.force.clone().unwrap();
+                assert_eq!(force.configuration.contract, config::next_contract());
+            }
+        }
+    }
 }
 
 /// The office goes back to before facts that the terminal has forgotten since, and records a hole; then the terminal goes

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use meguri_config::Bundle;
 use meguri_proto::pickup::{OfficeWord, Said, State, decide, standing, telling};
 use meguri_proto::{
-    Ack, DayList, Digest, Document, DocumentName, DownTopic, Epoch, FactBody, FactId, Hello, Incarnation,
+    Ack, ContractId, DayList, Digest, Document, DocumentName, DownTopic, Epoch, FactBody, FactId, Hello, Incarnation,
     Item, Listed, LogKind, LogPublish, Message, OwnSeen, Payment, PickupId, Place, SeqHeld, Topic, UpTopic,
     Way,
 };
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::PICKUPS;
+use super::signed::{chain, first_set};
+use super::{PICKUPS, config};
 use super::terminal::{World, settings};
 
 /// A list as it was last sent.
@@ -37,6 +39,10 @@ pub(crate) struct Office {
     opened: Vec<Epoch>,
     /// Day lists as they were last sent.
     lists: BTreeMap<DocumentName, Issued>,
+    /// The city's keys and the newest schedule: version and body of each document.
+    signed: BTreeMap<DocumentName, (u64, String)>,
+    /// The newest schedule that is signed as it should be.
+    pub(crate) pushed: Option<Bundle>,
 }
 
 impl Office {
@@ -49,11 +55,47 @@ impl Office {
             said: Vec::new(),
             opened: Vec::new(),
             lists: BTreeMap::new(),
+            signed: BTreeMap::from([(DocumentName::Keys, (1, chain(&[first_set()])))]),
+            pushed: None,
         }
     }
 
     pub(crate) fn new_incarnation(&mut self, world: &mut World) {
         self.incarnation = Incarnation(uuid::Builder::from_slice(&world.draw()[..16]).unwrap().into_uuid());
+    }
+
+    /// Pushes a schedule of this kind. One that lacks a signature is no newest one; the next is pushed all the same.
+    pub(crate) fn push(&mut self, world: &mut World, what: u8) {
+        // The city counts its releases, whatever becomes of an office.
+        world.releases += 1;
+        let bundle = config::schedule(world.releases, what);
+        let body = config::signed(&bundle, what);
+        if what % 7 != 6 {
+            self.pushed = Some(bundle);
+        }
+        let document = self.signed.get(&DocumentName::Config).map_or(0, |(version, _)| *version);
+        // A bad one is put in place of nothing: the terminal would hold the one before, as it must.
+        if what % 7 != 6 || self.pushed.is_none() {
+            self.signed.insert(DocumentName::Config, (document + 1, body));
+        }
+    }
+
+    /// Keys and schedule, where the terminal holds others.
+    fn signed(&mut self, world: &mut World, hello: &Hello) {
+        let mut documents = Vec::new();
+        for (name, (version, body)) in &mut self.signed {
+            let digest = Digest::of(body.as_bytes());
+            let theirs = hello.documents.iter().find(|held| held.name == *name);
+            if theirs.is_some_and(|theirs| (theirs.version, theirs.digest) == (*version, digest)) {
+                continue;
+            }
+            *version = theirs.map_or(*version, |theirs| theirs.version.max(*version) + 1);
+            let body = RawValue::from_string(body.clone()).unwrap();
+            documents.push((name.clone(), Document { v: 1, version: *version, digest, body }));
+        }
+        for (name, document) in documents {
+            self.send(world, DownTopic::Document(name), document.encode().unwrap());
+        }
     }
 
     pub(crate) fn held(&self, log: LogKind, epoch: Epoch) -> Option<(u64, Digest)> {
@@ -125,6 +167,7 @@ impl Office {
             self.new_incarnation(world);
         }
         self.ack(world, Some(hello), false, answer);
+        self.signed(world, hello);
         self.list(world, hello);
     }
 
@@ -147,6 +190,12 @@ impl Office {
         standing(&said)
     }
 
+    /// The contract that the terminal works under now, as far as this office knows.
+    pub(crate) fn contract(&self, world: &World) -> ContractId {
+        let scheduled = self.pushed.as_ref().map(|pushed| &pushed.schedule[pushed.at(world.time())]);
+        scheduled.map_or_else(|| settings().contract, |now| now.contract.clone())
+    }
+
     /// What the city's page shows.
     pub(crate) fn states(&self) -> BTreeMap<PickupId, State> {
         let pickups = (1..=PICKUPS).map(|n| PickupId(Uuid::from_u128(n)));
@@ -157,7 +206,7 @@ impl Office {
     /// don't tell all that it once said.
     fn list(&mut self, world: &mut World, hello: &Hello) {
         let date = world.time().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).date();
-        let contract = settings().contract;
+        let contract = self.contract(world);
         let name = DocumentName::List { contract: contract.clone(), date };
         for kept in &hello.logs.fact {
             if !self.opened.contains(&kept.epoch) {

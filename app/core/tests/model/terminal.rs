@@ -10,6 +10,8 @@ use meguri_core::{Core, Effect, Event, Moment, Settings, Trouble, TroubleKind, W
 use meguri_proto::{Digest, Entry, Epoch, FactId, LogKind, LogPublish, Message, Topic, UpTopic};
 use serde_json::value::RawValue;
 
+use super::config::{NOBODY, REFUSES, check_commit};
+
 const SETTINGS: &str = r#"
 version = 1
 city = "hiroshima"
@@ -43,6 +45,10 @@ pub(crate) struct World {
     pub(crate) fail_commit: bool,
     /// Killed at the next commit: after it, or before.
     pub(crate) kill_at_commit: Option<bool>,
+    /// How many schedules the city has ever made.
+    pub(crate) releases: u64,
+    /// Killed after so many more commits: after that one is on the disk, or before.
+    pub(crate) kills: Option<(u32, bool)>,
     /// Facts whose intent was answered with Ok.
     pub(crate) confirmed: BTreeSet<FactId>,
     /// Facts that were ever on the disk, with their bodies.
@@ -67,6 +73,8 @@ impl World {
             disk_full: false,
             fail_commit: false,
             kill_at_commit: None,
+            releases: 0,
+            kills: None,
             confirmed: BTreeSet::new(),
             written: BTreeMap::new(),
             places: BTreeMap::new(),
@@ -80,7 +88,7 @@ impl World {
         self.right_time() + SignedDuration::from_mins(self.office_minutes)
     }
 
-    fn right_time(&self) -> Timestamp {
+    pub(crate) fn right_time(&self) -> Timestamp {
         self.start + SignedDuration::try_from(self.boot).unwrap()
     }
 
@@ -202,6 +210,13 @@ impl Terminal {
         self.step(world, Event::ConfirmDate(date));
     }
 
+    /// The crew says that it is so many days after the first one that can be today.
+    pub(crate) fn set_date(&mut self, world: &mut World, days: u8) {
+        let least = self.core.view().earliest;
+        let date = least.checked_add(jiff::Span::new().days(days)).unwrap();
+        self.step(world, Event::SetDate(date));
+    }
+
     pub(crate) fn lose_line(&mut self, world: &mut World) {
         world.line = false;
         self.step(world, Event::Disconnected(Why::Lost("tunnel".to_owned())));
@@ -223,14 +238,21 @@ impl Terminal {
         while let Some(effect) = queue.pop_front() {
             let event = match effect {
                 Effect::Commit(ops) => {
-                    let kill = world.kill_at_commit.take();
+                    let mut kill = world.kill_at_commit.take();
+                    match world.kills.take() {
+                        Some((0, after)) => kill = Some(after),
+                        Some((more, after)) => world.kills = Some((more - 1, after)),
+                        None => {}
+                    }
                     if kill == Some(false) {
                         return self.restart(world);
                     }
                     if std::mem::take(&mut world.fail_commit) || world.disk_full {
                         Event::CommitFailed(Trouble::new(TroubleKind::DiskFull, "disk full"))
                     } else {
+                        let before = self.disk.kept.clone();
                         let rechained = self.disk.commit(&ops);
+                        check_commit(&before, &ops, &self.disk.kept);
                         world.place(&self.disk);
                         for op in ops {
                             if let Op::Append { log: LogKind::Fact, entry } = op {
@@ -243,7 +265,10 @@ impl Terminal {
                         Event::Committed(rechained)
                     }
                 }
-                Effect::Connect(_) if world.line => Event::Connected,
+                Effect::Connect(broker) if world.line && broker.host == REFUSES => {
+                    Event::Disconnected(Why::Refused("NotAuthorized".to_owned()))
+                }
+                Effect::Connect(broker) if world.line && broker.host != NOBODY => Event::Connected,
                 Effect::Connect(_) => Event::Disconnected(Why::Lost("no line".to_owned())),
                 Effect::Publish(topic, payload) => {
                     send(world, topic, payload);
