@@ -5,6 +5,7 @@ mod around;
 pub mod body;
 mod clock;
 pub mod console;
+mod cut;
 pub mod enrol;
 pub mod identity;
 mod link;

@@ -30,9 +30,13 @@ use ring::hkdf;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::cut;
+
 const FOLDER: &str = "keys";
 const DEVICE: &str = "device";
 const SUFFIX: &str = "key";
+/// Of a file that is not written to its end.
+const UNFINISHED: &str = "new";
 /// Length of a key and of the device's secret.
 const KEY: usize = 32;
 /// Length of a nonce.
@@ -171,6 +175,7 @@ impl Vault {
             coming: BTreeMap::new(),
             sealed: false,
         };
+        vault.destroy_unfinished()?;
         vault.read_keys()?;
         Ok(vault)
     }
@@ -182,9 +187,14 @@ impl Vault {
             if path.extension().is_none_or(|suffix| suffix != SUFFIX) {
                 continue;
             }
-            let id = path.file_stem().and_then(|stem| Uuid::parse_str(stem.to_str()?).ok());
-            let wrapped = fs::read(&path).ok().and_then(|read| serde_json::from_slice::<Wrapped>(&read).ok());
-            match (id, wrapped) {
+            let read = fs::read(&path).unwrap_or_default();
+            if !read.is_empty() && read.iter().all(|byte| *byte == 0) {
+                // It was being destroyed.
+                destroy(&path)?;
+                continue;
+            }
+            let wrapped = serde_json::from_slice::<Wrapped>(&read).ok();
+            match (key_id(&path), wrapped) {
                 (Some(id), Some(wrapped)) if wrapped.v == 1 => {
                     let plain = self.unwrap_by_device(id, &wrapped);
                     self.keys.insert(id, Key { wrapped, plain });
@@ -204,7 +214,7 @@ impl Vault {
     }
 
     /// At a start, and when another contract has come into force: whom the lists' keys are to be sealed to. With anybody they are
-    /// closed until one signs in.
+    /// closed until one signs in. Those of contracts that are `over` stay closed for good.
     ///
     /// # Errors
     /// When a key file can't be written.
@@ -212,8 +222,14 @@ impl Vault {
         &mut self,
         members: &[Member],
         coming: BTreeMap<String, Vec<Member>>,
+        over: impl Fn(&str) -> bool,
     ) -> Result<(), VaultError> {
         self.coming = coming;
+        for key in self.keys.values_mut() {
+            if key.wrapped.r#use == Use::Lists && over(&key.wrapped.contract) {
+                key.plain = None;
+            }
+        }
         self.set_members(members)?;
         // Also where the list of crews is lost: what is sealed to somebody opens for them alone.
         let closed = |key: &Key| {
@@ -371,21 +387,35 @@ impl Vault {
     /// # Errors
     /// When a file can't be removed; the next try goes on.
     pub fn keep_only(&mut self, used: &BTreeSet<Uuid>) -> Result<(), VaultError> {
-        let unused: Vec<_> = self.keys.keys().filter(|id| !used.contains(id)).copied().collect();
-        if unused.is_empty() {
-            return Ok(());
+        let mut any = false;
+        for entry in fs::read_dir(&self.folder).map_err(file("read", &self.folder))? {
+            let path = entry.map_err(file("read", &self.folder))?.path();
+            // Also one that a write has left that failed at its end: the folder counts, not what is known here.
+            let unfinished = path.extension().is_some_and(|suffix| suffix == UNFINISHED);
+            if unfinished || key_id(&path).is_some_and(|id| !used.contains(&id)) {
+                destroy(&path)?;
+                any = true;
+            }
         }
-        for id in unused {
-            destroy(&self.path(id))?;
-            self.keys.remove(&id);
-        }
-        sync(&self.folder).map_err(file("write", &self.folder))
+        self.keys.retain(|id, _| used.contains(id));
+        if any { sync(&self.folder).map_err(file("write", &self.folder)) } else { Ok(()) }
     }
 
     /// The key that something was sealed with.
     #[must_use]
     pub fn key_of(sealed: &[u8]) -> Option<Uuid> {
         if sealed.len() < HEAD { None } else { Uuid::from_slice(&sealed[..16]).ok() }
+    }
+
+    /// Destroys what a write that was cut off has left: it may hold a key whose file is destroyed since.
+    fn destroy_unfinished(&self) -> Result<(), VaultError> {
+        for entry in fs::read_dir(&self.folder).map_err(file("read", &self.folder))? {
+            let path = entry.map_err(file("read", &self.folder))?.path();
+            if path.extension().is_some_and(|suffix| suffix == UNFINISHED) {
+                destroy(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Destroys all keys, and the device's secret with them: nothing that they sealed can ever be read again, by nobody.
@@ -487,6 +517,12 @@ impl Vault {
             serde_json::to_vec(wrapped).map_err(|error| file("write", &path)(io::Error::other(error)))?;
         write(&path, &text)
     }
+}
+
+/// Which key a file is of, by its name.
+fn key_id(path: &Path) -> Option<Uuid> {
+    path.extension().filter(|suffix| *suffix == SUFFIX)?;
+    Uuid::parse_str(path.file_stem()?.to_str()?).ok()
 }
 
 /// What a wrapped key is bound to: it opens as nothing else.
@@ -592,16 +628,19 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 /// Writes a file for this user alone, whole or not at all.
 fn write(path: &Path, text: &[u8]) -> Result<(), VaultError> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let temporary = path.with_extension("new");
+    let temporary = path.with_extension(UNFINISHED);
     let written = (|| {
         // What a key was wrapped with before must not stay readable on the disk.
         let old = match File::options().write(true).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             old => Some(old?),
         };
+        cut::here()?;
         let mut new = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        cut::here()?;
         new.write_all(text)?;
         new.sync_all()?;
+        cut::here()?;
         fs::rename(&temporary, path)?;
         path.parent().map_or(Ok(()), sync)?;
         old.map_or(Ok(()), overwrite)
@@ -616,6 +655,7 @@ fn destroy(path: &Path) -> Result<(), VaultError> {
             return fs::remove_dir_all(path);
         }
         overwrite(File::options().write(true).open(path)?)?;
+        cut::here()?;
         fs::remove_file(path)
     })();
     match destroyed {
@@ -625,12 +665,14 @@ fn destroy(path: &Path) -> Result<(), VaultError> {
 }
 
 fn overwrite(mut file: File) -> io::Result<()> {
+    cut::here()?;
     let length = file.metadata()?.len();
     file.write_all(&vec![0; usize::try_from(length).unwrap_or(0)])?;
     file.sync_all()
 }
 
 fn sync(folder: &Path) -> io::Result<()> {
+    cut::here()?;
     File::open(folder)?.sync_all()
 }
 

@@ -30,6 +30,8 @@ use crate::view::{ConfigView, StickRead};
 
 /// After a transition could not be written it is tried again.
 const WRITE_AGAIN: Duration = Duration::from_secs(10);
+/// What was refused, or came before its keys, is judged once more after so long.
+const JUDGE_AGAIN: Duration = Duration::from_secs(600);
 /// So often a new address is tried before the one before is gone back to, if the office answers there.
 const TRIES: u32 = 3;
 /// How long after its start a terminal in doubt waits for the office's time before it asks the crew for the date.
@@ -42,7 +44,7 @@ pub(crate) struct Changing {
     pub(crate) own: Terminal,
     /// The broker that was last connected to.
     using: Connection,
-    /// How often the address on trial was tried in vain.
+    /// How often the address on trial was tried in vain while the one before answered in between.
     tries: u32,
     /// Whether it is the turn of the address before.
     by_before: bool,
@@ -58,6 +60,7 @@ pub(crate) struct Changing {
     write_at: Option<Duration>,
     /// What was refused is to be judged once more.
     judge_again: bool,
+    judge_at: Duration,
     was_sure: bool,
     /// When the crew may be asked for the date.
     pub(crate) ask_at: Duration,
@@ -77,7 +80,8 @@ impl Changing {
             looking: false,
             next_look: boot,
             write_at: None,
-            judge_again: true,
+            judge_again: false,
+            judge_at: boot + JUDGE_AGAIN,
             was_sure: false,
             ask_at: boot + OFFICE_FIRST,
             stick: None,
@@ -126,13 +130,17 @@ impl Core {
     /// Begins the transition that is due, if one is. To be called while no commit is under way, before anything else is done.
     pub(crate) fn change_over(&mut self, now: &mut Now, out: &mut Vec<Effect>) {
         let sure = self.time.sure(now.boot).is_some();
-        self.changing.judge_again |= sure && !self.changing.was_sure;
+        self.changing.judge_again |= sure && !self.changing.was_sure && self.kept.config.keys.is_some();
         self.changing.was_sure = sure;
+        if now.boot >= self.changing.judge_at {
+            (self.changing.judge_again, self.changing.judge_at) = (true, now.boot + JUDGE_AGAIN);
+        }
         if self.kept.erased() || self.changing.write_at.is_some_and(|at| now.boot < at) {
             return;
         }
         self.changing.write_at = None;
-        let again = std::mem::take(&mut self.changing.judge_again).then(|| self.refused_document()).flatten();
+        let again =
+            std::mem::take(&mut self.changing.judge_again).then(|| self.document_to_judge()).flatten();
         let next = again.and_then(|body| {
             let mut next = self.kept.config.clone();
             let (_, changes) = next.take_bundle(body.as_bytes(), self.judging(now));
@@ -148,12 +156,14 @@ impl Core {
         }
     }
 
-    /// The document `config`, where it was refused.
-    fn refused_document(&self) -> Option<Arc<str>> {
+    /// The document `config`, where it was refused, or came before there were any keys.
+    fn document_to_judge(&self) -> Option<Arc<str>> {
         let held = self.kept.documents.get(&DocumentName::Config)?;
-        let refused = self.kept.config.refused.as_ref()?;
+        let config = &self.kept.config;
+        let judged = config.refused.as_ref().is_none_or(|refused| refused.bundle == held.digest);
+        let taken = config.held.as_ref().is_some_and(|taken| taken.digest == held.digest);
         match &held.contents {
-            Contents::Signed(body) if refused.bundle == held.digest => Some(Arc::clone(body)),
+            Contents::Signed(body) if judged && !taken => Some(Arc::clone(body)),
             _ => None,
         }
     }
@@ -227,6 +237,9 @@ impl Core {
             let sets =
                 chain.as_ref().map(|chain| chain.sets.iter().map(|set| set.get().as_bytes()).collect());
             next.take_keys(digest, sets.map_err(Clone::clone), &self.changing.own.city, true)
+        } else if next.keys.is_none() {
+            // They may be on their way, or may have been lost on it: that they lack is told where they don't come.
+            Vec::new()
         } else {
             next.take_bundle(body.as_bytes(), self.judging(now)).1
         };
@@ -385,6 +398,9 @@ impl Core {
                 }
                 Why::Lost(_) | Why::Taken => self.changing.tries = self.changing.tries.saturating_add(1),
             }
+        } else {
+            // Where the one before does not answer either there is no coverage: that says nothing of the new one.
+            self.changing.tries = 0;
         }
     }
 
@@ -443,7 +459,8 @@ impl Core {
         let ports =
             self.kept.config.force.as_ref().is_some_and(|force| !force.configuration.peripheral.is_empty());
         let look = (ports && !changing.looking).then_some(changing.next_look);
+        let judge = self.document_to_judge().map(|_| changing.judge_at);
         let ask = Some(changing.ask_at).filter(|at| *at > now.boot);
-        [instant, look, ask, changing.write_at, changing.turn_at].into_iter().flatten().min()
+        [instant, look, judge, ask, changing.write_at, changing.turn_at].into_iter().flatten().min()
     }
 }

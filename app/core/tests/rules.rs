@@ -12,8 +12,8 @@ use meguri_core::view::{Intent, Link, NotRecorded, Shown};
 use meguri_core::{Effect, Event, Recorded, Telling, Trouble, TroubleKind, Why};
 use meguri_proto::pickup::{OfficeWord, Result as Outcomes, State, Statement};
 use meguri_proto::{
-    Ack, CrewId, DayList, Digest, DocumentName, FactId, Incarnation, Item,
-    ItemResult, ListRef, Listed, LogKind, Message, OwnSeen, PickupId, Reason, SeqHeld,
+    Ack, CrewId, DayList, Digest, DocumentName, FactId, Incarnation, Item, ItemResult, ListRef, Listed,
+    LogKind, Message, OwnSeen, PickupId, Reason, SeqHeld,
 };
 use uuid::Uuid;
 

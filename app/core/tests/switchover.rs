@@ -12,9 +12,7 @@ use meguri_core::{Event, StickSeen, Why};
 use meguri_proto::{ConfigChange, ConfigState, ConfigWhy, DayList, Fact, FactBody, Message};
 
 use bench::{Bench, document, first, list_document};
-use signed::{
-    at, bundle, chain, configuration, envelope, first_set, midnight, scale, second_set, stick,
-};
+use signed::{at, bundle, chain, configuration, envelope, first_set, midnight, scale, second_set, stick};
 
 use ConfigState::{Activated, Degraded, Healthy, Refused, Reverted, Staged, Verified};
 
@@ -189,7 +187,8 @@ fn in_doubt_nothing_changes_over_early_and_the_crew_is_asked() {
     }
     // The crew says which day it is: first that it is not yet, then that it is.
     let bench = bench.rebooted(SignedDuration::ZERO);
-    let mut bench = Bench::start(bench.kept, bench.bodies, std::time::Duration::ZERO, at("2015-01-01T00:00:00Z"));
+    let mut bench =
+        Bench::start(bench.kept, bench.bodies, std::time::Duration::ZERO, at("2015-01-01T00:00:00Z"));
     bench.wait(61.0);
     assert!(bench.config().date_needed, "a dead clock asks as well");
     bench.step(Event::SetDate(date(2026, 3, 31)));
@@ -197,7 +196,8 @@ fn in_doubt_nothing_changes_over_early_and_the_crew_is_asked() {
     bench.step(Event::SetDate(date(2026, 4, 1)));
     assert_eq!((bench.contract().as_str(), bench.config().date_needed), (NEW, false));
     // And the next start does not go back, whatever the clock shows.
-    let mut bench = Bench::start(bench.kept, bench.bodies, std::time::Duration::ZERO, at("2015-01-01T00:00:00Z"));
+    let mut bench =
+        Bench::start(bench.kept, bench.bodies, std::time::Duration::ZERO, at("2015-01-01T00:00:00Z"));
     assert_eq!(bench.contract(), NEW);
     bench.offer(2, &april(6));
     assert_eq!((bench.contract().as_str(), bench.config().version), (NEW, 6));
@@ -270,7 +270,10 @@ fn what_is_refused_is_told_once_and_named_by_every_hello() {
 fn what_came_before_its_keys_is_judged_again_when_they_come() {
     let mut bench = Bench::at("2026-03-20T00:00:00Z");
     bench.down("config", document(1, &envelope(&april(5), &[5, 6])));
+    assert_eq!(bench.states(), [], "keys may be on their way");
+    bench.wait(601.0);
     assert_eq!(bench.changes()[0].why, Some(ConfigWhy::NoKeys));
+    bench.wait(601.0);
     bench.down("keys", document(1, &chain(&[first_set()])));
     assert_eq!(bench.changes()[1].why, Some(ConfigWhy::TooFewSignatures), "not by these keys");
     bench.down("keys", document(2, &chain(&[first_set(), second_set()])));
@@ -307,7 +310,12 @@ fn expiry_counts_when_a_bundle_comes_and_never_when_it_is_due() {
 #[test]
 fn what_a_wrong_clock_refused_as_expired_is_judged_again_once_time_is_sure() {
     let bench = Bench::trusting("2026-03-20T00:00:00Z");
-    let mut bench = Bench::start(Kept { time: None, ..bench.kept }, bench.bodies, std::time::Duration::ZERO, at("2027-01-01T00:00:00Z"));
+    let mut bench = Bench::start(
+        Kept { time: None, ..bench.kept },
+        bench.bodies,
+        std::time::Duration::ZERO,
+        at("2027-01-01T00:00:00Z"),
+    );
     bench.office = at("2026-03-20T01:00:00Z");
     bench.offer(1, &april(5));
     assert_eq!(bench.changes()[0].why, Some(ConfigWhy::Expired));

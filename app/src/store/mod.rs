@@ -30,6 +30,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use self::sql::{Number, digest, id, number};
+use crate::cut;
 use crate::vault::{Vault, VaultError};
 
 pub use self::repair::{LogRepaired, Repaired, SET_ASIDE, repair, report};
@@ -200,7 +201,9 @@ impl Store {
             let config = config.unwrap_or(&self.config);
             self.untidy |= write::drop_former(&transaction, &self.vault, config)?;
         }
+        cut::here().map_err(cut_at(&self.path))?;
         transaction.commit().map_err(failed("write to the disk"))?;
+        cut::after().map_err(cut_at(&self.path))?;
         for op in ops {
             match op {
                 // Where this is cut off, the next start does it.
@@ -253,7 +256,9 @@ impl Store {
     /// Has the keys sealed to whoever may sign in now, and to those who may once another contract comes.
     fn arrange(&mut self) -> Result<(), StoreError> {
         let (members, coming) = (self.crew()?, self.coming()?);
-        Ok(self.vault.begin(&members, coming)?)
+        let config = self.config.clone();
+        let over = |contract: &str| contract.parse().is_ok_and(|contract| !config.keeps(&contract));
+        Ok(self.vault.begin(&members, coming, over)?)
     }
 
     /// The contracts to come, with their crews as far as they are known.
@@ -276,6 +281,7 @@ impl Store {
         self.untidy = true;
         let transaction = self.connection.transaction().map_err(failed("delete what a contract has left"))?;
         write::drop_former(&transaction, &self.vault, &self.config)?;
+        cut::here().map_err(cut_at(&self.path))?;
         transaction.commit().map_err(failed("delete what a contract has left"))?;
         let mut used = self.keys_in_use()?;
         if self.path.with_file_name(SET_ASIDE).exists() {
@@ -350,6 +356,7 @@ impl Store {
 
     /// Empties the write-ahead log, where what is deleted may stand.
     fn empty_log(&self) -> Result<(), StoreError> {
+        cut::here().map_err(cut_at(&self.path))?;
         let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
         self.connection.query_row(truncate, [], |_| Ok(())).map_err(failed("empty the write-ahead log"))
     }
@@ -531,6 +538,12 @@ impl StoreError {
     }
 }
 
+/// Where a test cuts.
+fn cut_at(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Folder { path, source }
+}
+
 /// Locks the store in `folder`, which is made where there is none, for this process.
 fn lock(folder: &Path) -> Result<File, StoreError> {
     let folder_error = |path: &Path| {
@@ -611,5 +624,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     }
 }
 
+#[cfg(test)]
+mod cuts;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ fn member(id: &str, pin: &str) -> Member {
 
 fn open(dir: &TempDir, members: &[Member]) -> Vault {
     let mut vault = Vault::open(dir.path(), None).unwrap();
-    vault.begin(members, BTreeMap::new()).unwrap();
+    vault.begin(members, BTreeMap::new(), |_| false).unwrap();
     vault
 }
 
@@ -206,7 +206,7 @@ fn a_secret_elsewhere_is_needed_and_the_folder_s_alone_is_destroyed() {
     let crew = [member("c-1", "273941")];
     let with = || {
         let mut vault = Vault::open(dir.path(), Some(&elsewhere)).unwrap();
-        vault.begin(&crew, BTreeMap::new()).unwrap();
+        vault.begin(&crew, BTreeMap::new(), |_| false).unwrap();
         unseal(&mut vault, &crew[0], "273941");
         vault
     };

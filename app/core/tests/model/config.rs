@@ -65,9 +65,8 @@ pub(crate) fn check_commit(before: &Kept, ops: &[Op], after: &Kept) {
     let (old, new) = (&before.config, &after.config);
     let version = |config: &KeptConfig| config.held.as_ref().map(|held| held.bundle.version);
     assert_eq!(told.contains(&ConfigState::Verified), version(old) != version(new), "{told:?}");
-    let place = |config: &KeptConfig| {
-        config.force.as_ref().map(|force| (force.version, force.configuration.from))
-    };
+    let place =
+        |config: &KeptConfig| config.force.as_ref().map(|force| (force.version, force.configuration.from));
     assert_eq!(told.contains(&ConfigState::Activated), place(old) != place(new), "{told:?}");
     let state = |config: &KeptConfig| config.force.as_ref().map(|force| force.state);
     if state(old) != state(new) {
@@ -113,4 +112,3 @@ pub(crate) fn check_end(kept: &Kept, pushed: Option<&Bundle>, now: Timestamp) {
     };
     assert_eq!(expected.0, expected.1);
 }
-

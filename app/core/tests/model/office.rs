@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use meguri_config::Bundle;
 use meguri_proto::pickup::{OfficeWord, Said, State, decide, standing, telling};
 use meguri_proto::{
-    Ack, ContractId, DayList, Digest, Document, DocumentName, DownTopic, Epoch, FactBody, FactId, Hello, Incarnation,
-    Item, Listed, LogKind, LogPublish, Message, OwnSeen, Payment, PickupId, Place, SeqHeld, Topic, UpTopic,
-    Way,
+    Ack, ContractId, DayList, Digest, Document, DocumentName, DownTopic, Epoch, FactBody, FactId, Hello,
+    Incarnation, Item, Listed, LogKind, LogPublish, Message, OwnSeen, Payment, PickupId, Place, SeqHeld,
+    Topic, UpTopic, Way,
 };
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::signed::{chain, first_set};
-use super::{PICKUPS, config};
 use super::terminal::{World, settings};
+use super::{PICKUPS, config};
 
 /// A list as it was last sent.
 #[derive(Debug, Clone)]

@@ -30,7 +30,8 @@ pub(crate) fn set(version: u64, root: &[u8], config: &[u8]) -> KeySet {
     let mut all: Vec<u8> = [root, config].concat();
     all.sort_unstable();
     all.dedup();
-    let role = |keys: &[u8]| Role { keys: keys.iter().map(|n| key(*n).public().id()).collect(), threshold: 2 };
+    let role =
+        |keys: &[u8]| Role { keys: keys.iter().map(|n| key(*n).public().id()).collect(), threshold: 2 };
     let named = |n: &u8| Key { public: key(*n).public(), name: format!("key {n}") };
     let (root, config) = (role(root), role(config));
     let keys = all.iter().map(named).collect();
