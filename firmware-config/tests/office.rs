@@ -121,6 +121,19 @@ fn a_release_is_pushed_and_its_status_asked() {
     assert_eq!((said.status.code(), &status["version"]), (Some(0), &7.into()));
     assert!(office.asked.recv().unwrap().head.starts_with("get /api/configurations http/1.1\r\n"));
 
+    let answer = r#"{"at":"2027-03-01T00:00:00Z","terminals":[{"terminal":"t-0001","contract":"k1","vehicle":"v-3","offered":7,
+        "held":6,"state":"refused","why":"expired","since":"2027-03-01T00:00:00Z","last_heard":null}]}"#;
+    let full = Office::start(&at("full.pem"), "200 OK", answer);
+    let said = told(
+        &run(
+            folder.path(),
+            &["status", "--to", &full.address, "--token-file", "token", "--authority", "full.pem"],
+        ),
+        0,
+    );
+    let line = "t-0001  第6版 / 7  refused (expired) 2027-03-01 09:00  k1 v-3  最終通信 –";
+    assert!(said.contains(line), "{said}");
+
     // What no terminal takes is not sent, nor is anything to somebody else, nor over a line that is not encrypted.
     let said = told(&run(folder.path(), &[&["push", "unsigned"], &to[..]].concat()), 1);
     assert!(said.contains("unsigned, line 3: 0 of the 1 signatures"), "{said}");
@@ -139,9 +152,13 @@ fn a_release_is_pushed_and_its_status_asked() {
 #[test]
 fn a_refusal_is_told() {
     let folder = folder();
-    let office = Office::start(&folder.path().join("office.pem"), "403 Forbidden", "this token may not push");
+    let office = Office::start(
+        &folder.path().join("office.pem"),
+        "422 Unprocessable Content",
+        r#"{"error":"line 3: too few"}"#,
+    );
     let to = ["--to", &office.address, "--token-file", "token", "--authority", "office.pem"];
     let said = told(&run(folder.path(), &[&["push", "signed"], &to[..]].concat()), 1);
-    assert!(said.contains("status 403") && said.contains("this token may not push"), "{said}");
+    assert!(said.contains("(status 422): line 3: too few"), "{said}");
     assert!(!said.contains("meguri_abc"), "the token is a secret");
 }

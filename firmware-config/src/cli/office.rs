@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::fault::{Fault, at};
-use super::{files, out, verify};
+use super::{files, instant, out, verify};
 
 /// Until somebody answers at all.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -80,10 +80,28 @@ pub(super) fn status(args: &Status, json: bool) -> Result<ExitCode, Fault> {
     let answer = args.office.ask(&Method::GET, "/api/configurations", Vec::new())?;
     if json {
         out::json(&answer);
-    } else {
-        lines(&answer, 0);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rest = answer;
+    let terminals = rest.as_object_mut().and_then(|all| all.remove("terminals"));
+    lines(&rest, 0);
+    for terminal in terminals.as_ref().and_then(Value::as_array).into_iter().flatten() {
+        out::say(terminal_line(terminal));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A terminal in a line: which, how far it is, and when that was heard.
+fn terminal_line(terminal: &Value) -> String {
+    let text = |name: &str| match &terminal[name] {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.parse().map_or_else(|_| text.clone(), instant::shown),
+        other => other.to_string(),
+    };
+    let why = if terminal["why"].is_null() { String::new() } else { format!(" ({})", text("why")) };
+    let [name, contract, vehicle] = ["terminal", "contract", "vehicle"].map(text);
+    let [held, offered, state, since, heard] = ["held", "offered", "state", "since", "last_heard"].map(text);
+    format!("{name}  第{held}版 / {offered}  {state}{why} {since}  {contract} {vehicle}  最終通信 {heard}")
 }
 
 fn say(answer: &Value, json: bool, line: &str) {
@@ -144,8 +162,7 @@ impl Office {
         if status.is_success() {
             return Ok(serde_json::from_slice(&content).unwrap_or_default());
         }
-        let said: String =
-            String::from_utf8_lossy(&content).chars().filter(|c| !c.is_control()).take(1000).collect();
+        let said: String = reason(&content).chars().filter(|c| !c.is_control()).take(1000).collect();
         let hint = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "; may this token do that?",
             StatusCode::NOT_FOUND => "; is that the office's address?",
@@ -203,6 +220,13 @@ impl Office {
         line.abort();
         answered
     }
+}
+
+/// What the office says of why it refuses: in JSON under `error`, or plainly.
+fn reason(content: &[u8]) -> String {
+    let read: Option<Value> = serde_json::from_slice(content).ok();
+    let error = read.as_ref().and_then(|value| value["error"].as_str()).map(ToOwned::to_owned);
+    error.unwrap_or_else(|| String::from_utf8_lossy(content).into_owned())
 }
 
 /// The first line of the token's file.
