@@ -42,8 +42,8 @@ pub(super) enum Fault {
     None,
     /// No line from the middle of the month before to the middle of the month after.
     Offline,
-    /// Its clock is hours off, and it has no line around the instant.
-    ClockOff(i8),
+    /// Its clock jumps by hours whenever it is switched on, and it has no line around the instant.
+    ClockJumps(i8),
     /// Its clock's battery is dead, and it has no line around the instant.
     ClockDead,
     /// At its new broker's address nobody answers.
@@ -166,9 +166,9 @@ impl Kind {
             Self::Offline => Fault::Offline,
             // Hours ahead, hours behind, and no battery, in turn.
             Self::Clock => match number % 4 {
-                0 => Fault::ClockOff(9),
+                0 => Fault::ClockJumps(9),
                 1 | 3 => Fault::ClockDead,
-                _ => Fault::ClockOff(-7),
+                _ => Fault::ClockJumps(-7),
             },
             Self::Unreachable => Fault::Unreachable,
             Self::Refused => Fault::Refused,
@@ -194,13 +194,13 @@ impl Fault {
 
     /// Whether its clock is wrong.
     pub(super) fn has_a_wrong_clock(self) -> bool {
-        matches!(self, Self::ClockOff(_) | Self::ClockDead)
+        matches!(self, Self::ClockJumps(_) | Self::ClockDead)
     }
 
     /// What its clock shows.
     pub(super) fn clock(self) -> DeviceClock {
         match self {
-            Self::ClockOff(hours) => DeviceClock::Off(SignedDuration::from_hours(hours.into())),
+            Self::ClockJumps(hours) => DeviceClock::Jumps(SignedDuration::from_hours(hours.into())),
             Self::ClockDead => DeviceClock::Dead,
             _ => DeviceClock::Right,
         }
@@ -211,7 +211,7 @@ impl Fault {
         let spread = i32::try_from(number % 4).unwrap_or(0);
         match self {
             Self::Offline => Some((-17 + spread, 12 + spread)),
-            Self::ClockOff(_) | Self::ClockDead => Some((-2, 4 + spread)),
+            Self::ClockJumps(_) | Self::ClockDead => Some((-2, 4 + spread)),
             _ => None,
         }
     }
@@ -227,9 +227,9 @@ pub(super) fn told(seats: &[Seat]) -> Vec<(String, String, usize)> {
             |f| f == Fault::Offline,
         ),
         (
-            "時計が狂っている（数時間のずれ、電池切れで2015年）うえに切替の前後は圏外",
-            "a wrong clock (hours off, or 2015) and no coverage around the instant",
-            |f| matches!(f, Fault::ClockOff(_) | Fault::ClockDead),
+            "時計が狂っている（入れるたびに数時間ずれる、電池切れで2015年）うえに切替の前後は圏外",
+            "a wrong clock (hours off at every start, or 2015) and no coverage around the instant",
+            |f| matches!(f, Fault::ClockJumps(_) | Fault::ClockDead),
         ),
         ("新しい接続先で誰も答えない", "nobody answers at the new address of the office", |f| {
             f == Fault::Unreachable

@@ -22,8 +22,8 @@ use uuid::Uuid;
 pub(super) enum DeviceClock {
     /// The time, give or take what a clock loses.
     Right,
-    /// So much more or less.
-    Off(SignedDuration),
+    /// It jumps by so much at every start of the device.
+    Jumps(SignedDuration),
     /// Its battery is dead: 2015-01-01 at every start of the device.
     Dead,
 }
@@ -93,6 +93,8 @@ pub(super) struct Terminal {
     pub(super) unanswered: usize,
     /// How often its power failed.
     pub(super) cuts: usize,
+    /// How often it was switched on.
+    starts: i32,
     settings: meguri_config::Terminal,
     random: StdRng,
     on: Option<On>,
@@ -118,6 +120,7 @@ impl Terminal {
             recorded: Vec::new(),
             unanswered: 0,
             cuts: 0,
+            starts: 0,
             settings,
             random: StdRng::seed_from_u64(seed),
             on: None,
@@ -153,6 +156,7 @@ impl Terminal {
             app: "rehearsal".to_owned(),
             device_start: Some(Uuid::from_u128(self.random.random())),
         };
+        self.starts += 1;
         let moment = self.moment(now, now, Duration::ZERO);
         let (core, effects) = Core::new(settings, kept, moment);
         self.on = Some(On { core, store, since: now, boot: Duration::ZERO, asked: None, signed_in: None });
@@ -167,7 +171,7 @@ impl Terminal {
     fn moment(&mut self, now: Timestamp, since: Timestamp, boot: Duration) -> Moment {
         let device = match self.clock {
             DeviceClock::Right => now,
-            DeviceClock::Off(by) => now + by,
+            DeviceClock::Jumps(by) => now + by * self.starts,
             DeviceClock::Dead => DEAD + now.duration_since(since),
         };
         Moment { device, boot, random: self.random.random() }
