@@ -145,6 +145,13 @@ fn from_an_empty_folder_to_the_stick() {
     );
     assert_eq!(desk.json(0, &["diff", "two.release", "plan"]), Value::Array(Vec::new()));
     desk.run(1, &["diff", "one.release", "nowhere"]);
+    desk.run(0, &["init", "other"]);
+    desk.edit("other/city.toml", "id = \"reimachi\"", "id = \"kure\"");
+    assert!(
+        desk.told(1, &["diff", "one.release", "other"]).contains("one.release is of reimachi, expected kure")
+    );
+    assert!(desk.told(1, &["plan", "other", "--against", "one.release"]).contains("expected kure"));
+    desk.run(0, &["plan", "plan", "--against", "one.release"]);
 
     let written = desk.json(0, &["export", "one.release", "--terminal", "t-0001", "--out", "."]);
     assert_eq!(written["files"].as_array().unwrap().len(), 1);
@@ -156,6 +163,8 @@ fn from_an_empty_folder_to_the_stick() {
     desk.run(2, &["verify"]);
     desk.run(2, &["unheard-of"]);
     desk.run(2, &["sign", "one.release"]);
+    let long = ["build", "plan", "--version", "3", "--expires", "2999-01-01", "-o", "long.release"];
+    assert!(desk.told(0, &long).contains("key set 1 is over on"));
     desk.run(2, &["build", "plan", "--version", "0", "--expires", "2099-01-01", "-o", "x"]);
     desk.run(2, &["build", "plan", "--version", "3", "--expires", "tomorrow", "-o", "x"]);
     desk.run(1, &["build", "plan", "--version", "3", "--expires", "2020-01-01", "-o", "x"]);
@@ -197,6 +206,17 @@ fn keys_are_rotated_by_both_roots() {
     let theirs =
         desk.json(0, &["keys", "new", "補佐", "--out", "private", "--passphrase-file", "passphrase"]);
     let named = format!("補佐={}", theirs["public"].as_str().unwrap());
+    let two = [
+        "keys",
+        "init",
+        "plan2",
+        "--root",
+        &named,
+        "--config",
+        &format!("補佐={}", PrivateKey::of_seed(&[7; 32]).public()),
+    ];
+    desk.run(0, &["init", "plan2"]);
+    assert!(desk.told(2, &two).contains("two public keys"));
     let waiting = desk.json(0, &["keys", "add", "plan", &named, "--role", "root", "--role", "config"]);
     assert_eq!(waiting["complete"], false);
     let told = desk.told(0, &["show", "plan/keys/0002.json"]);
