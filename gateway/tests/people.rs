@@ -76,6 +76,69 @@ fn wall(dir: &Path, ahead: SignedDuration) {
     fs::rename(dir.join("wall.new"), dir.join("wall.toml")).unwrap();
 }
 
+/// Releases that have come: one that is being pushed as a switchover, for both terminals; one for `t-10` alone, which is drafted;
+/// and one for `t-01` of which nothing is made yet.
+fn releases(conn: &rusqlite::Connection) {
+    let now = noon().as_millisecond();
+    let later = (noon() + SignedDuration::from_hours(24 * 60)).as_millisecond();
+    // Midnight of 1 May in Japan.
+    let instant = day_start(date(2026, 5, 1)).as_millisecond();
+    let bound = |terminal: &str| -> (String, String) {
+        let select = "SELECT contract, vehicle FROM terminal WHERE id = ?1";
+        conn.query_row(select, [terminal], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    };
+    let all =
+        [(1, 20_260_301, &["t-01", "t-10"][..]), (2, 20_260_302, &["t-10"]), (3, 20_260_303, &["t-01"])];
+    for (release, version, terminals) in all {
+        let at = (release == 1).then_some(instant);
+        let insert = "INSERT INTO release VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, x'00', 'taken', ?4)";
+        let values = rusqlite::params![
+            release,
+            version,
+            format!("設定 {release}"),
+            now,
+            later,
+            at,
+            i64::try_from(terminals.len()).unwrap()
+        ];
+        conn.execute(insert, values).unwrap();
+        for (place, terminal) in (0_i64..).zip(terminals) {
+            let (contract, vehicle) = bound(terminal);
+            let offered = (release == 1).then_some(now);
+            let said = (release == 1 && *terminal == "t-01").then_some("verified");
+            let insert = "INSERT INTO bundle (release, terminal, version, digest, from_contract, from_vehicle, place, offered_at,
+                state, said_at) VALUES (?1, ?2, ?3, x'00', ?4, ?5, ?6, ?7, ?8, ?7)";
+            let values =
+                rusqlite::params![release, terminal, version, contract, vehicle, place, offered, said];
+            conn.execute(insert, values).unwrap();
+            let bundle = conn.last_insert_rowid();
+            conn.execute("INSERT INTO bundle_body VALUES (?1, '{}')", [bundle]).unwrap();
+            let schedule =
+                "INSERT INTO schedule (bundle, position, from_at, contract, vehicle, state, said_at)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            conn.execute(
+                schedule,
+                rusqlite::params![bundle, 0, None::<i64>, contract, vehicle, None::<&str>, None::<i64>],
+            )
+            .unwrap();
+            if release == 1 {
+                let staged = said.map(|_| "staged");
+                let values = rusqlite::params![bundle, 1, instant, contract, vehicle, staged, offered];
+                conn.execute(schedule, values).unwrap();
+            }
+        }
+    }
+    let insert = "INSERT INTO switchover (id, kind, name, release, at, state, rollout, part, part_at, upto)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let rollout = r#"{"groups":[100],"ready_percent":90,"patience_hours":24,"refused_percent":5}"#;
+    let pushed =
+        rusqlite::params![1, "switchover", "5月の業者切替", 1, instant, "pushed", rollout, 1, now, 2];
+    conn.execute(insert, pushed).unwrap();
+    let drafted =
+        rusqlite::params![2, "correction", "直し", 2, None::<i64>, "draft", rollout, 0, None::<i64>, 0];
+    conn.execute(insert, drafted).unwrap();
+}
+
 impl House {
     fn open(people: People) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -133,6 +196,7 @@ impl House {
                 sample.store.conn.execute(&update, [terminal]).unwrap();
             }
         }
+        releases(&sample.store.conn);
         wall(dir.path(), SignedDuration::ZERO);
         let wall = Clock::rehearsal(&dir.path().join("wall.toml")).unwrap();
         let clock = sample::clock_at(dir.path(), noon(), 0.001);
@@ -365,7 +429,7 @@ async fn every_role_sees_its_own_and_no_more() {
     house.member("m-own", own_contractor).await;
     house.member("m-foreign", foreign_contractor).await;
     #[rustfmt::skip]
-    let table: [(&str, [u16; 5]); 40] = [
+    let table: [(&str, [u16; 5]); 53] = [
         ("/",                       [ok, ok, ok, ok, see]),
         ("/?day=2026-03-02",        [ok, ok, ok, ok, see]),
         ("/attention",              [ok, ok, ok, ok, no]),
@@ -402,6 +466,19 @@ async fn every_role_sees_its_own_and_no_more() {
         ("/crews/m-own/remove",     [ok, no, no, ok, no]),
         ("/crews/m-foreign/remove", [ok, no, no, gone, no]),
         ("/tokens",                 [ok, no, no, no, no]),
+        ("/switchovers",            [ok, ok, ok, ok, ok]),
+        ("/switchovers/1",          [ok, ok, ok, ok, ok]),
+        ("/switchovers/1/readiness", [ok, ok, ok, ok, ok]),
+        ("/switchovers/1/readiness?state=staged", [ok, ok, ok, ok, ok]),
+        ("/switchovers/1/readiness?state=x", [400, 400, 400, 400, 400]),
+        ("/switchovers/1/readiness.csv", [ok, ok, ok, ok, ok]),
+        ("/switchovers/2",          [ok, ok, ok, gone, ok]),
+        ("/switchovers/2/readiness", [ok, ok, ok, gone, ok]),
+        ("/switchovers/2/readiness.csv", [ok, ok, ok, gone, ok]),
+        ("/switchovers/9",          [gone, gone, gone, gone, gone]),
+        ("/switchovers/2/withdraw", [ok, no, no, no, no]),
+        ("/switchovers/1/withdraw", [ok, no, no, no, no]),
+        ("/switchovers/1/approve",  [see, no, no, no, no]),
         ("/people",                 [ok, no, no, no, ok]),
         ("/audit",                  [ok, no, no, no, ok]),
         ("/account",                [ok, ok, ok, ok, ok]),
@@ -454,6 +531,12 @@ async fn every_role_sees_its_own_and_no_more() {
             ("/terminals/t-10/unblock", 303),
             ("/handover/sheet", 200),
             ("/handover/record", 303),
+            ("/switchovers/draft", 422),
+            ("/switchovers/1/stop", 303),
+            ("/switchovers/1/push", 303),
+            ("/switchovers/2/approve", 422),
+            ("/switchovers/1/withdraw", 422),
+            ("/switchovers/1/close", 422),
             ("/tokens/add", 422),
             ("/tokens/revoke", 422),
         ] {
@@ -2287,5 +2370,129 @@ async fn a_contractor_that_has_left_keeps_its_own_past_to_look_at() {
     let viewer = house.sign_in("viewer").await;
     let city = text(house.get("/", &viewer).await).await;
     assert!(city.contains(&mark(&own)) && !city.contains("で終わりました"), "{city}");
+    house.close().await;
+}
+
+/// A switchover is led through its steps on its pages, by two people.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn switchovers_are_led_on_their_pages() {
+    let house = House::peopled().await;
+    let drafter = house.sign_in("administrator").await;
+    house.person(Role::Administrator, "second").await;
+    let second = house.sign_in("second").await;
+    let (form, second_form) = (house.form(&drafter).await, house.form(&second).await);
+    let page = async |path: &str, cookie: &str| {
+        let response = house.get(path, cookie).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        text(response).await
+    };
+    let done = |response: &Response, id: i64, word: &str| {
+        assert_eq!(response.status(), StatusCode::SEE_OTHER, "{word}");
+        assert_eq!(location(response), format!("/switchovers/{id}?done={word}"));
+    };
+
+    // A release that nothing is made of waits to be drafted.
+    let list = page("/switchovers", &drafter).await;
+    assert!(list.contains("設定 3") && list.contains("5月の業者切替"), "{list}");
+    assert!(!list.contains("設定 1"), "made of already: {list}");
+    let response =
+        house.post("/switchovers/draft", &drafter, &[("form", &form), ("version", "20260303")]).await;
+    done(&response, 3, "drafted");
+    let again = house.post("/switchovers/draft", &drafter, &[("form", &form), ("version", "20260303")]).await;
+    assert_eq!(again.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(again).await.contains("もう起案されています（番号 3）"));
+
+    // Not approved before it was checked, and not by who drafted it.
+    let fields = [("form", &*form)];
+    let response = house.post("/switchovers/3/approve", &second, &[("form", &*second_form)]).await;
+    assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(response).await.contains("いまの状態ではできません"));
+    assert!(page("/switchovers/3", &drafter).await.contains("妨げも、知っておくこともありません"));
+    done(&house.post("/switchovers/3/check", &drafter, &fields).await, 3, "checked");
+    let own = page("/switchovers/3", &drafter).await;
+    assert!(own.contains("承認はほかの管理者がします") && !own.contains("/switchovers/3/approve"), "{own}");
+    let response = house.post("/switchovers/3/approve", &drafter, &fields).await;
+    assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(response).await.contains("起案した人は承認できません"));
+    let others = page("/switchovers/3", &second).await;
+    assert!(others.contains("/switchovers/3/approve"), "{others}");
+    let asked = page("/switchovers/3/approve", &second).await;
+    assert!(asked.contains("を承認しますか") && asked.contains("端末に何も届きません"), "{asked}");
+    let response = house.post("/switchovers/3/approve", &second, &[("form", &*second_form)]).await;
+    done(&response, 3, "approved");
+
+    // Pushed in groups, stopped, gone on with.
+    let asked = page("/switchovers/3/push", &drafter).await;
+    assert!(asked.contains("value=\"5,25,100\""), "{asked}");
+    let groups = |groups: &'static str| {
+        [
+            ("form", form.clone()),
+            ("groups", groups.into()),
+            ("ready", "90".into()),
+            ("patience", "24".into()),
+            ("refused", "5".into()),
+        ]
+    };
+    for wrong in ["100,50", "x", "5,25", "0,100"] {
+        let fields = groups(wrong);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let response = house.post("/switchovers/3/push", &drafter, &fields).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        assert!(text(response).await.contains("5,25,100 のように"), "{wrong}");
+    }
+    let fields = groups("50、100");
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    done(&house.post("/switchovers/3/push", &drafter, &fields).await, 3, "pushed");
+    let fields = [("form", &*form)];
+    done(&house.post("/switchovers/3/stop", &drafter, &fields).await, 3, "stopped");
+    let stopped = page("/switchovers/3", &drafter).await;
+    assert!(stopped.contains("に配信が止められました") && stopped.contains("配信を続ける"), "{stopped}");
+    done(&house.post("/switchovers/3/push", &drafter, &fields).await, 3, "pushed");
+
+    // What terminals hold is not simply withdrawn; a correction that is pushed can be closed.
+    let response = house.post("/switchovers/3/withdraw", &drafter, &fields).await;
+    assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(response).await.contains("これを含まない新しい版"));
+    assert!(page("/switchovers/3/withdraw", &drafter).await.contains("name=\"release\""));
+    assert!(page("/switchovers/3/close", &drafter).await.contains("を完了にしますか"));
+    done(&house.post("/switchovers/3/close", &drafter, &fields).await, 3, "closed");
+    let closed = page("/switchovers/3", &drafter).await;
+    assert!(!closed.contains("次にすること"), "{closed}");
+    for step in ["起案", "点検", "承認", "配信を開始", "配信を停止", "配信を再開", "完了"]
+    {
+        assert!(closed.contains(step), "{step}: {closed}");
+    }
+    // A draft is.
+    done(&house.post("/switchovers/2/withdraw", &drafter, &fields).await, 2, "withdrawn");
+
+    // Who did what stands in the audit log, and on the page for the city alone.
+    let dispatcher = house.sign_in("dispatcher").await;
+    let readiness = page("/switchovers/1/readiness", &drafter).await;
+    for words in ["準備済み（切替待ち）", "配信済み（応答なし）", "t-01", "t-10"] {
+        assert!(readiness.contains(words), "{words}: {readiness}");
+    }
+    let only = page("/switchovers/1/readiness?state=staged", &drafter).await;
+    assert!(only.contains("/terminals/t-01") && !only.contains("/terminals/t-10"), "{only}");
+    let seen = page("/switchovers/1", &dispatcher).await;
+    assert!(!seen.contains("次にすること") && !seen.contains("点検の結果"), "{seen}");
+    let csv = house.get("/switchovers/1/readiness.csv", &dispatcher).await;
+    assert!(csv.headers()[header::CONTENT_DISPOSITION].to_str().unwrap().contains("readiness-1-"));
+    let csv = text(csv).await;
+    assert!(csv.contains("t-01,staged") && !csv.contains("t-10"), "{csv}");
+    let terminal = page("/terminals/t-01", &drafter).await;
+    assert!(terminal.contains("版 20260301") && terminal.contains("5月1日"), "{terminal}");
+    let whats: BTreeSet<String> = house.entries().iter().map(|entry| format!("{:?}", entry.what)).collect();
+    for what in [
+        "SwitchoverDrafted",
+        "SwitchoverChecked",
+        "SwitchoverApproved",
+        "SwitchoverPushed",
+        "SwitchoverStopped",
+        "SwitchoverWithdrawn",
+        "SwitchoverClosed",
+        "ReadSwitchover",
+    ] {
+        assert!(whats.contains(what), "{what}: {whats:?}");
+    }
     house.close().await;
 }

@@ -6,4 +6,3 @@ pub mod day;
 pub mod demo;
 pub mod fleet;
 pub mod harness;
-pub mod rehearsal;

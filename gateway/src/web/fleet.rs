@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_proto::clock::business_date;
-use meguri_proto::{ContractId, ContractorId, TerminalId};
+use meguri_proto::{ConfigState, ConfigWhy, ContractId, ContractorId, TerminalId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::board::{self, aside_open};
@@ -13,6 +13,7 @@ use super::names::Names;
 use crate::enrol::TRIES;
 use crate::people::Scope;
 use crate::register::{self, Handed, Kind, Record};
+use crate::schedules;
 use crate::store::sql;
 
 /// How a terminal stands.
@@ -127,11 +128,63 @@ pub(super) struct Fleet {
     pub(super) aside_open: u32,
 }
 
+/// A terminal's signed configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Configuration {
+    /// The newest version that it took.
+    pub(super) held: Option<u64>,
+    /// The newest one that it was offered since, and has said nothing of, or refused.
+    pub(super) offered: Option<u64>,
+    /// What it last said.
+    pub(super) state: Option<ConfigState>,
+    /// Why.
+    pub(super) why: Option<ConfigWhy>,
+    /// What comes next: from when, which contract, which vehicle.
+    pub(super) coming: Option<(Timestamp, ContractId, String)>,
+}
+
+impl Configuration {
+    /// Reads it; none where the terminal was never offered any.
+    fn read(conn: &Connection, id: &TerminalId, now: Timestamp) -> rusqlite::Result<Option<Self>> {
+        let newest = |which: &str| {
+            let select = format!(
+                "SELECT id, version FROM bundle WHERE terminal = ?1 AND {which} ORDER BY version DESC LIMIT 1"
+            );
+            conn.prepare_cached(&select)?
+                .query_row([id.as_str()], |row| Ok((row.get::<_, i64>(0)?, sql::seq(row, 1)?)))
+                .optional()
+        };
+        let (held, offered) = (newest("state = 'verified'")?, newest("offered_at IS NOT NULL")?);
+        if offered.is_none() {
+            return Ok(None);
+        }
+        let select = "SELECT from_at, contract, vehicle FROM schedule WHERE bundle = ?1 AND from_at > ?2 ORDER BY position LIMIT 1";
+        let bundle = held.map(|(bundle, _)| bundle);
+        let coming = conn
+            .prepare_cached(select)?
+            .query_row(params![bundle, sql::ms(now)], |row| {
+                Ok((sql::instant(row.get(0)?), sql::parsed(row, 1)?, row.get(2)?))
+            })
+            .optional()?;
+        let select = "SELECT state, why FROM config_event WHERE terminal = ?1 ORDER BY rowid DESC LIMIT 1";
+        let said = conn
+            .prepare_cached(select)?
+            .query_row([id.as_str()], |row| Ok((schedules::said(row, 0)?, schedules::said(row, 1)?)))
+            .optional()?;
+        let (state, why) = said.unwrap_or_default();
+        let held = held.map(|(_, version)| version);
+        let offered = offered.map(|(_, version)| version).filter(|version| Some(*version) > held);
+        Ok(Some(Self { held, offered, state, why, coming }))
+    }
+}
+
 /// One terminal, and who has had it.
 #[derive(Debug, Clone)]
 pub(super) struct One {
     /// It.
     pub(super) terminal: Terminal,
+    /// Its signed configuration; none where it was never offered any.
+    pub(super) configuration: Option<Configuration>,
     /// Who has had it, the newest first.
     pub(super) history: Vec<Handed>,
     /// Names.
@@ -266,6 +319,7 @@ impl One {
         terminal.record = register::record(conn, id)?;
         Ok(Some(Self {
             terminal,
+            configuration: Configuration::read(conn, id, asking.now)?,
             history: register::history(conn, id, &asking.scope)?,
             names: Names::read(conn)?,
             aside_open: aside_open(conn, &asking.scope)?.map_or(0, |(count, _)| count),

@@ -104,6 +104,10 @@ impl Sample {
             let row =
                 params![vehicle.id.as_str(), vehicle.contract.first().as_str(), vehicle.name, vehicle.round];
             store.conn.execute("INSERT OR IGNORE INTO vehicle VALUES (?1, ?2, ?3, ?4)", row).unwrap();
+            for contract in vehicle.contract.iter() {
+                let row = params![vehicle.id.as_str(), contract.as_str()];
+                store.conn.execute("INSERT OR IGNORE INTO vehicle_contract VALUES (?1, ?2)", row).unwrap();
+            }
         }
         Self { store, changes: Changes::new(), city: Arc::new(city), drawn: 1000 }
     }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::super::board::{ATTENTION_SHOWN, Attention, Board, Held, Line};
 use super::super::format;
+use super::super::names::Names;
 use super::super::request::Address;
 use super::super::state::{self, State};
 use super::super::text::{Lang, Text};
@@ -137,10 +138,13 @@ impl View<'_> {
                         p .what { b .warn { (lang.say(title)) } @if let Some(terminal) = terminal { " " span .place { (terminal) } } }
                         p .sub { @match hint {
                             Some(Text::NoticeWatchTroubleHint) => { (watch_trouble(lang, detail)) }
-                            Some(hint) => { (lang.say(hint)) }
+                            Some(hint) => { (with_numbers(lang, hint, detail, &self.board.names)) }
                             None => { (kind) }
                         } }
                         @if let Some(held) = held { (self.held(held)) }
+                        @if let Some(switchover) = number("switchover") { p .sub {
+                            a .number href={ "/switchovers/" (switchover) "/readiness" } { (lang.say(Text::Readiness)) }
+                        } }
                         @match number("import") {
                             Some(import) => {
                                 (self.command(Text::ImportRelease, &format!("import release {import}")))
@@ -194,8 +198,25 @@ fn notice(kind: &str) -> (Text, Option<Text>) {
         "stays_erased" => (Text::NoticeStaysErased, Some(Text::NoticeStaysErasedHint)),
         "contract_moved" => (Text::NoticeContractMoved, Some(Text::NoticeContractMovedHint)),
         "watch_trouble" => (Text::NoticeWatchTrouble, Some(Text::NoticeWatchTroubleHint)),
+        "switchover_stopped" => (Text::NoticeSwitchoverStopped, Some(Text::NoticeSwitchoverStoppedHint)),
+        "switchover_ahead" => (Text::NoticeSwitchoverAhead, Some(Text::NoticeSwitchoverAheadHint)),
+        "switchover_behind" => (Text::NoticeSwitchoverBehind, Some(Text::NoticeSwitchoverBehindHint)),
+        "accounts_left" => (Text::NoticeAccountsLeft, Some(Text::NoticeAccountsLeftHint)),
         _ => (Text::NoticeOther, None),
     }
+}
+
+/// A hint with the numbers of its notice.
+fn with_numbers(lang: Lang, hint: Text, detail: &serde_json::Value, names: &Names) -> String {
+    let number = |name: &str| detail.get(name).and_then(serde_json::Value::as_i64).unwrap_or_default();
+    let fields = ["of", "refused", "days", "not_ready", "silent", "reverted", "degraded", "accounts"];
+    let numbers = fields.map(|name| (name, format::number(number(name))));
+    let contractor = detail.get("contractor").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let contractor = names.company(contractor);
+    let mut values: Vec<(&str, &dyn std::fmt::Display)> =
+        numbers.iter().map(|(name, number)| (*name, number as &dyn std::fmt::Display)).collect();
+    values.push(("contractor", &contractor));
+    lang.fill(hint, &values)
 }
 
 /// Which watched folder is in trouble, and what kind of it.

@@ -10,7 +10,9 @@ pub(super) mod items;
 pub(super) mod people;
 pub(super) mod pickup;
 pub(super) mod problem;
+pub(super) mod readiness;
 pub(super) mod search;
+pub(super) mod switchovers;
 pub(super) mod terminal;
 pub(super) mod terminals;
 pub(super) mod tokens;
@@ -60,6 +62,8 @@ pub(super) enum Tab {
     Items,
     /// What was set aside.
     Aside,
+    /// Switchovers.
+    Switchovers,
     /// Terminals.
     Terminals,
     /// Crews.
@@ -137,6 +141,7 @@ impl Frame<'_> {
                                         span #aside-count { (aside_count(self.aside_open)) }
                                     }))
                                 }
+                                @if may(Action::ReadSwitchovers) { (self.tab(Tab::Switchovers, "/switchovers", &html! { (say(Text::Switchovers)) })) }
                                 @if may(Action::ReadTerminals) { (self.tab(Tab::Terminals, "/terminals", &html! { (say(Text::Terminals)) })) }
                                 @if may(Action::ManageCrews) { (self.tab(Tab::Crews, "/crews", &html! { (say(Text::Crews)) })) }
                                 @if may(Action::ReadPeople) { (self.tab(Tab::People, "/people", &html! { (say(Text::People)) })) }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use maud::{Markup, html};
+use meguri_proto::ConfigState;
 use meguri_proto::enrol::Code;
 
 use super::super::fleet::{Holder, One, Standing};
@@ -92,6 +93,7 @@ impl OneView<'_> {
                 @if let Some(waiting) = terminal.waiting.filter(|waiting| *waiting > 0) {
                     dt { (say(Text::TerminalUnsent)) } dd { (lang.fill(Text::Count, &[("count", &waiting)])) }
                 }
+                dt { (say(Text::TerminalConfig)) } dd { (self.configuration()) }
                 dt { (say(Text::TerminalVersion)) } dd { (terminal.app.as_deref().unwrap_or("－")) }
                 @if self.tls {
                     dt { (say(Text::Certificate)) } dd {
@@ -102,6 +104,36 @@ impl OneView<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// Its signed configuration: version, how that stands, and what comes.
+    fn configuration(&self) -> Markup {
+        let (lang, names) = (self.lang, &self.one.names);
+        let Some(one) = &self.one.configuration else {
+            return html! { (lang.say(Text::TerminalConfigOwn)) };
+        };
+        let state = one.state.map(|state| match state {
+            ConfigState::Verified => Text::StateVerified,
+            ConfigState::Staged => Text::StateStaged,
+            ConfigState::Activated => Text::StateActivated,
+            ConfigState::Healthy => Text::StateHealthy,
+            ConfigState::Degraded => Text::StateDegraded,
+            ConfigState::Reverted => Text::StateReverted,
+            ConfigState::Refused => Text::StateRefused,
+        });
+        html! {
+            @match one.held {
+                Some(version) => (lang.fill(Text::TerminalConfigHeld, &[("version", &version)])),
+                None => (lang.say(Text::TerminalConfigOwn)),
+            }
+            @if let Some(state) = state { " " b { (lang.say(state)) } }
+            @if let Some(why) = one.why { span .sub .line { (lang.say(super::readiness::why(why))) } }
+            @if let Some(version) = one.offered { span .sub .line { (lang.fill(Text::TerminalConfigOffered, &[("version", &version)])) } }
+            @if let Some((at, contract, vehicle)) = &one.coming { span .sub .line { (lang.fill(Text::TerminalConfigComing, &[
+                ("time", &format::clock_on(lang, &format::in_japan(*at), self.today)),
+                ("contractor", &names.contractor(contract.as_str())), ("vehicle", &names.vehicle(vehicle)),
+            ])) } }
         }
     }
 
