@@ -11,13 +11,14 @@ TESTS := mosquitto strace libfaketime xvfb xdotool chromium protobuf-compiler pr
 # For the pages' tests in a browser, where no other Node.js is there, whose npm would not stand beside Debian's.
 NODE := $(if $(shell command -v npm),,nodejs npm)
 
-.PHONY: help demo test browser rmqtt-node openid soak fleet bench screenshots fmt lint deny sbom
+.PHONY: help demo test browser rmqtt-node openid soak fleet rehearsal bench screenshots fmt lint deny sbom
 
 help:
 	@echo "make demo         市の一日を見る / a city's day at 60 times speed"
 	@echo "make test         すべてのテスト / every test"
 	@echo "make soak         長い障害試験 / an hour under faults, the books balanced after"
 	@echo "make fleet        模擬端末の一団 / simulated terminals against a gateway: docs/fleet.md"
+	@echo "make rehearsal    業者切替の予行 / a contractor switchover, rehearsed: docs/rehearsal.md"
 	@echo "make bench        速さを測る / every figure beside its limit (BENCH=ingest: some)"
 	@echo "make screenshots  画面の絵を docs に / pictures of the screens for docs"
 	@echo "make fmt lint     整形と検査 / format and lint"
@@ -64,6 +65,12 @@ fleet:
 	@sh tests/prepare.sh $(BUILD)
 	cargo build -p meguri-gateway --bin meguri-gateway -p meguri-tests --bin fleet
 	target/debug/fleet $(or $(FLEET),--help)
+
+# Three months in minutes, so a release build. REHEARSAL is its command line, like REHEARSAL="plans --before 40".
+rehearsal:
+	@sh tests/prepare.sh $(BUILD)
+	cargo build --release -p meguri-tests --bin meguri-rehearsal
+	target/release/meguri-rehearsal $(or $(REHEARSAL),--report target/rehearsal-report.md)
 
 # Release builds, as a city runs them. iproute2 sets up the mobile line where the kernel has netem.
 bench:

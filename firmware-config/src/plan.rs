@@ -195,10 +195,9 @@ pub fn differences(old: &Schedules, new: &Schedules, now: Timestamp) -> Vec<Mome
     moments.filter(|moment| !moment.changes.is_empty()).collect()
 }
 
-/// What holds at an instant by a schedule; what is to come first where nothing holds yet, as on terminals.
+/// What holds at an instant by a schedule; nothing before its first instant.
 fn at_instant(schedule: &[Configuration], at: Timestamp) -> Option<&Configuration> {
-    let begun = schedule.iter().rfind(|configuration| configuration.from.is_none_or(|from| from <= at));
-    begun.or(schedule.first())
+    schedule.iter().rfind(|configuration| configuration.from.is_none_or(|from| from <= at))
 }
 
 fn change(

@@ -199,7 +199,7 @@ timers = { hello = 120 }
 
 [template.truck]
 extends = "base"
-screen = { fullscreen = true }
+screen = { fullscreen = true, lock_minutes = 20 }
 peripheral = [{ kind = "gnss", port = "/dev/gnss" }]
 
 [vehicle.v-12]
@@ -269,7 +269,7 @@ screen = { language = "en" }
         );
         let screen = &now.screen;
         assert_eq!((screen.language, screen.theme), (Language::En, Theme::Night));
-        assert_eq!((screen.fullscreen, screen.lock_minutes), (true, 30));
+        assert_eq!((screen.fullscreen, screen.lock_minutes), (true, 20));
         assert_eq!((now.timers.hello, now.timers.silence), (120.0, 30.0));
     }
 
@@ -283,7 +283,7 @@ screen = { language = "en" }
             ("template = \"truck\"", "template = \"lorry\"", "template: lorry is not in the file"),
             ("extends = \"base\"", "extends = \"truck\"", "truck extends truck"),
             ("host = \"office.example\", ", "", "terminal t-1 in v-3, broker.host: is said neither"),
-            ("lock_minutes = 30", "lock_minutes = 721", "terminal t-1 in v-3, screen.lock_minutes: is 721"),
+            ("lock_minutes = 20", "lock_minutes = 721", "terminal t-1 in v-3, screen.lock_minutes: is 721"),
             ("\"https://office", "\"http://office", "broker.office: expected https"),
             ("baud = 2400", "baud = 1", "in v-12, peripheral.baud: is 1, expected 300"),
             ("port = 8884", "port = 70000", "line 13"),

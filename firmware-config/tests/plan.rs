@@ -117,6 +117,9 @@ fn what_differs_is_told_from_when_it_does() {
     ];
     let change = "t-1 contract contractor contractor_name vehicle vehicle_name".to_owned();
     assert_eq!(differences(&withdrawn, FEBRUARY), [(april, vec![change])]);
+    // One whose first contract is still to come differs from then on.
+    let later = differences(&[("vehicle = \"v-11\"\n", "vehicle = \"v-12\"\n")], FEBRUARY);
+    assert_eq!(later.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [None, april]);
     // A terminal that is new, and one that is gone.
     let renamed = differences(&[("id = \"t-2\"", "id = \"t-3\"")], FEBRUARY);
     let all = &renamed[0].1;

@@ -123,6 +123,11 @@ fn from_an_empty_folder_to_the_stick() {
     desk.run(1, &["verify", "one.release", "--terminal", "t-0009"]);
     let old = desk.json(1, &["verify", "one.release", "--terminal", "t-0001", "--held", "1"]);
     assert_eq!(old["refused"][0]["why"], "old_version");
+    let text = fs::read_to_string(desk.path("one.release")).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    fs::write(desk.path("twice.release"), [lines[0], lines[1], lines[2], lines[2]].join("\n")).unwrap();
+    let twice = desk.json(1, &["verify", "twice.release"]);
+    assert_eq!((&twice["good"], &twice["refused"][0]["line"]), (&1.into(), &4.into()));
     let late = desk.json(1, &["verify", "one.release", "--now", "2099-01-01"]);
     assert_eq!(late["refused"][0]["why"], "keys_expired");
 
@@ -145,6 +150,13 @@ fn from_an_empty_folder_to_the_stick() {
     );
     assert_eq!(desk.json(0, &["diff", "two.release", "plan"]), Value::Array(Vec::new()));
     desk.run(1, &["diff", "one.release", "nowhere"]);
+    desk.run(0, &["init", "other"]);
+    desk.edit("other/city.toml", "id = \"reimachi\"", "id = \"kure\"");
+    assert!(
+        desk.told(1, &["diff", "one.release", "other"]).contains("one.release is of reimachi, expected kure")
+    );
+    assert!(desk.told(1, &["plan", "other", "--against", "one.release"]).contains("expected kure"));
+    desk.run(0, &["plan", "plan", "--against", "one.release"]);
 
     let written = desk.json(0, &["export", "one.release", "--terminal", "t-0001", "--out", "."]);
     assert_eq!(written["files"].as_array().unwrap().len(), 1);
@@ -156,6 +168,8 @@ fn from_an_empty_folder_to_the_stick() {
     desk.run(2, &["verify"]);
     desk.run(2, &["unheard-of"]);
     desk.run(2, &["sign", "one.release"]);
+    let long = ["build", "plan", "--version", "3", "--expires", "2999-01-01", "-o", "long.release"];
+    assert!(desk.told(0, &long).contains("key set 1 is over on"));
     desk.run(2, &["build", "plan", "--version", "0", "--expires", "2099-01-01", "-o", "x"]);
     desk.run(2, &["build", "plan", "--version", "3", "--expires", "tomorrow", "-o", "x"]);
     desk.run(1, &["build", "plan", "--version", "3", "--expires", "2020-01-01", "-o", "x"]);
@@ -197,13 +211,24 @@ fn keys_are_rotated_by_both_roots() {
     let theirs =
         desk.json(0, &["keys", "new", "補佐", "--out", "private", "--passphrase-file", "passphrase"]);
     let named = format!("補佐={}", theirs["public"].as_str().unwrap());
+    let two = [
+        "keys",
+        "init",
+        "plan2",
+        "--root",
+        &named,
+        "--config",
+        &format!("補佐={}", PrivateKey::of_seed(&[7; 32]).public()),
+    ];
+    desk.run(0, &["init", "plan2"]);
+    assert!(desk.told(2, &two).contains("two public keys"));
     let waiting = desk.json(0, &["keys", "add", "plan", &named, "--role", "root", "--role", "config"]);
     assert_eq!(waiting["complete"], false);
     let told = desk.told(0, &["show", "plan/keys/0002.json"]);
     assert!(told.contains("補佐  root, config") && told.contains("0 of 2"), "{told}");
     // Until it is signed the one before holds, and no third one is made.
     desk.build("1", "one.release");
-    desk.run(1, &["keys", "revoke", "plan", "課長"]);
+    assert!(desk.told(1, &["keys", "rotate", "plan"]).contains("0002.json still waits for signatures"));
     assert_eq!(desk.sign("plan/keys/0002.json", "部長")["complete"], false);
     let stranger = [&["sign", "plan/keys/0002.json", "--key", "private/主任.key"], &PASS[..]].concat();
     assert!(desk.told(1, &stranger).contains("no root key"));
@@ -273,7 +298,7 @@ fn private_keys_are_their_owners_alone() {
     let mut file: Value = serde_json::from_slice(&fs::read(&key).unwrap()).unwrap();
     file["public"] = theirs["public"].clone();
     fs::write(&key, file.to_string()).unwrap();
-    desk.run(1, &with("passphrase"));
+    assert!(desk.told(1, &with("passphrase")).contains("not the passphrase"));
     file["argon2id"]["memory_kib"] = 100_000_000.into();
     fs::write(&key, file.to_string()).unwrap();
     assert!(desk.told(1, &with("passphrase")).contains("more memory or time"));

@@ -6,3 +6,4 @@ pub mod day;
 pub mod demo;
 pub mod fleet;
 pub mod harness;
+pub mod rehearsal;

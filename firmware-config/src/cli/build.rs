@@ -65,6 +65,12 @@ pub(super) fn run(args: &Build, json: bool) -> Result<ExitCode, Fault> {
         let over = instant::shown(last.expires);
         return Err(Fault::refused(format!("key set {} is over since {over}: `keys rotate`", last.version)));
     }
+    if last.expires < args.expires {
+        let (version, over) = (last.version, instant::shown(last.expires));
+        out::note(format!(
+            "key set {version} is over on {over}: terminals accept nothing from then on; `keys rotate`"
+        ));
+    }
     if let Some(waiting) = &keys.waiting {
         let path = waiting.path.display();
         out::note(format!(

@@ -188,7 +188,9 @@ fn init(dir: &Path, root: &[String], config: &[String], next: &Next, json: bool)
         let name = name_of(named);
         let known = set.keys.iter().find(|key| key.name == name).map(|key| key.public);
         let public = match known {
-            Some(public) => public,
+            Some(public) if !named.contains('=') => public,
+            Some(public) if draw.of(named)? == public => public,
+            Some(_) => return Err(Fault::misuse(format!("{name} stands there with two public keys"))),
             None => {
                 let public = draw.of(named)?;
                 set.keys.push(Key { public, name: name.to_owned() });

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use meguri_config::plan::{self, Change, Finding, Moment, Plan, Schedules, Severity};
 use meguri_config::schedule::Plans;
 use meguri_config::{Bundle, Fleet, Release};
+use meguri_proto::CityId;
 use serde_json::Value;
 
 use super::fault::Fault;
@@ -67,7 +68,9 @@ pub(super) struct DiffArgs {
 
 pub(super) fn diff(args: &DiffArgs, json: bool) -> Result<ExitCode, Fault> {
     let now = args.now.unwrap_or_else(Timestamp::now);
-    let moments = plan::differences(&schedules(&args.old, now)?, &schedules(&args.new, now)?, now);
+    let ((of, old), (city, new)) = (schedules(&args.old, now)?, schedules(&args.new, now)?);
+    same_city(&args.old, &of, &city)?;
+    let moments = plan::differences(&old, &new, now);
     if json {
         out::json(&moments);
     } else if moments.is_empty() {
@@ -80,12 +83,24 @@ pub(super) fn diff(args: &DiffArgs, json: bool) -> Result<ExitCode, Fault> {
 
 fn look(dir: &Path, against: Option<&Path>, now: Timestamp) -> Result<Plan, Fault> {
     let (city, fleet) = Fleet::read_folder(dir)?;
-    let against = against.map(|against| schedules(against, now)).transpose()?;
-    Ok(plan::plan(&Plans::new(&city, &fleet), against.as_ref(), now))
+    let held = match against {
+        Some(path) => {
+            let (of, held) = schedules(path, now)?;
+            same_city(path, &of, &city.id)?;
+            Some(held)
+        }
+        None => None,
+    };
+    Ok(plan::plan(&Plans::new(&city, &fleet), held.as_ref(), now))
 }
 
-/// What terminals are by a release, signed or not, or by the folder of a plan.
-fn schedules(path: &Path, now: Timestamp) -> Result<Schedules, Fault> {
+fn same_city(path: &Path, of: &CityId, city: &CityId) -> Result<(), Fault> {
+    let other = || Fault::refused(format!("{} is of {of}, expected {city}", path.display()));
+    if of == city { Ok(()) } else { Err(other()) }
+}
+
+/// What terminals are by a release, signed or not, or by the folder of a plan; and whose they are.
+fn schedules(path: &Path, now: Timestamp) -> Result<(CityId, Schedules), Fault> {
     let mut schedules = BTreeMap::new();
     if path.is_dir() {
         let (city, fleet) = Fleet::read_folder(path)?;
@@ -96,7 +111,7 @@ fn schedules(path: &Path, now: Timestamp) -> Result<Schedules, Fault> {
                 schedules.insert(terminal.id.clone(), schedule);
             }
         }
-        return Ok(schedules);
+        return Ok((city.id, schedules));
     }
     let mut release = Release::open(path)?;
     while let Some(envelope) = release.next() {
@@ -105,7 +120,7 @@ fn schedules(path: &Path, now: Timestamp) -> Result<Schedules, Fault> {
         let bundle = bundle.map_err(|refused| Fault::from(refused).within(place))?;
         schedules.insert(bundle.terminal, bundle.schedule);
     }
-    Ok(schedules)
+    Ok((release.header.city, schedules))
 }
 
 fn show(plan: &Plan) {

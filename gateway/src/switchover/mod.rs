@@ -11,6 +11,7 @@ pub mod instant;
 pub mod readiness;
 pub mod releases;
 pub mod rollout;
+pub mod status;
 pub mod steps;
 
 use jiff::Timestamp;

@@ -24,6 +24,7 @@ mod page;
 mod part;
 mod people;
 mod pickup;
+mod releases;
 mod request;
 mod search;
 mod state;
@@ -80,6 +81,8 @@ struct Web {
     streams: Arc<Semaphore>,
     /// How many PINs are drawn at a time.
     drawing: Arc<Semaphore>,
+    /// One release comes at a time.
+    uploads: Arc<Semaphore>,
 }
 
 /// The city's pages by themselves, as this person sees them: there is nobody to sign in, and nothing is written down.
@@ -97,7 +100,8 @@ pub fn router_of(office: Office, inside: Inside) -> Router {
 fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
     let names: Arc<[String]> = inside.as_ref().map_or_else(|| Arc::from([]), |inside| inside.names.clone());
     let (streams, drawing) = (Arc::new(Semaphore::new(STREAMS)), Arc::new(Semaphore::new(crews::DRAWING)));
-    let web = Web { office, inside, gate, boards: Arc::default(), streams, drawing };
+    let uploads = Arc::new(Semaphore::new(1));
+    let web = Web { office, inside, gate, boards: Arc::default(), streams, drawing, uploads };
     let monitored = Router::new()
         .route("/health/live", get(metrics::live))
         .route("/health/ready", get(metrics::ready))
@@ -143,6 +147,9 @@ fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
         .route("/tokens", get(tokens::list))
         .route("/tokens/add", post(tokens::add))
         .route("/tokens/revoke", post(tokens::revoke));
+    // Streamed to the disk, which counts what comes.
+    let releases =
+        Router::new().route("/api/releases", post(releases::push)).route_layer(DefaultBodyLimit::disable());
     let switchovers = Router::new()
         .route("/switchovers", get(switchovers::list))
         .route("/switchovers/draft", post(switchovers::draft))
@@ -160,6 +167,8 @@ fn routes(office: Office, inside: Option<Inside>, gate: Gate) -> Router {
         .route("/aside/{id}", get(one_aside))
         .route("/events", get(events))
         .route("/api/export", get(api::export))
+        .route("/api/configurations", get(releases::status))
+        .merge(releases)
         .route("/assets/page.css", get(async || asset("text/css; charset=utf-8", page::CSS)))
         .route("/assets/page.js", get(async || asset("text/javascript; charset=utf-8", page::JS)))
         .route("/assets/icon.svg", get(async || asset("image/svg+xml", page::ICON)))

@@ -3,6 +3,7 @@
 //! One module a group of figures; a group is a function from [`Setting`] to rows. The program `bench` runs them,
 //! prints one table and writes it as JSON.
 
+pub mod configurations;
 pub mod confirm;
 pub mod drain;
 pub mod import;
@@ -44,6 +45,7 @@ pub const GROUPS: &[Group] = &[
     ("offline", "60 days offline", drain::measure),
     ("terminals", "2,000 terminals connected", terminals::measure),
     ("renewals", "2,000 terminals renew their certificates while others work", renewals::measure),
+    ("configurations", "a switchover's bundles: built, signed, pushed, verified", configurations::measure),
     ("tablet", "the tablet in a real window, beside Chromium", tablet::measure),
     ("import", "a file of 100,000 requests", import::measure),
     ("pages", "pages and search on a year of a large city", pages::measure),

@@ -23,6 +23,7 @@ mod lost;
 mod renewal;
 mod restored;
 mod switch;
+mod switchover;
 
 use meguri_tests::harness::books::Books;
 use meguri_tests::harness::eventually;
