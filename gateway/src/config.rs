@@ -1011,9 +1011,9 @@ impl Timers {
 /// Least days for which an issued list is kept: lists of days that the window holds are never emptied.
 const LEAST_KEPT: u16 = 30;
 
-/// Most days around today whose lists are kept up to date: a terminal names them all, and those of an earlier
-/// contract, in its hello ([`meguri_proto::limits::HELLO_DOCUMENTS`]).
-const LIST_DAYS: u32 = 30;
+/// Most days around today whose lists are kept up to date: a terminal names them all, those of an earlier contract, and five documents
+/// of no day in its hello ([`meguri_proto::limits::HELLO_DOCUMENTS`]).
+const LIST_DAYS: u32 = 28;
 
 const WHY_LOOPBACK: &str = "nobody but this machine may reach what has no TLS: \
     use 127.0.0.1 or ::1, or name the office in tls.names";

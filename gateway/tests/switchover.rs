@@ -9,12 +9,15 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use meguri_config::{Clock, Judge};
 use meguri_gateway::changes::Changes;
 use meguri_gateway::config::Settings;
 use meguri_gateway::crew;
 use meguri_gateway::ingest::Incoming;
+use meguri_gateway::office::Office;
 use meguri_gateway::outbox::{Outbox, Waiting};
 use meguri_gateway::people::accounts::{self, New as NewPerson};
 use meguri_gateway::people::password::{Hashed, hash};
@@ -39,6 +42,7 @@ use meguri_proto::{
 use rusqlite::{Connection, params};
 use serde_json::value::RawValue;
 use signed::{INSTANT, Plan, at, configuration};
+use tower::ServiceExt as _;
 use uuid::Uuid;
 
 /// When these tests begin.
@@ -296,6 +300,25 @@ impl Bench {
     async fn readiness(&self, of: i64) -> BTreeMap<String, (Ready, Todo)> {
         let found = self.readiness_as(of, Scope::City).await.unwrap();
         found.terminals.into_iter().map(|line| (line.terminal.to_string(), (line.ready, line.todo))).collect()
+    }
+
+    /// A page as an administrator sees it.
+    async fn page(&self, path: &str) -> String {
+        let now = self.now();
+        let person =
+            self.readers.with(move |conn| Ok(accounts::by_login(conn, "kanri")?.unwrap().0)).await.unwrap();
+        let office = Office {
+            readers: self.readers.clone(),
+            changes: Changes::new(),
+            clock: Clock::system().judged(Arc::new(Put(Mutex::new((now, false))))),
+            city: Arc::new(signed::city()),
+            data: self.dir.path().into(),
+            silence_minutes: 30,
+        };
+        let request = Request::get(path).header(header::HOST, "localhost:8650").body(Body::empty()).unwrap();
+        let response = meguri_gateway::web::router_as(office, person).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap()
     }
 
     async fn ready(&self, of: i64, terminal: &str) -> Ready {
@@ -1177,6 +1200,9 @@ async fn people_are_told_before_and_after() {
     assert_eq!(ahead(&bench).await, [(14, 3, 4)], "told once");
     bench.clock(days_before(7)).await;
     assert_eq!(ahead(&bench).await, [(7, 2, 4)]);
+    let page = bench.page("/attention").await;
+    assert!(page.contains("あと7日です。4台のうち2台の準備ができていません"), "{page}");
+    assert!(page.contains("鍵一覧の指紋を"), "{page}");
     assert_eq!(bench.readiness(of).await["t-3"], (Ready::Silent, Todo::Stick));
     bench.clock(days_before(1)).await;
     assert_eq!(ahead(&bench).await, [(1, 2, 4)]);

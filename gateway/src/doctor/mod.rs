@@ -8,6 +8,7 @@ mod backups;
 mod certificates;
 pub mod cli;
 mod clock;
+mod configurations;
 mod dropped;
 mod folder;
 mod net;
@@ -44,6 +45,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("ports", net::ports),
     ("broker", net::broker),
     ("certificates", certificates::certificates),
+    ("configurations", configurations::configurations),
     ("audit", audit::log),
     ("identity-provider", openid::provider),
     ("clock", clock::clock),

@@ -267,6 +267,10 @@ texts! {
     WatchStore "サーバーのデータに書き込めません" "the server's data can't be written";
     NoticeContractMoved "号車の委託契約が替わりました" "The vehicle's contract has changed";
     NoticeContractMovedHint "この端末は前の委託契約のままで、新しい契約の収集リストを受け取れません。terminal bind に --out を付けて新しい設定を作り、端末に入れて起動し直してください。" "This terminal is still under the contract before and gets no list of the new one. Make its new settings by terminal bind with --out, put them on the terminal, and start it anew.";
+    NoticeKeysFirst "設定を確かめる鍵を、はじめて受け取りました" "The first keys for configurations have come";
+    NoticeKeysFirstHint "鍵一覧の指紋を、鍵の儀式の記録と見比べてください（meguri-gateway keys show）。合わなければ配信しないでください。" "Compare the key set's fingerprint with the record of the key ceremony (meguri-gateway keys show). Push nothing where they differ.";
+    NoticeKeysRotated "設定を確かめる鍵が替わりました" "The keys for configurations have changed";
+    NoticeKeysRotatedHint "前の鍵一覧の署名で受け取りました。覚えがなければ、鍵を持つ人に確かめてください。" "They follow the ones before by their signatures. If nobody knows of it, ask those who hold keys.";
     ImportRelease "取り込む" "Take it";
     ImportDrop "取り込まない" "Drop it";
     NoticeSettle "確かめたら片付ける" "Once looked at, put it away";
@@ -332,6 +336,7 @@ texts! {
     HistoryChanged "申込を変更" "Request changed";
     HistoryCancelled "取消" "Cancelled";
     HistoryReinstated "取消を撤回" "Reinstated";
+    HistoryClosed "報告のないまま契約が終了" "The contract ended without a report";
     HistoryMissing "1日分のファイルに載っていなかったため" "it was missing from a file that is the whole day";
     HistoryUndo "報告を取り下げ" "Report taken back";
     HistoryFile "ファイル {file}" "file {file}";

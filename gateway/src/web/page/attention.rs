@@ -198,6 +198,8 @@ fn notice(kind: &str) -> (Text, Option<Text>) {
         "stays_erased" => (Text::NoticeStaysErased, Some(Text::NoticeStaysErasedHint)),
         "contract_moved" => (Text::NoticeContractMoved, Some(Text::NoticeContractMovedHint)),
         "watch_trouble" => (Text::NoticeWatchTrouble, Some(Text::NoticeWatchTroubleHint)),
+        "keys_first" => (Text::NoticeKeysFirst, Some(Text::NoticeKeysFirstHint)),
+        "keys_rotated" => (Text::NoticeKeysRotated, Some(Text::NoticeKeysRotatedHint)),
         "switchover_stopped" => (Text::NoticeSwitchoverStopped, Some(Text::NoticeSwitchoverStoppedHint)),
         "switchover_ahead" => (Text::NoticeSwitchoverAhead, Some(Text::NoticeSwitchoverAheadHint)),
         "switchover_behind" => (Text::NoticeSwitchoverBehind, Some(Text::NoticeSwitchoverBehindHint)),

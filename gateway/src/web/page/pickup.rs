@@ -140,6 +140,7 @@ impl View<'_> {
                     "changed" => Text::HistoryChanged,
                     "cancelled" => Text::HistoryCancelled,
                     "reinstated" => Text::HistoryReinstated,
+                    "closed" => Text::HistoryClosed,
                     _ => Text::HistoryOffice,
                 };
                 html! {
