@@ -429,6 +429,36 @@ mod tests {
     }
 
     #[test]
+    fn the_crew_says_another_date_at_the_time_of_day_that_the_device_shows() {
+        use jiff::civil::date;
+        // Sure until 3 April in the evening; the battery is dead since, and its clock shows nine in the morning of 2015.
+        let dead = at("2015-01-01T00:00:00Z");
+        let start = || TrustedTime::start(kept("2026-04-03T08:00:00Z"), dead, hours(0), THIS_START, never);
+        let mut time = start();
+        for out in [date(2026, 4, 2), date(2027, 5, 9)] {
+            assert!(!time.set(out, dead, hours(0)), "{out}");
+            assert_eq!(time.sure(hours(0)), None, "{out}");
+        }
+        assert!(time.set(date(2026, 5, 1), dead, hours(0)));
+        assert_eq!(time.sure(hours(1)), Some(at("2026-05-01T01:00:00Z")));
+        assert_eq!(time.sure(hours(16)), None, "at midnight it is another date");
+        assert_eq!(time.floor(), Some(at("2026-04-03T08:00:00Z")), "a crew's word is no floor");
+        // Whoever was wrong says it again; a time of day before what was sure is none.
+        assert!(time.set(date(2026, 4, 3), dead, hours(1)));
+        assert_eq!(time.sure(hours(1)), Some(at("2026-04-03T08:00:00Z")));
+        // Like the other word it outlives the program, and not the device.
+        let word = Some(time.keep(dead, hours(1)));
+        let again = |device_start| TrustedTime::start(word, dead, hours(0), device_start, never).sure(hours(0));
+        assert_eq!(again(THIS_START), Some(at("2026-04-03T08:00:00Z")));
+        assert_eq!(again(Some(Uuid::from_u128(2))), None);
+        // Where the office has said what time it is, nobody else does.
+        let mut time = start();
+        assert_eq!(time.heard(at("2026-04-20T00:00:00Z"), hours(1)), Heard::Believed);
+        assert!(!time.set(date(2026, 5, 1), dead, hours(1)));
+        assert_eq!(time.sure(hours(1)), Some(at("2026-04-20T00:00:00Z")));
+    }
+
+    #[test]
     fn the_crews_word_outlives_the_program_and_not_the_device() {
         let kept = Some(confirmed().keep(at("2026-04-01T12:00:00Z"), hours(0)));
         let sure =

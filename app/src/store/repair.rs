@@ -40,7 +40,7 @@ pub struct Repaired {
     pub logs: Vec<LogRepaired>,
     /// Notes that could not be read any more; their entries are kept.
     pub notes_lost: u64,
-    /// How many lists were carried over; the others come anew from the office.
+    /// How many documents were carried over; the others come anew from the office.
     pub documents: u64,
     /// The version of the configuration that was carried over; none where there was none, or it could not be read. Then the
     /// terminal is what its own file says until the office's comes anew.

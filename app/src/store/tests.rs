@@ -10,6 +10,11 @@ use uuid::Uuid;
 
 use super::*;
 
+#[path = "../../core/tests/signed/mod.rs"]
+mod signed;
+
+use meguri_core::config::HeldBundle;
+
 const FACT: &str = include_str!("../../../proto/tests/golden/fact-collected.json");
 const LIST: &str = include_str!("../../../proto/tests/golden/day-list.json");
 
@@ -62,7 +67,7 @@ fn sorted(kept: &Kept) -> impl std::fmt::Debug + use<> {
             (log.held(), log.moved, log.entries.clone(), about)
         })
     };
-    let rest = (kept.office, kept.time, kept.pins_wrong.clone(), kept.sealed);
+    let rest = (kept.office, kept.time, kept.config.clone(), kept.pins_wrong.clone(), kept.sealed);
     (log(&kept.fact), log(&kept.track), kept.documents.clone(), rest)
 }
 
@@ -157,6 +162,70 @@ fn a_damaged_note_holds_no_entry_back() {
         assert_eq!(store.take_lost_notes(), [(LogKind::Fact, 2)], "{damage}");
         assert!(store.take_lost_notes().is_empty(), "{damage}: told once");
     }
+}
+
+/// The contract of now, and another one from 1 April on where it is not in force yet.
+fn config(version: u64, in_force: usize) -> KeptConfig {
+    let text = "version = 3\ncity = \"hiroshima\"\nterminal = \"t-0001\"\ncontractor = \"first\"\n\
+        contract = \"naka-2026\"\nvehicle = \"v-1\"\n[broker]\nhost = \"h\"\nport = 1\nsecret_file = \"secret\"\n";
+    let own = meguri_config::Terminal::parse("terminal.toml".as_ref(), text).unwrap();
+    let schedule = vec![
+        signed::configuration(&own, None, "naka-2026"),
+        signed::configuration(&own, Some(signed::midnight()), "naka-2027"),
+    ];
+    let contract = Some(schedule[in_force].contract.clone());
+    let bundle = signed::bundle(&own, version, schedule);
+    let held = Some(HeldBundle { digest: Digest::of(b"bundle"), bundle, at: Some(in_force) });
+    KeptConfig { version, contract, held, ..KeptConfig::default() }
+}
+
+/// Where another contract comes into force, memory and disk do the same: what is of neither goes, and its crew is the crew.
+#[test]
+fn a_change_of_contract_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, mut kept) = filled(&folder, 5);
+    let document = |name: &str, body: &str| {
+        let name: DocumentName = name.parse().unwrap();
+        let contents = meguri_core::read_document(&name, body).unwrap();
+        let held = Held { version: 1, digest: Digest::of(body.as_bytes()), contents };
+        Op::Document { name, held, body: Some(body.to_owned()) }
+    };
+    let list = |contract: &str| LIST.trim().replace("naka-2026", contract);
+    let nobody = r#"{"v":1,"members":[]}"#;
+    let steps = [
+        vec![document("list/naka-2026/2026-04-01", &list("naka-2026")), document("crew", nobody)],
+        vec![Op::PinsWrong("c-1".parse().unwrap(), 3), Op::Config(Box::new(config(4, 0)))],
+        vec![document("crew/naka-2027", nobody), document("list/naka-2027/2026-04-01", &list("naka-2027"))],
+        vec![Op::Config(Box::new(config(5, 0)))],
+        vec![Op::Config(Box::new(config(5, 1)))],
+        vec![Op::Config(Box::new(KeptConfig { held: None, ..config(6, 1) }))],
+    ];
+    for (step, ops) in steps.into_iter().enumerate() {
+        commit(&mut store, &mut kept, ops);
+        drop(store);
+        let (again, read) = open(&folder).unwrap();
+        assert_same(&kept, &read);
+        let names: Vec<String> = read.documents.keys().map(ToString::to_string).collect();
+        let expected: &[&str] = match step {
+            0 | 1 => &["list/naka-2026/2026-04-01", "crew"],
+            2 | 3 => &["list/naka-2026/2026-04-01", "list/naka-2027/2026-04-01", "crew", "crew/naka-2027"],
+            _ => &["list/naka-2027/2026-04-01", "crew"],
+        };
+        assert_eq!(names, expected, "{step}");
+        store = again;
+    }
+    assert!(kept.pins_wrong.is_empty(), "those of the crew before");
+    // The note of the contract before is not in the office yet, and still goes there; then its key is destroyed.
+    assert_eq!(pack(&store, epoch(1), 1, 5).unwrap().notes.len(), 1);
+    let at = jiff::Timestamp::from_millisecond(1_000).unwrap();
+    let keys = || std::fs::read_dir(folder.path().join("keys")).unwrap().count();
+    let before = keys();
+    commit(&mut store, &mut kept, vec![Op::Acked { log: LogKind::Fact, seq: 1, at }]);
+    assert_eq!(keys(), before, "one is still to go");
+    commit(&mut store, &mut kept, vec![Op::Acked { log: LogKind::Fact, seq: 2, at }]);
+    assert_eq!(keys(), before - 1);
+    assert!(pack(&store, epoch(1), 1, 5).unwrap().notes.is_empty());
+    assert!(store.take_lost_notes().is_empty(), "that is no damage");
 }
 
 #[test]

@@ -266,3 +266,75 @@ fn keys_that_seal_nothing_any_more_go() {
     }
     assert!(!vault.path(Vault::key_of(&old).unwrap()).exists());
 }
+
+/// What is sealed for a contract to come: by public keys alone, and to nobody of now.
+#[test]
+fn what_is_to_come_is_sealed_to_those_who_are_to_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let (now, next) = ([member("c-1", "273941")], [member("d-1", "604182")]);
+    let coming = || BTreeMap::from([("next".to_owned(), next.to_vec())]);
+    let mut vault = Vault::open(dir.path(), None).unwrap();
+    vault.begin(&now, coming(), |_| false).unwrap();
+    assert!(vault.is_sealed(), "nobody has signed in");
+    assert!(matches!(vault.seal(Use::Lists, "naka", AAD, b"address"), Err(VaultError::Sealed)));
+    let ahead = vault.seal(Use::Lists, "next", AAD, b"address").unwrap();
+    let again = vault.seal(Use::Lists, "next", AAD, b"address").unwrap();
+    assert_ne!(again[..16], ahead[..16], "no key of it is kept open");
+    assert_eq!(vault.read(AAD, &ahead), Err(Unreadable::Sealed));
+    unseal(&mut vault, &now[0], "273941");
+    assert_eq!(vault.read(AAD, &ahead), Err(Unreadable::Sealed), "not by a PIN of now");
+    let today = vault.seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    // Somebody joins the crew that is to come after the list has: its key is sealed to them once it is there anew.
+    let both = BTreeMap::from([("next".to_owned(), [next.to_vec(), vec![member("d-2", "918273")]].concat())]);
+    vault.set_coming(both).unwrap();
+    assert_eq!(vault.read(AAD, &ahead), Err(Unreadable::Sealed));
+    // It comes into force.
+    vault.begin(&next, BTreeMap::new(), |contract| contract == "naka").unwrap();
+    assert!(vault.is_sealed());
+    unseal(&mut vault, &next[0], "604182");
+    assert_eq!(vault.read(AAD, &ahead).unwrap(), b"address");
+    assert_eq!(vault.read(AAD, &today), Err(Unreadable::Lost), "what is over opens for nobody");
+    let mut vault = open(&dir, &next);
+    unseal(&mut vault, &now[0], "273941");
+    assert_eq!(vault.read(AAD, &again), Err(Unreadable::Lost), "nor does what is in force, for the crew before");
+}
+
+/// A list that came before its crew was known is sealed to them once they are.
+#[test]
+fn a_list_that_came_before_its_crew_is_sealed_to_them_when_they_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let next = [member("d-1", "604182")];
+    let mut vault = Vault::open(dir.path(), None).unwrap();
+    vault.begin(&[], BTreeMap::from([("next".to_owned(), Vec::new())]), |_| false).unwrap();
+    let ahead = vault.seal(Use::Lists, "next", AAD, b"address").unwrap();
+    let coming = BTreeMap::from([("next".to_owned(), next.to_vec())]);
+    vault.set_coming(coming.clone()).unwrap();
+    assert_eq!(vault.read(AAD, &ahead), Err(Unreadable::Sealed));
+    let mut vault = Vault::open(dir.path(), None).unwrap();
+    vault.begin(&[], coming, |_| false).unwrap();
+    assert_eq!(vault.read(AAD, &ahead), Err(Unreadable::Sealed));
+    vault.begin(&next, BTreeMap::new(), |_| false).unwrap();
+    unseal(&mut vault, &next[0], "604182");
+    assert_eq!(vault.read(AAD, &ahead).unwrap(), b"address");
+}
+
+/// What a write that was cut off, or one that failed at its end, has left is destroyed with what is not used.
+#[test]
+fn no_key_is_left_that_a_cut_write_wrote() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = dir.path().join(FOLDER);
+    let mut vault = open(&dir, &[]);
+    vault.seal(Use::Lists, "naka", AAD, b"address").unwrap();
+    let file = fs::read_dir(&keys).unwrap().flatten().find(|file| file.path().extension().is_some()).unwrap();
+    let (unfinished, strange) = (file.path().with_extension("new"), keys.join(format!("{}.key", Uuid::from_u128(7))));
+    let destroyed = keys.join(format!("{}.key", Uuid::from_u128(8)));
+    for path in [&unfinished, &strange] {
+        fs::copy(file.path(), path).unwrap();
+    }
+    vault.keep_only(&BTreeSet::new()).unwrap();
+    assert_eq!(fs::read_dir(&keys).unwrap().count(), 1, "the device's secret alone");
+    fs::write(&unfinished, "half a key").unwrap();
+    fs::write(&destroyed, [0; 80]).unwrap();
+    drop(open(&dir, &[]));
+    assert_eq!(fs::read_dir(&keys).unwrap().count(), 1);
+}

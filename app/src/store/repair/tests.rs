@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use meguri_core::kept::{Held, Kept, Log, Op};
+use meguri_core::kept::{Held, Kept, KeptConfig, Log, Op};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -57,6 +57,13 @@ fn filled(folder: &TempDir, count: u64, acked: u64) {
     let list = meguri_core::read_document(&name, &text).unwrap();
     let held = Held { version: 3, digest: Digest::of(text.as_bytes()), contents: list };
     ops.push(Op::Document { name, held, body: Some(text) });
+    let contract = Some("naka-2026".parse().unwrap());
+    ops.push(Op::Config(Box::new(KeptConfig { version: 4, contract, ..KeptConfig::default() })));
+    for name in [DocumentName::Keys, DocumentName::Config] {
+        let contents = meguri_core::read_document(&name, "{}").unwrap();
+        let held = Held { version: 1, digest: Digest::of(b"{}"), contents };
+        ops.push(Op::Document { name, held, body: Some("{}".to_owned()) });
+    }
     store.commit(&ops).unwrap();
 }
 
@@ -82,6 +89,32 @@ fn fact_log(folder: &TempDir) -> Log {
     drop(store);
     assert_eq!(mend(folder).unwrap(), None, "nothing is left to repair");
     log
+}
+
+#[test]
+fn the_configuration_goes_on_and_one_that_is_damaged_comes_anew() {
+    let signed = |kept: &Kept| {
+        let names = kept.documents.keys();
+        names.filter(|name| matches!(name, DocumentName::Keys | DocumentName::Config)).count()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    filled(&folder, 5, 2);
+    damage(&folder, "UPDATE entry SET body = 'x' WHERE seq = 3");
+    assert_eq!(mend(&folder).unwrap().unwrap().configuration, Some(4));
+    let (store, kept) = open(&folder).unwrap();
+    assert_eq!((kept.config.version, signed(&kept)), (4, 2));
+    drop(store);
+    for damaged in ["state = replace(state, '4', '5')", "state = 'x'", "digest = x'00'"] {
+        let folder = tempfile::tempdir().unwrap();
+        filled(&folder, 5, 2);
+        damage(&folder, &format!("UPDATE config SET {damaged}"));
+        let error = open(&folder).unwrap_err();
+        assert!(error.is_damage(), "{error}");
+        assert_eq!(mend(&folder).unwrap().unwrap().configuration, None);
+        let (_, kept) = open(&folder).unwrap();
+        assert_eq!((signed(&kept), &kept.config), (0, &KeptConfig::default()), "the office sends it anew");
+        assert_eq!(kept.fact.unwrap().head(), 5, "and no entry is lost by it");
+    }
 }
 
 #[test]
@@ -111,7 +144,7 @@ fn a_damaged_entry_is_set_aside_and_the_rest_goes_on() {
         let fact = &repaired.logs[0];
         assert_eq!((fact.carried, fact.held, fact.lost, fact.unknown), (5, 0, 1, false), "{sql}");
         assert!(!repaired.logs[1].new_epoch, "{sql}: the other log is left alone");
-        assert_eq!((repaired.documents, repaired.notes_lost), (1, 0), "{sql}");
+        assert_eq!((repaired.documents, repaired.notes_lost), (3, 0), "{sql}");
         let log = fact_log(&folder);
         assert_eq!(ids(&log), [1, 2, 3, 5, 6], "{sql}");
         assert_ne!(log.epoch, Epoch(Uuid::from_u128(1)), "{sql}");
