@@ -457,6 +457,16 @@ fn without_coverage_nothing_is_decided_and_the_new_address_counts_once_it_answer
     }
     assert_eq!(hosts.len(), 2, "both have their turns");
     assert_eq!(bench.states().last(), Some(&Activated), "silence is no refusal");
+    // Coverage is back when it is the turn of the one before: tries without any say nothing, and the new one has its turn.
+    while bench.broker != "localhost" {
+        bench.lose();
+        bench.wait(31.0);
+    }
+    bench.join();
+    bench.wait(29.0);
+    assert_eq!((bench.states().last(), bench.broker.as_str()), (Some(&Activated), "localhost"));
+    bench.wait(2.0);
+    assert_eq!(bench.broker, "new.example");
     let mut bench = bench.rebooted(SignedDuration::from_hours(1));
     assert_eq!(bench.broker, "new.example");
     bench.join();
