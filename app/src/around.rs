@@ -205,3 +205,63 @@ pub(crate) fn read_stick(path: &Path) -> Result<Stick, String> {
     let bytes = read(path, STICK_BYTES).map_err(|error| format!("can't read {}: {error}", path.display()))?;
     Stick::read(&bytes).map_err(|refused| refused.detail)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+
+    use super::*;
+
+    fn terminal() -> TerminalId {
+        "t-0001".parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_not_there_or_can_not_be_opened_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let port = |name: &str| Peripheral {
+            kind: PeripheralKind::Scale,
+            port: dir.path().join(name).display().to_string(),
+            baud: 9_600,
+        };
+        fs::write(dir.path().join("there"), "").unwrap();
+        // A pipe that nobody writes to keeps nobody waiting, as a line that is not answered does.
+        let made = std::process::Command::new("mkfifo").arg(dir.path().join("silent")).status().unwrap();
+        assert!(made.success());
+        assert_eq!(missing(&[port("there"), port("silent")]), [""; 0]);
+        let gone = missing(&[port("there"), port("gone")]);
+        assert!(gone.len() == 1 && gone[0].starts_with("scale at ") && gone[0].contains("gone"), "{gone:?}");
+    }
+
+    #[test]
+    fn a_stick_is_found_two_levels_deep_and_read_to_a_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = [dir.path().to_owned(), dir.path().join("nowhere")];
+        let look = || Found::look(&folders, &terminal());
+        assert!(matches!(look().seen(), StickSeen::Gone));
+        let folder = dir.path().join("crew/usb").join(STICK_FOLDER);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("t-0002.json"), "{}").unwrap();
+        assert!(matches!(look().seen(), StickSeen::NotForThis));
+        let file = folder.join("t-0001.json");
+        fs::write(&file, r#"{"v":1,"keys":[],"bundle":{}}"#).unwrap();
+        let first = look();
+        assert!(matches!(first.seen(), StickSeen::Found(_)));
+        assert_eq!(look().mark(), first.mark(), "the same one is said once");
+        fs::write(&file, "{}").unwrap();
+        assert_ne!(look().mark(), first.mark());
+        assert!(matches!(look().seen(), StickSeen::Unreadable(_)));
+        fs::write(&file, vec![b' '; STICK_BYTES + 1]).unwrap();
+        assert!(matches!(look().seen(), StickSeen::Unreadable(why) if why.contains("more than")));
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        assert!(matches!(look().seen(), StickSeen::Unreadable(_)));
+        // Deeper ones are not sticks'.
+        fs::remove_dir_all(dir.path().join("crew")).unwrap();
+        let deep = dir.path().join("a/b/c").join(STICK_FOLDER);
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("t-0001.json"), "{}").unwrap();
+        assert!(matches!(look().seen(), StickSeen::Gone));
+    }
+}

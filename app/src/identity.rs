@@ -563,4 +563,54 @@ mod tests {
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(fs::metadata(folder.join(ASKED)).unwrap().permissions().mode() & 0o777, 0o600);
     }
+
+    /// Whether a client of this identity speaks TLS with a server of that authority.
+    fn speaks(identity: &Identity, server: &Office) -> bool {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &server.0).unwrap();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        let name = "localhost".try_into().unwrap();
+        let tls = identity.client(true, &Dates::default()).unwrap();
+        let mut client = rustls::ClientConnection::new(tls, name).unwrap();
+        let mut server = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        for _ in 0..8 {
+            let mut line = Vec::new();
+            client.write_tls(&mut line).unwrap();
+            server.read_tls(&mut line.as_slice()).unwrap();
+            if server.process_new_packets().is_err() {
+                return false;
+            }
+            line.clear();
+            server.write_tls(&mut line).unwrap();
+            client.read_tls(&mut line.as_slice()).unwrap();
+            if client.process_new_packets().is_err() {
+                return false;
+            }
+        }
+        !client.is_handshaking()
+    }
+
+    #[test]
+    fn an_authority_that_a_configuration_brings_is_believed_beside_the_own_one_and_for_as_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, other) = (Office::new(), Office::new());
+        let mut identity = Identity::look(dir.path()).unwrap();
+        let csr = identity.ask().unwrap();
+        identity.certified(&own.certify(&csr, 30), &own.1).unwrap();
+        assert_eq!((speaks(&identity, &own), speaks(&identity, &other)), (true, false));
+        identity.believe_beside(Some(&other.1));
+        assert_eq!((speaks(&identity, &own), speaks(&identity, &other)), (true, true));
+        identity.believe_beside(Some("no certificate"));
+        assert_eq!((speaks(&identity, &own), speaks(&identity, &other)), (true, false));
+        identity.believe_beside(None);
+        assert_eq!((speaks(&identity, &own), speaks(&identity, &other)), (true, false));
+    }
 }

@@ -448,7 +448,8 @@ mod tests {
         assert_eq!(time.sure(hours(1)), Some(at("2026-04-03T08:00:00Z")));
         // Like the other word it outlives the program, and not the device.
         let word = Some(time.keep(dead, hours(1)));
-        let again = |device_start| TrustedTime::start(word, dead, hours(0), device_start, never).sure(hours(0));
+        let again =
+            |device_start| TrustedTime::start(word, dead, hours(0), device_start, never).sure(hours(0));
         assert_eq!(again(THIS_START), Some(at("2026-04-03T08:00:00Z")));
         assert_eq!(again(Some(Uuid::from_u128(2))), None);
         // Where the office has said what time it is, nobody else does.

@@ -296,7 +296,11 @@ fn what_is_to_come_is_sealed_to_those_who_are_to_come() {
     assert_eq!(vault.read(AAD, &today), Err(Unreadable::Lost), "what is over opens for nobody");
     let mut vault = open(&dir, &next);
     unseal(&mut vault, &now[0], "273941");
-    assert_eq!(vault.read(AAD, &again), Err(Unreadable::Lost), "nor does what is in force, for the crew before");
+    assert_eq!(
+        vault.read(AAD, &again),
+        Err(Unreadable::Lost),
+        "nor does what is in force, for the crew before"
+    );
 }
 
 /// A list that came before its crew was known is sealed to them once they are.
@@ -326,7 +330,8 @@ fn no_key_is_left_that_a_cut_write_wrote() {
     let mut vault = open(&dir, &[]);
     vault.seal(Use::Lists, "naka", AAD, b"address").unwrap();
     let file = fs::read_dir(&keys).unwrap().flatten().find(|file| file.path().extension().is_some()).unwrap();
-    let (unfinished, strange) = (file.path().with_extension("new"), keys.join(format!("{}.key", Uuid::from_u128(7))));
+    let (unfinished, strange) =
+        (file.path().with_extension("new"), keys.join(format!("{}.key", Uuid::from_u128(7))));
     let destroyed = keys.join(format!("{}.key", Uuid::from_u128(8)));
     for path in [&unfinished, &strange] {
         fs::copy(file.path(), path).unwrap();
