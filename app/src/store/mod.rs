@@ -627,4 +627,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 #[cfg(test)]
 mod cuts;
 #[cfg(test)]
+#[path = "../../core/tests/signed/mod.rs"]
+mod signed;
+#[cfg(test)]
 mod tests;

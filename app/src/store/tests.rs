@@ -3,17 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use meguri_core::config::HeldBundle;
 use meguri_core::kept::{Confirmed, Held, KeptTime, NewEntry};
 use meguri_proto::{DocumentName, Incarnation};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
-
-#[path = "../../core/tests/signed/mod.rs"]
-mod signed;
-
-use meguri_core::config::HeldBundle;
 
 const FACT: &str = include_str!("../../../proto/tests/golden/fact-collected.json");
 const LIST: &str = include_str!("../../../proto/tests/golden/day-list.json");

@@ -1,4 +1,5 @@
 //! A city's keys and the bundles that they sign, for tests.
+#![allow(clippy::unwrap_used)]
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
 use jiff::Timestamp;
