@@ -5,19 +5,26 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::harness::office::Office;
+use crate::harness::port::Port;
+use crate::harness::scene::write_clock;
 use anyhow::{Context, ensure};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
 use jiff::{SignedDuration, Timestamp};
+use meguri_app::body::{self, Handle};
 use meguri_config::bundle::{Bundle, Connection, Peripheral, PeripheralKind, Whose};
 use meguri_config::fleet::Fleet;
 use meguri_config::schedule::Plans;
 use meguri_config::terminal::{ReasonSetting, Retention, Screen, Timers};
-use meguri_config::{City, Configuration};
+use meguri_config::{City, Clock, Configuration, Terminal};
+use meguri_core::view::{Link, View};
+use meguri_gateway::people::{Role, accounts, password};
 use meguri_gateway::store::Store;
-use meguri_gateway::switchover::releases;
+use meguri_gateway::switchover::{releases, steps};
 use meguri_gateway::touched::Touched;
 use meguri_gateway::{plan, terminals};
 use meguri_proto::{Digest, Document, Incarnation, Message as _, Reason};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::{Row, Setting};
@@ -33,6 +40,15 @@ const RELEASE: &str = "city.release";
 const SECRET: &str = "of-the-bench";
 /// Ten times the terminals of the largest city.
 const MANY: usize = 10_000;
+/// Terminals that are connected.
+const CONNECTED: usize = 2_000;
+/// Seconds until all of them have staged what was pushed. They share this machine's disk with the office, each with several commits of
+/// its own; a person who pushes still sees it happen.
+const MOST_STAGED: f64 = 30.0;
+/// Longer nobody waits.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Who drafts and who approves.
+const PEOPLE: [&str; 2] = ["drafts", "approves"];
 /// Bundles that are verified, each by both ways in turn.
 const VERIFIED: usize = 2_000;
 /// Bytes of a bundle on the wire, document and envelope around it. A terminal gets it over a mobile line that loses packets: eight
@@ -49,9 +65,9 @@ const MOST_BY_BARE: f64 = 1.5;
 /// # Errors
 /// When a file can't be written, or what is signed does not verify.
 pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
-    let dir = setting.dir.join(GROUP);
-    std::fs::create_dir_all(&dir).with_context(|| format!("can't make {}", dir.display()))?;
-    let mut rows = many(&dir)?;
+    let dir = &setting.dir;
+    let mut rows = many(&dir.join("many"))?;
+    rows.extend(staged(&dir.join("staged"))?);
     rows.extend(verify()?);
     rows.push(size()?);
     Ok(rows)
@@ -59,6 +75,7 @@ pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Row>> {
 
 /// A whole city's release: read, built, signed, and taken by the office, which verifies every bundle of it.
 fn many(dir: &Path) -> anyhow::Result<Vec<Row>> {
+    std::fs::create_dir_all(dir)?;
     let (plans, data) = (dir.join("plans"), dir.join("office"));
     made_up::write(&plans, MANY)?;
     let made_at: Timestamp = MADE_AT.parse()?;
@@ -113,6 +130,136 @@ fn enrol(store: &mut Store, city: &City, bundles: &[Bundle], now: Timestamp) -> 
         terminals::add(&tx, &mut touched, now, terminal, vehicle, Digest::of(SECRET.as_bytes()))?;
     }
     tx.commit()?;
+    Ok(())
+}
+
+/// Two thousand terminals, each with its body and its store, connected to a gateway that pushes to all of them at once.
+fn staged(dir: &Path) -> anyhow::Result<Vec<Row>> {
+    std::fs::create_dir_all(dir)?;
+    let made_at: Timestamp = MADE_AT.parse()?;
+    let (clock, plans) = (dir.join("clock.toml"), dir.join("plans"));
+    made_up::write(&plans, CONNECTED * 3 / 2)?;
+    write_clock(&clock, made_at, 1.0)?;
+    let port = Port::take()?;
+    let (mut bundles, city) = build(&plans, made_at)?;
+    // In two thirds of the made-up city's districts contracts change.
+    bundles.retain(|bundle| bundle.schedule.len() > 1);
+    ensure!(bundles.len() == CONNECTED, "{} terminals change over, expected {CONNECTED}", bundles.len());
+    for configuration in bundles.iter_mut().flat_map(|bundle| &mut bundle.schedule) {
+        let (host, port) = (port.address().ip().to_string(), port.address().port());
+        configuration.broker = Connection { host, port, office: None, authority: None };
+    }
+    let at = bundles[0].schedule[1].from;
+    Keys::draw(&city.id, 1, made_at)?.release(&dir.join(RELEASE), "bench", at, &bundles)?;
+    let mut office = Office::set_up(dir, &city, Some(&clock), port.address(), None)?;
+    let switchover = approved(&office, &city, &bundles, &dir.join(RELEASE), made_at)?;
+    office.start_as(office.command()?.env("MEGURI_GATEWAY__LOG__LEVEL", "warn").arg("serve"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()?;
+    let clock = Clock::rehearsal(&clock)?;
+    let mut bodies = Vec::new();
+    for bundle in &bundles {
+        let folder = dir.join("terminals").join(bundle.terminal.as_str());
+        let settings = own_file(&folder, bundle)?;
+        bodies.push(body::start_on(runtime.handle(), settings, &folder.join("data"), clock.clone())?);
+    }
+    let staged = runtime.block_on(async {
+        wait_for(&bodies, |view| view.link == Link::Up).await?;
+        let started = Instant::now();
+        office.must(&[
+            "switchover",
+            "push",
+            &switchover.to_string(),
+            "--groups",
+            "100",
+            "--as",
+            PEOPLE[0],
+        ])?;
+        wait_for(&bodies, |view| view.config.coming.is_some()).await?;
+        Ok::<_, anyhow::Error>(started.elapsed())
+    })?;
+    let known = Instant::now();
+    let expected = i64::try_from(CONNECTED)?;
+    while office.number("SELECT count(DISTINCT terminal) FROM config_event WHERE state = 'staged'")?
+        < expected
+    {
+        ensure!(known.elapsed() < PATIENCE, "the office does not hear of all that is staged");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let told = staged + known.elapsed();
+    runtime.shutdown_background();
+    office.stop()?;
+    Ok(vec![
+        Row::at_most(
+            GROUP,
+            "2,000 connected terminals: all staged after the push",
+            staged.as_secs_f64(),
+            "s",
+            MOST_STAGED,
+        )
+        .beside(format!("the office knows it of all after {:.1} s", told.as_secs_f64())),
+    ])
+}
+
+/// A switchover of a release, drafted by one and approved by another, in a store that no gateway holds. Says its number.
+fn approved(
+    office: &Office,
+    city: &City,
+    bundles: &[Bundle],
+    release: &Path,
+    now: Timestamp,
+) -> anyhow::Result<i64> {
+    let mut store = Store::open(&office.data(), &city.id, now, Incarnation(Uuid::new_v4()))?;
+    enrol(&mut store, city, bundles, now)?;
+    releases::take_here(&mut store, &city.id, now, release)?;
+    let tx = store.conn.transaction()?;
+    let password = password::none()?;
+    for login in PEOPLE {
+        let (login, name, password) = (login.to_owned(), login.to_owned(), password.clone());
+        let (role, contractor, must_change) = (Role::Administrator, None, false);
+        accounts::add(&tx, now, &accounts::New { login, name, role, contractor, password, must_change })?;
+    }
+    let mut touched = Touched::default();
+    let new = steps::New { version: 1, name: None, kind: None };
+    let switchover = steps::draft(&tx, &mut touched, now, PEOPLE[0], &new)?;
+    steps::check(&tx, &mut touched, now, PEOPLE[0], switchover)?;
+    steps::approve(&tx, &mut touched, now, PEOPLE[1], switchover)?;
+    tx.commit()?;
+    store.close()?;
+    Ok(switchover)
+}
+
+/// The file that a terminal was enrolled with.
+fn own_file(folder: &Path, bundle: &Bundle) -> anyhow::Result<Terminal> {
+    std::fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
+    std::fs::write(folder.join("secret"), SECRET)?;
+    let now = &bundle.schedule[0];
+    let file = folder.join("terminal.toml");
+    let text = format!(
+        "version = 1\ncity = \"{}\"\nterminal = \"{}\"\ncontractor = \"{}\"\ncontract = \"{}\"\nvehicle = \"{}\"\n\
+         [broker]\nhost = \"{}\"\nport = {}\nsecret_file = \"secret\"\n",
+        bundle.city,
+        bundle.terminal,
+        now.contractor,
+        now.contract,
+        now.vehicle,
+        now.broker.host,
+        now.broker.port
+    );
+    std::fs::write(&file, text)?;
+    Ok(Terminal::read(&file)?)
+}
+
+/// Waits until every terminal shows it.
+async fn wait_for(bodies: &[(Handle, JoinHandle<()>)], shows: impl Fn(&View) -> bool) -> anyhow::Result<()> {
+    for (handle, _) in bodies {
+        let mut view = handle.view();
+        let waited = tokio::time::timeout(PATIENCE, view.wait_for(|view| shows(view))).await;
+        waited.context("a terminal does not come to it")?.context("a terminal has stopped")?;
+    }
     Ok(())
 }
 
@@ -197,12 +344,14 @@ fn verify() -> anyhow::Result<Vec<Row>> {
     let whose = Whose { city: &bundle.city, terminal: &bundle.terminal, version: 0 };
     // As many bytes as the signatures of the envelope are over.
     let message = vec![b'x'; serde_json::to_vec(&bundle)?.len() + 60];
-    let bare: Vec<(VerifyingKey, Signature)> = [7, 8]
-        .map(|seed| {
-            let key = SigningKey::from_bytes(&[seed; 32]);
-            (key.verifying_key(), key.sign(&message))
-        })
-        .to_vec();
+    let bare = [7, 8].map(|seed| {
+        let key = SigningKey::from_bytes(&[seed; 32]);
+        (key.verifying_key().to_bytes(), key.sign(&message))
+    });
+    // A key is 32 bytes to both.
+    let verifies = |(key, signature): &([u8; 32], Signature)| {
+        VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify(black_box(&message), signature).is_ok())
+    };
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..VERIFIED {
         let started = Instant::now();
@@ -210,7 +359,7 @@ fn verify() -> anyhow::Result<Vec<Row>> {
         ours.push(started.elapsed());
         ensure!(accepted.is_ok(), "a bundle that both have signed is not accepted");
         let started = Instant::now();
-        let good = bare.iter().all(|(key, signature)| key.verify(black_box(&message), signature).is_ok());
+        let good = bare.iter().all(verifies);
         theirs.push(started.elapsed());
         ensure!(good, "a bare signature does not verify");
     }

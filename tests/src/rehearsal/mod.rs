@@ -73,10 +73,10 @@ pub struct Options {
     pub pickups: usize,
 }
 
-/// Timers by which three months are over in minutes: a hello every few hours, and patience of minutes.
+/// Timers by which three months are over in minutes: two hellos a day, and patience of minutes.
 fn timers() -> Timers {
     Timers {
-        hello: 6.0 * 3_600.0,
+        hello: 12.0 * 3_600.0,
         silence: 300.0,
         silence_most: 3_600.0,
         join: 600.0,

@@ -152,22 +152,24 @@ impl Office {
         self.settled()
     }
 
-    /// Waits until all that was handed over is done, lists and all, and says what the office sends.
+    /// Waits until all that was handed over is done, and says what the office sends.
     pub(super) fn settled(&mut self) -> anyhow::Result<Vec<Outgoing>> {
         let Self { runtime, up, .. } = self;
         let Some(up) = up else { return Ok(Vec::new()) };
-        let (mut sent, mut quiet) = (Vec::new(), 0);
-        // Lists are made between works, some at a time: with nothing said over two works nothing is left to say.
-        while quiet < 2 {
+        let mut sent = Vec::new();
+        // Lists are made between works, some at a time: once a work ends without a word, nothing is left to say but what
+        // can wait for the next one.
+        loop {
             runtime.block_on(up.writer.run_job(|_, _| Ok::<_, StoreError>(())))??;
             let before = sent.len();
             while let Ok(message) = up.waiting.messages.try_recv() {
                 sent.push(message);
             }
             while up.waiting.receipts.try_recv().is_ok() {}
-            quiet = if sent.len() == before { quiet + 1 } else { 0 };
+            if sent.len() == before {
+                return Ok(sent);
+            }
         }
-        Ok(sent)
     }
 
     /// Has the office import a file of whole days.

@@ -18,7 +18,7 @@ use super::script::Act;
 use super::terminal::{Pins, Terminal, Wish};
 
 /// Messages that are sent within this many seconds reach the office together.
-const MAIL: i64 = 30;
+const MAIL: i64 = 60;
 
 /// Something that happens.
 #[derive(Debug)]
