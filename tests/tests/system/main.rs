@@ -20,6 +20,7 @@ mod dynamic;
 mod enrol;
 mod limits;
 mod lost;
+mod release;
 mod renewal;
 mod restored;
 mod switch;
