@@ -131,7 +131,7 @@ fn a_release_is_pushed_and_its_status_asked() {
         ),
         0,
     );
-    let line = "t-0001  第6版 / 7  refused (expired) 2027-03-01 09:00  k1 v-3  最終通信 –";
+    let line = "t-0001  版 6 (配布 7)  refused (expired) 2027-03-01 09:00  k1 v-3  最終通信 –";
     assert!(said.contains(line), "{said}");
 
     // What no terminal takes is not sent, nor is anything to somebody else, nor over a line that is not encrypted.

@@ -10,6 +10,7 @@ use jiff::ToSpan as _;
 use meguri_config::ed25519::PrivateKey;
 use meguri_config::keys::KeyChain;
 use meguri_config::{Bundle, City, KeySet, Stick};
+use meguri_proto::Digest;
 use meguri_proto::clock::business_date;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -133,7 +134,10 @@ fn from_an_empty_folder_to_the_stick() {
 
     assert!(desk.told(0, &["show", "one.release"]).contains("署名 2/2"));
     assert!(desk.told(0, &["show", "one.release", "--terminal", "t-0002"]).contains("/dev/ttyUSB1"));
-    assert!(desk.told(0, &["show", "plan/keys/0001.json"]).contains("部長  root"));
+    let told = desk.told(0, &["show", "plan/keys/0001.json"]);
+    let keys = fs::read_to_string(desk.path("plan/keys/0001.json")).unwrap();
+    let fingerprint = Digest::of(keys.trim_end().as_bytes());
+    assert!(told.contains("部長  root") && told.contains(&format!("fingerprint {fingerprint}")), "{told}");
     desk.run(1, &["show", "passphrase"]);
 
     // The second release says one thing otherwise, for one terminal.

@@ -101,7 +101,9 @@ fn terminal_line(terminal: &Value) -> String {
     let why = if terminal["why"].is_null() { String::new() } else { format!(" ({})", text("why")) };
     let [name, contract, vehicle] = ["terminal", "contract", "vehicle"].map(text);
     let [held, offered, state, since, heard] = ["held", "offered", "state", "since", "last_heard"].map(text);
-    format!("{name}  第{held}版 / {offered}  {state}{why} {since}  {contract} {vehicle}  最終通信 {heard}")
+    format!(
+        "{name}  版 {held} (配布 {offered})  {state}{why} {since}  {contract} {vehicle}  最終通信 {heard}"
+    )
 }
 
 fn say(answer: &Value, json: bool, line: &str) {

@@ -10,7 +10,7 @@ use meguri_config::keys::{KEYS_TYPE, Role};
 use meguri_config::release::Header;
 use meguri_config::stick::STICK_BYTES;
 use meguri_config::{Bundle, KeySet, Release, Stick};
-use meguri_proto::TerminalId;
+use meguri_proto::{Digest, TerminalId};
 use serde::Serialize;
 
 use super::fault::Fault;
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Show, json: bool) -> Result<ExitCode, Fault> {
         if let Ok(envelope) = Envelope::read(&bytes, BUNDLE_BYTES)
             && let Ok(payload) = envelope.unverified(KEYS_TYPE)
         {
-            return key_set(&payload, &envelope, json);
+            return key_set(&payload, &envelope, &fingerprint(&bytes), json);
         }
     }
     release(path, args.terminal.as_ref(), json)
@@ -121,11 +121,16 @@ fn bundle(text: &str, json: bool) -> Result<ExitCode, Fault> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn key_set(payload: &[u8], envelope: &Envelope, json: bool) -> Result<ExitCode, Fault> {
+/// What the office tells of a key set that it takes: SHA-256 of its envelope, as it travels.
+fn fingerprint(file: &[u8]) -> Digest {
+    Digest::of(file.trim_ascii())
+}
+
+fn key_set(payload: &[u8], envelope: &Envelope, fingerprint: &Digest, json: bool) -> Result<ExitCode, Fault> {
     let set: KeySet = serde_json::from_slice(payload).map_err(|error| Fault::refused(error.to_string()))?;
     let by: Signed = signed("root", &set, &set.root, envelope, KEYS_TYPE)?;
     if json {
-        out::json(&serde_json::json!({ "key_set": set, "signed": by }));
+        out::json(&serde_json::json!({ "key_set": set, "signed": by, "fingerprint": fingerprint }));
         return Ok(ExitCode::SUCCESS);
     }
     out::say(format!(
@@ -148,5 +153,6 @@ fn key_set(payload: &[u8], envelope: &Envelope, json: bool) -> Result<ExitCode, 
         set.config.keys.len()
     ));
     out::say(format!("  {}", by.line()));
+    out::say(format!("  指紋 fingerprint {fingerprint}"));
     Ok(ExitCode::SUCCESS)
 }
