@@ -569,9 +569,9 @@ impl Engine {
             return;
         }
         if !self.has_lists() {
-            if self.switching.is_some() {
-                self.switch();
-            } else {
+            // Mostly nothing is due: then what is erased need not wait for another turn.
+            self.switch();
+            if self.switching.is_none() {
                 self.erase();
             }
             return;
