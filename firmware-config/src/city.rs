@@ -8,6 +8,7 @@ use meguri_proto::{CityId, ContractId, ContractorId, VehicleId, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::many::Many;
+use crate::plain::is_plain;
 use crate::read::{ConfigError, Wrong, parse, read};
 
 /// A city's plan.
@@ -228,7 +229,7 @@ fn unknown(what: &str, id: &impl ToString, refers: &str, to: &impl ToString) -> 
 
 pub(crate) fn short(field: &str, text: &str) -> Result<(), Wrong> {
     let length = text.chars().count();
-    if length == 0 || length > limits::SHORT_TEXT || text.chars().any(char::is_control) {
+    if length == 0 || length > limits::SHORT_TEXT || !text.chars().all(is_plain) {
         let problem = format!("expected 1 to {} printable characters, found {length}", limits::SHORT_TEXT);
         return Err(Wrong::new(field, problem));
     }
@@ -265,6 +266,7 @@ district = [{ name = "中区A", ward = "中区", vehicle = "v-3" }]
             ("name = \"3号車\"", "name = \"\"", "1 to 100"),
             ("name = \"広島市\"", "name = \"\"", ": name: expected 1 to 100"),
             ("division = \"担当課\"", "division = \"\\u0007\"", ": division: expected 1 to 100"),
+            ("name = \"3号車\"", "name = \"\\u202e車号3\"", "name: expected 1 to 100"),
             ("[\"中区\"]", "[\"\\u001b[2J\"]", ": wards: expected 1 to 100"),
             ("[\"中区\"]", &format!("[\"{}\"]", "区".repeat(101)), ": wards: expected 1 to 100"),
         ] {

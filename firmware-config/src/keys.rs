@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dsse::{Envelope, place};
 use crate::ed25519::PublicKey;
+use crate::plain::is_plain;
 use crate::refused::Refused;
 
 /// What envelopes of key sets hold.
@@ -181,7 +182,7 @@ impl KeySet {
         }
         let mut seen = BTreeSet::new();
         for key in &self.keys {
-            if key.name.chars().count() > limits::SHORT_TEXT || key.name.chars().any(char::is_control) {
+            if key.name.chars().count() > limits::SHORT_TEXT || !key.name.chars().all(is_plain) {
                 return Err(format!("the name of key {} is no short text", key.public));
             }
             if !seen.insert(key.public.id()) {

@@ -168,6 +168,16 @@ pub fn moments(schedules: &Schedules) -> Vec<Moment> {
     by_instant.into_iter().map(|(at, changes)| Moment { at, changes }).collect()
 }
 
+/// The first instant at which a terminal's contract changes by its schedule. The earliest of all terminals' is
+/// [`Header::switchover_at`](crate::release::Header::switchover_at).
+#[must_use]
+pub fn switchover_at(schedule: &[Configuration]) -> Option<Timestamp> {
+    let before = [None].into_iter().chain(schedule.iter().map(Some));
+    let changes = schedule.iter().zip(before);
+    let changes = changes.filter(|(one, before)| before.is_none_or(|before| before.contract != one.contract));
+    changes.filter_map(|(one, _)| one.from).next()
+}
+
 /// How schedules differ: what holds by the new ones instead of what holds by the old ones, from the instants from which that is so.
 #[must_use]
 pub fn differences(old: &Schedules, new: &Schedules, now: Timestamp) -> Vec<Moment> {

@@ -2,6 +2,8 @@
 
 use meguri_proto::{ConfigWhy, limits};
 
+use crate::plain::is_plain;
+
 /// Why something signed is not taken: a word for programs and pages, and more for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -18,7 +20,7 @@ impl Refused {
     pub fn new(why: ConfigWhy, detail: impl Into<String>) -> Self {
         let detail: String = detail.into();
         let detail =
-            detail.chars().map(|c| if c.is_control() { ' ' } else { c }).take(limits::LONG_TEXT).collect();
+            detail.chars().map(|c| if is_plain(c) { c } else { ' ' }).take(limits::LONG_TEXT).collect();
         Self { why, detail }
     }
 }

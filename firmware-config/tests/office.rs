@@ -134,6 +134,20 @@ fn a_release_is_pushed_and_its_status_asked() {
     let line = "t-0001  版 6 (配布 7)  refused (expired) 2027-03-01 09:00  k1 v-3  最終通信 –";
     assert!(said.contains(line), "{said}");
 
+    // What the office says drives no screen, and begins no line of its own.
+    let hostile = r#"{"by":"\u001b]0;x\u0007","terminals":[{"terminal":"t-1\nt-2\u202e","state":"\u009b2J"}],"a\nb":["\u001b"]}"#;
+    let hostile_office = Office::start(&at("hostile.pem"), "200 OK", hostile);
+    let ask =
+        ["status", "--to", &hostile_office.address, "--token-file", "token", "--authority", "hostile.pem"];
+    let said = told(&run(folder.path(), &ask), 0);
+    assert!(said.chars().all(|c| c == '\n' || meguri_config::is_plain(c)), "{said:?}");
+    assert_eq!(said.lines().count(), 4, "{said}");
+    let said = told(&run(folder.path(), &[&ask[..], &["--json"]].concat()), 0);
+    assert!(said.chars().all(|c| c == '\n' || meguri_config::is_plain(c)), "{said:?}");
+    let (read, sent): (serde_json::Value, serde_json::Value) =
+        (serde_json::from_str(&said).unwrap(), serde_json::from_str(hostile).unwrap());
+    assert_eq!(read, sent, "a program reads what was sent");
+
     // What no terminal takes is not sent, nor is anything to somebody else, nor over a line that is not encrypted.
     let said = told(&run(folder.path(), &[&["push", "unsigned"], &to[..]].concat()), 1);
     assert!(said.contains("unsigned, line 3: 0 of the 1 signatures"), "{said}");
@@ -161,4 +175,13 @@ fn a_refusal_is_told() {
     let said = told(&run(folder.path(), &[&["push", "signed"], &to[..]].concat()), 1);
     assert!(said.contains("(status 422): line 3: too few"), "{said}");
     assert!(!said.contains("meguri_abc"), "the token is a secret");
+
+    // That all is fine is not believed of whoever does not say of what.
+    for answer in ["", "<html>please sign in</html>", "{}", "[7]", r#"{"version":8}"#, r#"{"version":"7"}"#] {
+        let other = Office::start(&folder.path().join("other.pem"), "200 OK", answer);
+        let to = ["--to", &other.address, "--token-file", "token", "--authority", "other.pem"];
+        let said = told(&run(folder.path(), &[&["push", "signed"], &to[..]].concat()), 1);
+        assert!(!said.contains("has taken version 7 "), "{answer}: {said}");
+        assert!(other.asked.recv().unwrap().head.starts_with("post "));
+    }
 }

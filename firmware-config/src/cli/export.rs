@@ -28,7 +28,8 @@ pub(super) struct Export {
 pub(super) fn run(args: &Export, json: bool) -> Result<ExitCode, Fault> {
     let mut release = Release::open(&args.release)?;
     let keys = verify::key_set(&release, None)?;
-    let header = release.header.clone();
+    let (header, now) = (release.header.clone(), Timestamp::now());
+    verify::not_over(&header, now)?;
     let mut wanted: BTreeSet<_> = args.terminal.iter().cloned().collect();
     let all = wanted.is_empty();
     let folder = args.out.join(STICK_FOLDER);
@@ -40,7 +41,7 @@ pub(super) fn run(args: &Export, json: bool) -> Result<ExitCode, Fault> {
     while let Some(envelope) = release.next() {
         let envelope = envelope?;
         // A stick with something that no terminal takes would send people out for nothing.
-        let bundle = header.takes(envelope.get().as_bytes(), &keys, Timestamp::now());
+        let bundle = header.takes(envelope.get().as_bytes(), &keys, now);
         let place = format!("{}, line {}", args.release.display(), release.line());
         let bundle = bundle.map_err(|refused| Fault::from(refused).within(place))?;
         if !wanted.remove(&bundle.terminal) && !all {

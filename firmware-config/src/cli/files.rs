@@ -12,6 +12,9 @@ pub(super) const OPEN: u32 = 0o644;
 /// For its owner alone.
 pub(super) const PRIVATE: u32 = 0o600;
 
+/// Largest release that is read at once: as much as the office takes. 10,000 terminals have some 50 MB.
+pub(super) const RELEASE_BYTES: usize = 128 * 1024 * 1024;
+
 /// Writes a file: temporary file, fsync, rename, fsync of the folder. What fails leaves the former one as it was; who may read that one
 /// may read the new one.
 pub(super) fn replace<T>(

@@ -174,6 +174,14 @@ impl Waiting {
         of(&self.set) || before.is_some_and(of)
     }
 
+    /// Whether it can be read with the signatures that it has now: more bytes or signatures than terminals read are not written.
+    pub(super) fn still_read(&self) -> Result<(), Fault> {
+        let read = Envelope::read(self.envelope.to_json().as_bytes(), KEYS_BYTES);
+        let read =
+            read.map_err(|refused| Fault::from(refused).within("signed, it could not be read any more"));
+        read.map(drop)
+    }
+
     /// Who of both roots has signed.
     pub(super) fn signed(&self, before: Option<&KeySet>) -> Result<Vec<Signed>, Fault> {
         let of = |role, set: &KeySet| signed(role, set, &set.root, &self.envelope, KEYS_TYPE);

@@ -272,6 +272,7 @@ fn finish(
             waiting.envelope.sign(KEYS_TYPE, &key)?;
         }
     }
+    waiting.still_read()?;
     if waiting.path.exists() {
         return Err(Fault::refused(format!("{} is there already; nothing was made", waiting.path.display())));
     }

@@ -20,7 +20,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::fault::{Fault, at};
+use super::fault::Fault;
+use super::files::RELEASE_BYTES;
 use super::{files, instant, out, verify};
 
 /// Until somebody answers at all.
@@ -29,6 +30,8 @@ const CONNECT: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(600);
 /// Largest answer.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// Longest text of an answer that is shown where it is not what was asked for.
+const SAID_CHARS: usize = 1000;
 /// Longest file of a token.
 const TOKEN_BYTES: usize = 4 * 1024;
 
@@ -61,18 +64,29 @@ pub(super) struct Status {
 }
 
 pub(super) fn push(args: &Push, json: bool) -> Result<ExitCode, Fault> {
-    // Nothing is sent that no terminal takes.
-    let mut release = Release::open(&args.release)?;
-    let keys = verify::key_set(&release, None)?;
+    // Nothing is sent that no terminal takes; what is looked at is what is sent.
+    let body = files::read(&args.release, RELEASE_BYTES)?;
+    let mut release = Release::read(&args.release, body.as_slice())?;
+    let (keys, now) = (verify::key_set(&release, None)?, Timestamp::now());
+    verify::not_over(&release.header, now)?;
     while let Some(envelope) = release.next() {
-        let taken = release.header.takes(envelope?.get().as_bytes(), &keys, Timestamp::now());
+        let taken = release.header.takes(envelope?.get().as_bytes(), &keys, now);
         let place = format!("{}, line {}", args.release.display(), release.line());
         taken.map_err(|refused| Fault::from(refused).within(place))?;
     }
-    let body = std::fs::read(&args.release).map_err(at("read", &args.release))?;
+    let version = release.header.version;
     out::note(format!("sending {} bytes to {}", body.len(), args.office.to));
     let answer = args.office.ask(&Method::POST, "/api/releases", body)?;
-    say(&answer, json, &format!("{} has taken version {}", args.office.to, release.header.version));
+    // As gateway/src/switchover/releases.rs, `Taken`, says it.
+    if answer["version"].as_u64() != Some(version) {
+        let problem = format!(
+            "{} does not say that it has taken version {version}; look whether it has: {}",
+            args.office.to,
+            short(&answer.to_string())
+        );
+        return Err(Fault::refused(problem));
+    }
+    say(&answer, json, &format!("{} has taken version {version}", args.office.to));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -95,8 +109,8 @@ pub(super) fn status(args: &Status, json: bool) -> Result<ExitCode, Fault> {
 fn terminal_line(terminal: &Value) -> String {
     let text = |name: &str| match &terminal[name] {
         Value::Null => "–".to_owned(),
-        Value::String(text) => text.parse().map_or_else(|_| text.clone(), instant::shown),
-        other => other.to_string(),
+        Value::String(text) => text.parse().map_or_else(|_| out::plain(text), instant::shown),
+        other => out::plain(&other.to_string()),
     };
     let why = if terminal["why"].is_null() { String::new() } else { format!(" ({})", text("why")) };
     let [name, contract, vehicle] = ["terminal", "contract", "vehicle"].map(text);
@@ -121,12 +135,13 @@ fn lines(value: &Value, depth: usize) {
     match value {
         Value::Object(object) => {
             for (name, value) in object {
+                let name = out::plain(name);
                 match value {
                     Value::Object(_) | Value::Array(_) => {
                         out::say(format!("{pad}{name}:"));
                         lines(value, depth + 1);
                     }
-                    Value::String(text) => out::say(format!("{pad}{name}: {text}")),
+                    Value::String(text) => out::say(format!("{pad}{name}: {}", out::plain(text))),
                     other => out::say(format!("{pad}{name}: {other}")),
                 }
             }
@@ -145,7 +160,7 @@ fn lines(value: &Value, depth: usize) {
                         .collect::<Vec<_>>()
                         .join("  ")
                 });
-                out::say(format!("{pad}- {}", line.unwrap_or_else(|| value.to_string())));
+                out::say(format!("{pad}- {}", out::plain(&line.unwrap_or_else(|| value.to_string()))));
             }
         }
         Value::Null => {}
@@ -162,9 +177,15 @@ impl Office {
         let runtime = runtime.map_err(|error| Fault::refused(format!("can't run: {error}")))?;
         let (status, content) = runtime.block_on(self.request(method, path, &token, tls, body))?;
         if status.is_success() {
-            return Ok(serde_json::from_slice(&content).unwrap_or_default());
+            // Whatever else stands at that address, like a page to sign in at, may well answer that all is fine.
+            let answer = serde_json::from_slice(&content).ok().filter(Value::is_object);
+            return answer.ok_or_else(|| {
+                let said = short(&String::from_utf8_lossy(&content));
+                let problem = format!("{} answers what no office does; is that its address? {said}", self.to);
+                Fault::refused(problem)
+            });
         }
-        let said: String = reason(&content).chars().filter(|c| !c.is_control()).take(1000).collect();
+        let said = short(&reason(&content));
         let hint = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "; may this token do that?",
             StatusCode::NOT_FOUND => "; is that the office's address?",
@@ -222,6 +243,11 @@ impl Office {
         line.abort();
         answered
     }
+}
+
+/// The beginning of a text, in a line.
+fn short(text: &str) -> String {
+    out::plain(&text.chars().take(SAID_CHARS).collect::<String>())
 }
 
 /// What the office says of why it refuses: in JSON under `error`, or plainly.

@@ -1,16 +1,22 @@
 //! Passphrases: asked at the terminal, or read from files.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 
 use super::fault::Fault;
-use super::files;
+use super::{files, out};
 
 /// Fewest characters of a new one. Argon2id makes each guess cost a tenth of a second and 64 MiB.
 const LEAST: usize = 12;
+// What keys send (ASCII).
+const CTRL_C: u8 = 0x03;
+const CTRL_D: u8 = 0x04;
+const CTRL_H: u8 = 0x08;
+const CTRL_U: u8 = 0x15;
+const DELETE: u8 = 0x7f;
 /// Longest file of a passphrase.
 const FILE_BYTES: usize = 4 * 1024;
 
@@ -75,7 +81,7 @@ fn read(path: &Path) -> Result<String, Fault> {
 
 /// Asks at the terminal itself, whatever stdin is, and shows nothing of the answer.
 fn ask(question: &str) -> Result<String, Fault> {
-    let none = |error: std::io::Error| {
+    let none = |error: io::Error| {
         Fault::misuse(format!(
             "a passphrase is needed, and there is no terminal to ask at ({error}): give --passphrase-file"
         ))
@@ -83,15 +89,55 @@ fn ask(question: &str) -> Result<String, Fault> {
     let mut terminal = File::options().read(true).write(true).open("/dev/tty").map_err(none)?;
     let shown = tcgetattr(&terminal).map_err(|error| none(error.into()))?;
     let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    write!(terminal, "{question}").map_err(none)?;
+    // Without signals, too: Ctrl-C is typed like anything else, so that whoever gives up gets back a terminal that shows what is typed.
+    hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+    // Without ICANON a read waits for one byte at least, and for no time (termios(3)).
+    hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
+    hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
     tcsetattr(&terminal, OptionalActions::Flush, &hidden).map_err(|error| none(error.into()))?;
-    let mut line = String::new();
-    let read = BufReader::new(&terminal).read_line(&mut line);
+    // Asked only now: what is typed from here on is neither shown nor a signal.
+    let asked = write!(terminal, "{}", out::plain(question));
+    let typed = asked.and_then(|()| typed(&terminal));
     // In any case: a terminal that shows nothing any more is of no use to anybody.
     let restored = tcsetattr(&terminal, OptionalActions::Flush, &shown);
     let _ = writeln!(terminal);
-    read.map_err(none)?;
+    let typed = typed.map_err(none)?;
     restored.map_err(|error| none(error.into()))?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    typed.ok_or_else(|| Fault::refused("given up; nothing was changed"))
+}
+
+/// A line as it is typed, with its corrections; none where somebody gives up.
+fn typed(mut keys: impl Read) -> io::Result<Option<String>> {
+    let (mut line, mut key) = (Vec::new(), [0]);
+    while keys.read(&mut key)? == 1 {
+        match key[0] {
+            b'\r' | b'\n' => {
+                let text = String::from_utf8(line);
+                return text.map(Some).map_err(|_| io::Error::other("what was typed is no UTF-8"));
+            }
+            CTRL_C | CTRL_D => return Ok(None),
+            // A character's first byte goes last (RFC 3629: those that follow are 10xxxxxx).
+            CTRL_H | DELETE => while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
+            CTRL_U => line.clear(),
+            byte => line.push(byte),
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_line_is_what_stays_of_it() {
+        let line = |keys: &str| typed(keys.as_bytes()).unwrap();
+        assert_eq!(line("ごみa\n").as_deref(), Some("ごみa"));
+        assert_eq!(line("wrong\u{15}ごみ\u{7f}x\u{8}a\r").as_deref(), Some("ごa"));
+        assert_eq!(line("\u{7f}\n").as_deref(), Some(""));
+        for given_up in ["abc\u{3}def\n", "\u{4}", "abc"] {
+            assert_eq!(line(given_up), None);
+        }
+    }
 }

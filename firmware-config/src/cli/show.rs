@@ -9,8 +9,8 @@ use meguri_config::dsse::Envelope;
 use meguri_config::keys::{KEYS_TYPE, Role};
 use meguri_config::release::Header;
 use meguri_config::stick::STICK_BYTES;
-use meguri_config::{Bundle, KeySet, Release, Stick};
-use meguri_proto::{Digest, TerminalId};
+use meguri_config::{Bundle, KeySet, Refused, Release, Stick};
+use meguri_proto::{ConfigWhy, Digest, TerminalId};
 use serde::Serialize;
 
 use super::fault::Fault;
@@ -128,6 +128,8 @@ fn fingerprint(file: &[u8]) -> Digest {
 
 fn key_set(payload: &[u8], envelope: &Envelope, fingerprint: &Digest, json: bool) -> Result<ExitCode, Fault> {
     let set: KeySet = serde_json::from_slice(payload).map_err(|error| Fault::refused(error.to_string()))?;
+    // Whatever does not hold of what terminals demand of a key set is no name of anybody.
+    set.check().map_err(|detail| Refused::new(ConfigWhy::OutOfBounds, detail))?;
     let by: Signed = signed("root", &set, &set.root, envelope, KEYS_TYPE)?;
     if json {
         out::json(&serde_json::json!({ "key_set": set, "signed": by, "fingerprint": fingerprint }));

@@ -1,20 +1,23 @@
 //! `meguri-config sign`: adds signatures to a release or a key set, in place.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
-use meguri_config::bundle::{BUNDLE_BYTES, BUNDLE_TYPE};
+use meguri_config::bundle::{BUNDLE_BYTES, BUNDLE_TYPE, Connection};
 use meguri_config::dsse::Envelope;
 use meguri_config::ed25519::PublicKey;
 use meguri_config::fleet::CITY_FILE;
 use meguri_config::keys::{KEYS_BYTES, KEYS_TYPE};
-use meguri_config::plan::{self, Schedules};
-use meguri_config::{Bundle, City, KeySet, Release, ReleaseWriter};
+use meguri_config::plan::Schedules;
+use meguri_config::{Bundle, City, Configuration, KeySet, Release, ReleaseWriter};
+use meguri_proto::Digest;
 use serde_json::value::RawValue;
 
 use super::fault::Fault;
+use super::files::RELEASE_BYTES;
 use super::folder::KeyFolder;
 use super::progress::Progress;
 use super::signer::{SignWith, Signer};
@@ -60,6 +63,7 @@ fn key_set(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
     for mut signer in args.with.open(may)? {
         waiting.envelope.add(&signer.public(), &signer.sign(&to_sign)?);
     }
+    waiting.still_read()?;
     files::write(&waiting.path, files::OPEN, format!("{}\n", waiting.envelope.to_json()).as_bytes())?;
     keys::report(&waiting, before, &[], json)?;
     Ok(ExitCode::SUCCESS)
@@ -67,13 +71,15 @@ fn key_set(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
 
 fn release(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
     let path = &args.file;
-    let mut release = Release::open(path)?;
+    // Read once, so that what was shown is what is signed, however long somebody looks for a passphrase meanwhile.
+    let read = files::read(path, RELEASE_BYTES)?;
+    let mut release = Release::read(path, read.as_slice())?;
     let keys = release.keys.last(None, &release.header.city)?;
     if keys.expires <= Timestamp::now() {
         let over = instant::shown(keys.expires);
         return Err(Fault::refused(format!("the release's key set {} is over since {over}", keys.version)));
     }
-    look_at(path, &keys)?;
+    look_at(Release::read(path, read.as_slice())?, path, &keys)?;
     let config = keys.of(&keys.config);
     let may = |key: &PublicKey| match config.contains(key) {
         true => Ok(()),
@@ -93,6 +99,11 @@ fn release(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
             progress.step();
         }
         writer.finish()?;
+        // Somebody else's signatures, or another release, are not written over.
+        if files::read(path, RELEASE_BYTES)? != read {
+            let path = path.display();
+            return Err(Fault::refused(format!("{path} was changed meanwhile, and is left so: sign anew")));
+        }
         Ok(())
     })?;
     let (terminals, threshold) = (header.terminals, keys.config.threshold);
@@ -110,8 +121,7 @@ fn release(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
 }
 
 /// Nobody signs what says otherwise than its header, nor without having seen what it does.
-fn look_at(path: &Path, keys: &KeySet) -> Result<(), Fault> {
-    let mut release = Release::open(path)?;
+fn look_at(mut release: Release<&[u8]>, path: &Path, keys: &KeySet) -> Result<(), Fault> {
     let mut schedules = Schedules::new();
     while let Some(envelope) = release.next() {
         let place = format!("{}, line {}", path.display(), release.line());
@@ -137,11 +147,38 @@ fn look_at(path: &Path, keys: &KeySet) -> Result<(), Fault> {
         "鍵一覧 {}、署名 {} 名 / key set {}, {} signatures",
         keys.version, keys.config.threshold, keys.version, keys.config.threshold
     ));
-    for moment in plan::moments(&schedules) {
-        let (Some(at), count) = (moment.at, moment.changes.len()) else { continue };
-        out::note(format!("  {} から {count} 台 / {count} terminals change", instant::shown(at)));
+    let mut from: BTreeMap<_, (u64, BTreeMap<String, u64>)> = BTreeMap::new();
+    for configuration in schedules.values().flatten() {
+        let (terminals, what) = from.entry(configuration.from).or_default();
+        *terminals += 1;
+        for line in [contract(configuration), office(&configuration.broker)] {
+            *what.entry(line).or_default() += 1;
+        }
+    }
+    for (from, (count, what)) in from {
+        let from = from.map_or_else(|| "受取後すぐ at once".to_owned(), instant::shown);
+        out::note(format!("  {from}: {count} 台 terminals"));
+        what.iter().for_each(|(line, count)| out::note(format!("    {line}  {count} 台")));
     }
     Ok(())
+}
+
+/// For whom a terminal works, in a line.
+fn contract(configuration: &Configuration) -> String {
+    let Configuration { contract, contractor, contractor_name, .. } = configuration;
+    format!("契約 contract {contract}: {contractor_name} [{contractor}]")
+}
+
+/// Whom a terminal believes to be the office, in a line.
+fn office(broker: &Connection) -> String {
+    let mut line = format!("接続先 broker {}:{}", broker.host, broker.port);
+    if let Some(office) = &broker.office {
+        line += &format!("  {office}");
+    }
+    if let Some(authority) = &broker.authority {
+        line += &format!("  認証局 authority {}", Digest::of(authority.as_bytes()));
+    }
+    line
 }
 
 /// The envelope with one signature more of each, and how many of the configuration keys have signed it.
@@ -151,13 +188,11 @@ fn signed(text: &str, signers: &mut [Signer], config: &[PublicKey]) -> Result<(B
     for signer in signers {
         envelope.add(&signer.public(), &signer.sign(&to_sign)?);
     }
-    let count = envelope.signed_by(BUNDLE_TYPE, config)?.len();
     let text = envelope.to_json();
-    if text.len() > BUNDLE_BYTES {
-        return Err(Fault::refused(format!(
-            "it would have more than the {BUNDLE_BYTES} bytes that terminals read"
-        )));
-    }
+    // More bytes or signatures than terminals read are not written.
+    let envelope = Envelope::read(text.as_bytes(), BUNDLE_BYTES)
+        .map_err(|refused| Fault::from(refused).within("signed, it could not be read any more"))?;
+    let count = envelope.signed_by(BUNDLE_TYPE, config)?.len();
     let raw = RawValue::from_string(text);
     Ok((raw.map_err(|error| Fault::refused(error.to_string()))?, count))
 }

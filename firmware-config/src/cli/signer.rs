@@ -1,8 +1,10 @@
 //! Who signs: key files under their passphrases, or a program, behind which a hardware key may stand.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use meguri_config::ed25519::{PrivateKey, PublicKey};
@@ -14,6 +16,10 @@ use super::private::Sealed;
 
 /// Longest line of a program that signs.
 const LINE_BYTES: u64 = 1024;
+/// How long one that is told to end may take for it.
+const END: Duration = Duration::from_secs(2);
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Who is to sign.
 #[derive(Args, Default)]
@@ -30,6 +36,9 @@ pub(super) struct SignWith {
     /// The public key of that program, 64 hexadecimal digits. Without it the program is asked by the line `public`.
     #[arg(long, value_name = "HEX", requires = "signer")]
     signer_key: Option<String>,
+    /// How long each of its answers may take, in seconds: as long as somebody needs to enter a PIN or touch a key.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "signer", value_parser = clap::value_parser!(u64).range(1..=600))]
+    signer_patience: u64,
 }
 
 impl SignWith {
@@ -54,7 +63,7 @@ impl SignWith {
             signers.push(Signer::Key(key.public(), key));
         }
         if let Some(program) = &self.signer {
-            let mut running = Running::start(program)?;
+            let mut running = Running::start(program, Duration::from_secs(self.signer_patience))?;
             let key = match &self.signer_key {
                 Some(key) => key.clone(),
                 None => running.ask("public")?,
@@ -107,33 +116,68 @@ impl Signer {
 }
 
 /// A program that signs, running: one for all that there is to sign, so that a hardware key's PIN is asked once.
+///
+/// It is spoken with on a thread of its own: it may neither read nor answer, and is not waited for without end.
 pub(super) struct Running {
     program: PathBuf,
     child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    /// Lines for it.
+    asks: Option<Sender<String>>,
+    /// Its answers, in the order of the lines.
+    answers: Receiver<io::Result<String>>,
+    /// How long one is waited for.
+    patience: Duration,
 }
 
 impl Running {
-    fn start(program: &Path) -> Result<Self, Fault> {
+    fn start(program: &Path, patience: Duration) -> Result<Self, Fault> {
         let failed = |problem: String| Fault::refused(format!("can't run {}: {problem}", program.display()));
         let child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| failed(error.to_string()))?;
-        let (input, output) = (child.stdin.take(), child.stdout.take());
-        let output = output.ok_or_else(|| failed("it has no stdout".to_owned()))?;
-        Ok(Self { program: program.to_owned(), child, input, output: BufReader::new(output) })
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(failed("it has no stdin and stdout".to_owned()));
+        };
+        let ((asks, asked), (answer, answers)) = (channel(), channel());
+        std::thread::spawn(move || speak(input, output, &asked, &answer));
+        Ok(Self { program: program.to_owned(), child, asks: Some(asks), answers, patience })
     }
 
     fn ask(&mut self, line: &str) -> Result<String, Fault> {
         let failed = |problem: &str| Fault::refused(format!("{}: {problem}", self.program.display()));
-        let input = self.input.as_mut().ok_or_else(|| failed("it is over"))?;
-        writeln!(input, "{line}").and_then(|()| input.flush()).map_err(|error| failed(&error.to_string()))?;
+        let over = || failed("is over");
+        self.asks.as_ref().ok_or_else(over)?.send(line.to_owned()).map_err(|_| over())?;
+        match self.answers.recv_timeout(self.patience) {
+            Ok(answer) => answer.map_err(|error| failed(&error.to_string())),
+            Err(RecvTimeoutError::Disconnected) => Err(over()),
+            Err(RecvTimeoutError::Timeout) => {
+                // It gets no more time to end, either.
+                let _ = self.child.kill();
+                Err(failed(&format!("gave no answer within {} seconds", self.patience.as_secs())))
+            }
+        }
+    }
+}
+
+/// Hands lines to a program and its answers back, until nobody asks any more or it fails. Then its stdin is closed.
+fn speak(
+    mut input: ChildStdin,
+    output: ChildStdout,
+    asked: &Receiver<String>,
+    answers: &Sender<io::Result<String>>,
+) {
+    let mut output = BufReader::new(output);
+    let mut speak = |line: String| {
+        writeln!(input, "{line}").and_then(|()| input.flush())?;
         let mut answer = String::new();
-        let read = std::io::Read::take(&mut self.output, LINE_BYTES).read_line(&mut answer);
-        read.map_err(|error| failed(&error.to_string()))?;
-        match answer.strip_suffix('\n') {
-            Some(answer) => Ok(answer.trim().to_owned()),
-            None => Err(failed("ended before it answered; what it says on stderr stands above")),
+        io::Read::take(&mut output, LINE_BYTES).read_line(&mut answer)?;
+        let ended = || io::Error::other("ended before it answered; what it says on stderr stands above");
+        answer.strip_suffix('\n').map(|answer| answer.trim().to_owned()).ok_or_else(ended)
+    };
+    for line in asked {
+        let answer = speak(line);
+        let failed = answer.is_err();
+        if answers.send(answer).is_err() || failed {
+            return;
         }
     }
 }
@@ -141,7 +185,15 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // The end of its stdin tells it to end; it may have ended already.
-        drop(self.input.take());
+        drop(self.asks.take());
+        let until = Instant::now() + END;
+        while Instant::now() < until {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(LOOK);
+        }
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

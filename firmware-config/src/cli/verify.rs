@@ -8,7 +8,8 @@ use clap::Args;
 use jiff::Timestamp;
 use meguri_config::bundle::Whose;
 use meguri_config::ed25519::PublicKey;
-use meguri_config::{Bundle, KeySet, Refused, Release};
+use meguri_config::release::Header;
+use meguri_config::{Bundle, KeySet, Refused, Release, plan};
 use meguri_proto::{CityId, ConfigWhy, TerminalId};
 use serde::Serialize;
 
@@ -57,6 +58,9 @@ struct Verified {
     key_set_from: &'static str,
     good: u64,
     refused: Vec<Bad>,
+    /// What the header says otherwise than all bundles together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header: Option<String>,
 }
 
 pub(super) fn run(args: &Verify, json: bool) -> Result<ExitCode, Fault> {
@@ -101,6 +105,16 @@ pub(super) fn key_set<R>(release: &Release<R>, folder: Option<&Path>) -> Result<
     Ok(release.keys.last(trusted.as_ref(), city)?)
 }
 
+/// Nobody is handed a release that no terminal takes any more. Its bundles agree with the header, see [`Header::takes`].
+pub(super) fn not_over(header: &Header, now: Timestamp) -> Result<(), Fault> {
+    if header.expires > now {
+        return Ok(());
+    }
+    let (version, over) = (header.version, instant::shown(header.expires));
+    let detail = format!("terminals took version {version} until {over}; build it anew under a higher one");
+    Err(Refused::new(ConfigWhy::Expired, detail).into())
+}
+
 fn release(args: &Verify, path: &Path, json: bool) -> Result<ExitCode, Fault> {
     let now = args.now.unwrap_or_else(Timestamp::now);
     let mut release = Release::open(path)?;
@@ -113,7 +127,9 @@ fn release(args: &Verify, path: &Path, json: bool) -> Result<ExitCode, Fault> {
         key_set_from: if args.keys.is_some() { "folder" } else { "release" },
         good: 0,
         refused: Vec::new(),
+        header: None,
     };
+    let mut switchover_at = None;
     let mut seen = BTreeSet::new();
     let mut progress = Progress::new("verifying", header.terminals);
     while let Some(envelope) = release.next() {
@@ -133,6 +149,8 @@ fn release(args: &Verify, path: &Path, json: bool) -> Result<ExitCode, Fault> {
             None => Bundle::signed(bytes, &keys, now),
         };
         let taken = taken.and_then(|bundle| header.agrees(&bundle).map(|()| bundle)).and_then(|bundle| {
+            let changes = plan::switchover_at(&bundle.schedule);
+            switchover_at = switchover_at.into_iter().chain(changes).min();
             let detail = format!("a second bundle of {}", bundle.terminal);
             let first = seen.insert(bundle.terminal);
             if first { Ok(()) } else { Err(Refused::new(ConfigWhy::OutOfBounds, detail)) }
@@ -150,7 +168,13 @@ fn release(args: &Verify, path: &Path, json: bool) -> Result<ExitCode, Fault> {
     {
         return Err(Fault::refused(format!("{} has no bundle for {terminal}", path.display())));
     }
-    let good = verified.refused.is_empty();
+    // Of bundles that are not good nothing is believed, so that then there is nothing to hold the header against.
+    if args.terminal.is_none() && verified.refused.is_empty() && switchover_at != header.switchover_at {
+        let shown = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), instant::shown);
+        let (says, is) = (shown(header.switchover_at), shown(switchover_at));
+        verified.header = Some(format!("the header says that contracts change {says}, the bundles {is}"));
+    }
+    let good = verified.refused.is_empty() && verified.header.is_none();
     if json {
         out::json(&verified);
     } else {
@@ -171,6 +195,9 @@ fn say(verified: &Verified, path: &Path) {
             bad.line,
             bad.detail
         ));
+    }
+    if let Some(wrong) = &verified.header {
+        out::note(format!("{}, line 1: {wrong}", path.display()));
     }
     let (all, refused) = (*good + verified.refused.len() as u64, verified.refused.len());
     out::say(format!(

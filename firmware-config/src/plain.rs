@@ -1,0 +1,15 @@
+//! What may stand in a text that people are shown.
+
+/// Whether a character only stands there: it drives no screen (control characters), and does not turn the direction of writing
+/// (U+202A to U+202E, U+2066 to U+2069; Unicode Standard Annex 9, section 2), by which a text can read as another one.
+///
+/// ```
+/// use meguri_config::is_plain;
+///
+/// assert!("第一収集 (株) – Ⅱ".chars().all(is_plain));
+/// assert!(!['\n', '\u{1b}', '\u{9b}', '\u{202e}', '\u{2066}'].into_iter().any(is_plain));
+/// ```
+#[must_use]
+pub fn is_plain(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
