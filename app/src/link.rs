@@ -410,6 +410,11 @@ fn refuses_certificate(error: &ConnectionError) -> bool {
         AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
         CertificateUnknown, DecryptError, UnknownCA,
     };
+    if matches!(error, ConnectionError::Tls(_)) {
+        // Before the handshake is done an alert stands in plain: anybody on the way can say it. TLS 1.3 brokers say what they
+        // think of a certificate after it (RFC 8446, 4.4.2.4 and 6).
+        return false;
+    }
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(match error {
         // The library names no source of this one.
         ConnectionError::MqttState(StateError::Deserialization(inner)) => inner,

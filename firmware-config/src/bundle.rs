@@ -165,7 +165,7 @@ impl Bundle {
         if bundle.expires <= now {
             return refuse(
                 ConfigWhy::Expired,
-                format!("could be accepted until {}, it is {now}", bundle.expires),
+                format!("could be accepted until {}, which is over", bundle.expires),
             );
         }
         Ok(bundle)

@@ -149,6 +149,8 @@ part! {
         health: f64,
         /// MQTT keep alive, at least 5.
         keep_alive: f64,
+        /// How long a new broker's address must have been silent until the one before is gone back to.
+        trial: f64,
     }
 }
 

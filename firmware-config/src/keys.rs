@@ -127,8 +127,8 @@ impl KeySet {
         Ok(next)
     }
 
-    /// Follows a chain of sets from the one that is trusted, or from the first where none is; says the last one. Sets up to the trusted
-    /// one are passed over. Whether the last is over is looked at where it is used (TUF 5.3.10).
+    /// Follows a chain of sets from the one that is trusted, or from the first where none is; says the last one. Sets before the trusted
+    /// one are passed over; the one of its version must say what it says, else somebody was told of other keys. Whether the last is over is looked at where it is used (TUF 5.3.10).
     ///
     /// # Errors
     /// The rule that does not hold; then the trusted one stays.
@@ -146,7 +146,15 @@ impl KeySet {
             }
             let version = index as u64 + 1;
             last = match &last {
-                Some(held) if version <= held.version => continue,
+                Some(held) if version < held.version => continue,
+                Some(held) if version == held.version => {
+                    if Self::unverified(bytes, city)? != *held {
+                        let detail =
+                            format!("key set {version} of the chain is another one than the trusted");
+                        return Err(Refused::new(ConfigWhy::KeysNotNext, detail));
+                    }
+                    continue;
+                }
                 Some(held) => Some(held.next(bytes)?),
                 None => Some(Self::first(bytes, city)?),
             };

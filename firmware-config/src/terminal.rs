@@ -175,6 +175,9 @@ pub struct Timers {
     pub peripherals: f64,
     /// Between looks for a USB stick.
     pub sticks: f64,
+    /// How long a new broker's address must have been silent, while the office answers at the one before, until that is gone back
+    /// to; and how long that one must have been silent then, until the new one has its turn again.
+    pub trial: f64,
 }
 
 impl Eq for Timers {}
@@ -204,6 +207,7 @@ impl Default for Timers {
             keep_alive: 30.0,
             peripherals: 60.0,
             sticks: 5.0,
+            trial: 900.0,
         }
     }
 }
@@ -410,6 +414,7 @@ impl Timers {
             ("keep_alive", self.keep_alive, 5.0, 3_600.0),
             ("peripherals", self.peripherals, 0.1, 86_400.0),
             ("sticks", self.sticks, 0.1, 86_400.0),
+            ("trial", self.trial, 0.1, 86_400.0),
         ] {
             let off = name == "health" && value == 0.0;
             if !off && !(least..=most).contains(&value) {

@@ -6,7 +6,8 @@
 //! - A configuration is `activated` when its instant has surely come: contract, lists and keys are its own from then on, and
 //!   never those of the one before again.
 //! - Its line is on trial until the office answers on it. The address before is kept until then; where the trial fails it is
-//!   `reverted` to.
+//!   `reverted` to. That is not for good: where the one before falls silent in its turn, both are tried again, and the one at which
+//!   the office answers counts.
 //! - It is `healthy` when the office has answered and all that is plugged in is there, and `degraded` while something is missing.
 //!
 //! Rules alone; `switchover` says when they are asked.
@@ -87,7 +88,7 @@ pub enum LineState {
     Trial,
     /// The office has answered there.
     Proven,
-    /// It did not do: the one before is used.
+    /// It did not do: the one before is used, unless that falls silent.
     Reverted,
 }
 
@@ -191,6 +192,7 @@ impl KeptConfig {
     pub(crate) fn take_bundle(&mut self, bytes: &[u8], by: Judging<'_>) -> (Taken, Vec<ConfigChange>) {
         let digest = Bundle::digest(bytes);
         if self.held.as_ref().is_some_and(|held| held.digest == digest) {
+            self.refused = None;
             return (Taken::Held, Vec::new());
         }
         let whose = Whose { city: &by.own.city, terminal: &by.own.terminal, version: self.version };
@@ -203,6 +205,7 @@ impl KeptConfig {
                         self.held.as_ref().is_some_and(|held| held.bundle == claimed)
                     }) =>
             {
+                self.refused = None;
                 (Taken::Held, Vec::new())
             }
             Err(refused) => {
@@ -298,13 +301,16 @@ impl KeptConfig {
         let (mut line, mut answered) = (force.line, force.answered);
         let (mut state, mut why) = (force.state, force.why.clone());
         match (&seen.failed, line) {
-            (_, LineState::Reverted) => return None,
+            (_, LineState::Reverted) if !seen.answers => return None,
             (Some((broken, detail)), LineState::Trial) => {
                 let Refused { why: broken, detail } = Refused::new(*broken, detail.clone());
                 (line, state, why) = (LineState::Reverted, ConfigState::Reverted, Some((broken, detail)));
             }
             _ => {
                 if seen.answers {
+                    if line == LineState::Reverted {
+                        (state, why) = (ConfigState::Activated, None);
+                    }
                     (line, answered) = (LineState::Proven, true);
                 }
                 match &seen.missing {
@@ -330,23 +336,24 @@ impl KeptConfig {
         Some((next, changes))
     }
 
-    /// The address to connect to. On trial its own and the one before have their turns.
+    /// The address to connect to. Until its own is proven, that and the one before have their turns.
     pub(crate) fn connection(&self, own: &Terminal, by_before: bool) -> Connection {
         let Some(force) = &self.force else { return own_connection(own) };
-        let before = match force.line {
-            LineState::Trial => by_before,
-            LineState::Proven => false,
-            LineState::Reverted => true,
-        };
-        if !before {
+        if force.line == LineState::Proven || !by_before {
             return force.configuration.broker.clone();
         }
         force.before.clone().unwrap_or_else(|| own_connection(own))
     }
 
-    /// Whether the line is on trial.
-    pub(crate) fn on_trial(&self) -> bool {
-        self.force.as_ref().is_some_and(|force| force.line == LineState::Trial)
+    /// How the line of the configuration in force stands, where one is.
+    pub(crate) fn line(&self) -> Option<LineState> {
+        self.force.as_ref().map(|force| force.line)
+    }
+
+    /// Whether something signed that was not taken could be taken later: nobody has judged it, or its version is a newer one.
+    pub(crate) fn may_take(&self, digest: Digest, bytes: &[u8]) -> bool {
+        let judged = || self.told.iter().any(|(told, _)| *told == digest);
+        claimed(bytes).map_or_else(|| !judged(), |bundle| bundle.version > self.version)
     }
 
     /// What a front shows of it.

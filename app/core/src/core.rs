@@ -97,7 +97,7 @@ impl Core {
         if let Some(log) = &mut kept.fact {
             log.found = log.head();
         }
-        let changing = Changing::new(settings.terminal.clone(), now.boot);
+        let changing = Changing::new(settings.terminal.clone(), &kept.config, now.boot);
         settings.terminal = kept.config.onto(&changing.own);
         let time = TrustedTime::start(kept.time, now.device, now.boot, settings.device_start, |date| {
             let of = |name: &DocumentName| matches!(name, DocumentName::List { date: of, .. } if *of == date);
@@ -282,6 +282,7 @@ impl Core {
                     ops.iter().any(|op| matches!(op, Op::Config(_))).then(|| self.kept.config.clone());
                 for op in ops {
                     self.tell_of(&op, out);
+                    let coming_crew = matches!(&op, Op::Document { name: DocumentName::CrewOf { .. }, .. });
                     let (erased, sealed) = (self.kept.erased(), self.kept.sealed);
                     let crew = self.kept.crew().to_vec();
                     self.kept.apply(op, &mut rechained);
@@ -292,8 +293,8 @@ impl Core {
                     if opened {
                         self.passed_over.clear();
                     }
-                    // The office waits to hear that it is done; what was not taken before comes again.
-                    if (erased != self.kept.erased() || opened)
+                    // The office waits to hear that it is done; what was not taken before, or sealed to others, comes again.
+                    if (erased != self.kept.erased() || opened || coming_crew)
                         && let Line::Open(session) = &mut self.line
                     {
                         session.asked = true;

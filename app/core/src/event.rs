@@ -178,8 +178,8 @@ pub enum Telling {
         /// Why.
         why: String,
     },
-    /// The office's time lies minutes or more back; another answer is asked for.
-    #[error("the office's time {0} lies back behind what it was before; asking again")]
+    /// The office's time lies minutes or more back, or more than a day ahead; another answer is asked for.
+    #[error("the office's time {0} lies behind what it was before, or more than a day ahead; asking again")]
     TimeDoubted(Timestamp),
     /// The store could not write.
     #[error("the store can't write: {0}")]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use meguri_proto::crew::PinLock;
 use meguri_proto::limits::HELLO_EPOCHS;
 use meguri_proto::{
     ContractId, CrewId, CrewList, DayList, Digest, DocumentHeld, DocumentName, Epoch, EpochHeld, Fact,
@@ -470,10 +471,16 @@ impl Kept {
             Op::Time(time) => self.time = Some(time),
             Op::Document { name, held, body: _ } => {
                 let crew = name == DocumentName::Crew;
-                if let (DocumentName::CrewOf { contract }, Contents::Crew(list)) = (&name, &held.contents)
-                    && !list.members.is_empty()
-                {
-                    self.shut(contract);
+                if let (DocumentName::CrewOf { contract }, Contents::Crew(list)) = (&name, &held.contents) {
+                    let locks = |members: &[Member]| -> BTreeMap<CrewId, PinLock> {
+                        members.iter().map(|member| (member.id.clone(), member.lock.clone())).collect()
+                    };
+                    if locks(self.crew_of(contract)) != locks(&list.members) {
+                        self.want_anew(contract);
+                    }
+                    if !list.members.is_empty() {
+                        self.shut(contract);
+                    }
                 }
                 self.documents.insert(name, held);
                 if crew && self.crew().is_empty() {
@@ -497,7 +504,9 @@ impl Kept {
     fn configure(&mut self, next: KeptConfig) {
         let before = std::mem::replace(&mut self.config, next);
         let Some(contract) = self.config.contract.clone() else { return };
-        if before.contract.as_ref().is_some_and(|before| *before != contract) {
+        if let Some(former) = before.contract.filter(|before| *before != contract) {
+            // Also where it comes again later: what is of its end now is over.
+            self.documents.retain(|name, _| name.contract() != Some(&former));
             self.documents.remove(&DocumentName::Crew);
             if let Some(crew) = self.documents.remove(&DocumentName::CrewOf { contract: contract.clone() }) {
                 self.documents.insert(DocumentName::Crew, crew);
@@ -517,6 +526,16 @@ impl Kept {
         for (name, held) in &mut self.documents {
             if matches!(held.contents, Contents::List(_)) && name.contract() == Some(contract) {
                 held.contents = Contents::Sealed;
+            }
+        }
+    }
+
+    /// What came ahead is sealed to a crew that is another one since, and can't be sealed anew before anybody has signed in: the
+    /// office sends it again when a hello names no digest of its own. Until then the copy here stays for those it is sealed to.
+    fn want_anew(&mut self, contract: &ContractId) {
+        for (name, held) in &mut self.documents {
+            if matches!(held.contents, Contents::Sealed) && name.contract() == Some(contract) {
+                held.digest = Digest::ZERO;
             }
         }
     }

@@ -16,7 +16,7 @@ use meguri_proto::{
     ConfigChange, ConfigWhy, Digest, Document, DocumentName, Fact, FactBody, LogKind, Message,
 };
 
-use crate::config::{Judging, KeptConfig, Seen, Taken, key_chain, own_connection};
+use crate::config::{Judging, KeptConfig, LineState, Seen, Taken, key_chain, own_connection};
 use crate::core::{Core, Purpose};
 use crate::documents::safe;
 use crate::event::{Effect, StickSeen, Telling, Why};
@@ -32,7 +32,7 @@ use crate::view::{ConfigView, StickRead};
 const WRITE_AGAIN: Duration = Duration::from_secs(10);
 /// What was refused, or came before its keys, is judged once more after so long.
 const JUDGE_AGAIN: Duration = Duration::from_secs(600);
-/// So often a new address is tried before the one before is gone back to, if the office answers there.
+/// So often a new address is tried, or its broker refuses, before the one before is gone back to.
 const TRIES: u32 = 3;
 /// How long after its start a terminal in doubt waits for the office's time before it asks the crew for the date.
 const OFFICE_FIRST: Duration = Duration::from_secs(60);
@@ -44,10 +44,15 @@ pub(crate) struct Changing {
     pub(crate) own: Terminal,
     /// The broker that was last connected to.
     using: Connection,
-    /// How often the address on trial was tried in vain while the one before answered in between.
+    /// How often the address on trial was tried in vain while the one before answered in between, and since when.
     tries: u32,
+    silent_since: Option<Duration>,
+    /// How often in this trial its broker did not let the terminal in.
+    refusals: u32,
     /// Whether it is the turn of the address before.
     by_before: bool,
+    /// Since when nobody answers at the address that was gone back to.
+    before_silent_since: Option<Duration>,
     /// When the address on trial has its turn again, while the line stands by the one before.
     turn_at: Option<Duration>,
     /// That the address on trial does not do, and why.
@@ -68,12 +73,15 @@ pub(crate) struct Changing {
 }
 
 impl Changing {
-    pub(crate) fn new(own: Terminal, boot: Duration) -> Self {
+    pub(crate) fn new(own: Terminal, kept: &KeptConfig, boot: Duration) -> Self {
         Self {
             using: own_connection(&own),
             own,
             tries: 0,
-            by_before: false,
+            silent_since: None,
+            refusals: 0,
+            by_before: kept.line() == Some(LineState::Reverted),
+            before_silent_since: None,
             turn_at: None,
             failed: None,
             missing: None,
@@ -135,12 +143,20 @@ impl Core {
         if now.boot >= self.changing.judge_at {
             (self.changing.judge_again, self.changing.judge_at) = (true, now.boot + JUDGE_AGAIN);
         }
-        if self.kept.erased() || self.changing.write_at.is_some_and(|at| now.boot < at) {
+        if self.kept.erased() {
+            // Nothing waits any more; once it is found, all of it is looked at anew.
+            self.changing.write_at = None;
+            return;
+        }
+        if self.changing.write_at.is_some_and(|at| now.boot < at) {
             return;
         }
         self.changing.write_at = None;
         let again =
             std::mem::take(&mut self.changing.judge_again).then(|| self.document_to_judge()).flatten();
+        let again = again
+            .filter(|(digest, body)| self.kept.config.may_take(*digest, body.as_bytes()))
+            .map(|(_, body)| body);
         let next = again.and_then(|body| {
             let mut next = self.kept.config.clone();
             let (_, changes) = next.take_bundle(body.as_bytes(), self.judging(now));
@@ -156,14 +172,12 @@ impl Core {
         }
     }
 
-    /// The document `config`, where it was refused, or came before there were any keys.
-    fn document_to_judge(&self) -> Option<Arc<str>> {
+    /// The document `config`, where it was not taken: it was refused, or came before there were any keys.
+    fn document_to_judge(&self) -> Option<(Digest, Arc<str>)> {
         let held = self.kept.documents.get(&DocumentName::Config)?;
-        let config = &self.kept.config;
-        let judged = config.refused.as_ref().is_none_or(|refused| refused.bundle == held.digest);
-        let taken = config.held.as_ref().is_some_and(|taken| taken.digest == held.digest);
+        let taken = self.kept.config.held.as_ref().is_some_and(|taken| taken.digest == held.digest);
         match &held.contents {
-            Contents::Signed(body) if judged && !taken => Some(Arc::clone(body)),
+            Contents::Signed(body) if !taken => Some((held.digest, Arc::clone(body))),
             _ => None,
         }
     }
@@ -179,7 +193,7 @@ impl Core {
 
     fn seen(&self) -> Seen {
         let answered = matches!(&self.line, Line::Open(session) if session.answered);
-        let by_before = self.kept.config.on_trial() && self.changing.by_before;
+        let by_before = self.kept.config.line() != Some(LineState::Proven) && self.changing.by_before;
         Seen {
             answers: answered && !by_before,
             failed: self.changing.failed.clone(),
@@ -338,7 +352,12 @@ impl Core {
         if of(before) != of(config) {
             self.changing.next_look = now.boot;
             (self.changing.tries, self.changing.by_before, self.changing.turn_at) = (0, false, None);
+            (self.changing.silent_since, self.changing.refusals) = (None, 0);
             (self.changing.failed, self.changing.missing) = (None, None);
+        }
+        if before.line() != config.line() && config.line() == Some(LineState::Reverted) {
+            (self.changing.by_before, self.changing.before_silent_since) = (true, None);
+            (self.changing.failed, self.changing.turn_at) = (None, None);
         }
         if before.contract != config.contract && before.contract.is_some() {
             // Whoever had signed in belongs to the contract before.
@@ -383,35 +402,68 @@ impl Core {
         Effect::Connect(Box::new(self.changing.using.clone()))
     }
 
-    /// The line is lost, or could not be made: on trial that counts, and the other address has its turn.
-    pub(crate) fn trial_lost(&mut self, why: &Why) {
-        if !self.kept.config.on_trial() {
-            return;
-        }
-        self.changing.turn_at = None;
-        self.changing.by_before = !self.changing.by_before;
-        if self.changing.by_before {
-            match why {
-                // The broker does not let the terminal in. Silence is no such word.
-                Why::Refused(why) => {
-                    self.changing.failed = Some((ConfigWhy::BrokerRefused, why.clone()));
-                }
-                Why::Lost(_) | Why::Taken => self.changing.tries = self.changing.tries.saturating_add(1),
+    /// The line is lost, or could not be made: until an address is proven that counts, and the other one has its turn.
+    pub(crate) fn trial_lost(&mut self, why: &Why, now: &Now) {
+        match self.kept.config.line() {
+            Some(LineState::Trial) => self.trial_failed(why, now),
+            Some(LineState::Reverted) => {
+                // A line that goes now and then is no reason to leave it.
+                let since = *self.changing.before_silent_since.get_or_insert(now.boot);
+                let silent = now.boot.saturating_sub(since) >= self.trial();
+                self.changing.by_before = !(silent && self.changing.by_before);
             }
-        } else {
-            // Where the one before does not answer either there is no coverage: that says nothing of the new one.
-            self.changing.tries = 0;
+            Some(LineState::Proven) | None => {}
         }
     }
 
-    /// While the line is on trial and stands by the address before: goes back to that for good after enough tries, else gives
-    /// the new one its turn after a while.
-    pub(crate) fn trial_work(&mut self, now: &Now, out: &mut Vec<Effect>) {
+    fn trial_failed(&mut self, why: &Why, now: &Now) {
         let answered = matches!(&self.line, Line::Open(session) if session.answered);
-        if !(self.kept.config.on_trial() && self.changing.by_before && answered) {
+        let changing = &mut self.changing;
+        changing.turn_at = None;
+        changing.by_before = !changing.by_before;
+        if !changing.by_before {
+            if !answered {
+                // Where the one before does not answer either there is no coverage: that says nothing of the new one.
+                (changing.tries, changing.silent_since) = (0, None);
+            }
             return;
         }
-        if self.changing.tries >= TRIES {
+        match why {
+            // The broker does not let the terminal in. Silence is no such word, and said once it may be a mistake.
+            Why::Refused(why) => {
+                changing.refusals = changing.refusals.saturating_add(1);
+                if changing.refusals >= TRIES {
+                    changing.failed = Some((ConfigWhy::BrokerRefused, why.clone()));
+                }
+            }
+            Why::Lost(_) | Why::Taken => {
+                changing.tries = changing.tries.saturating_add(1);
+                changing.silent_since.get_or_insert(now.boot);
+            }
+        }
+    }
+
+    /// How long an address must be silent to be left for the other one.
+    fn trial(&self) -> Duration {
+        seconds(self.settings.terminal.timers.trial)
+    }
+
+    /// While the line stands by the address before: goes back to that after enough tries and time, else gives the new one its turn
+    /// after a while. Once it was gone back to, it stays so while the office answers.
+    pub(crate) fn trial_work(&mut self, now: &Now, out: &mut Vec<Effect>) {
+        let answered = matches!(&self.line, Line::Open(session) if session.answered);
+        let line = self.kept.config.line();
+        if !(self.changing.by_before && answered) {
+            return;
+        }
+        if line == Some(LineState::Reverted) {
+            self.changing.before_silent_since = None;
+        }
+        if line != Some(LineState::Trial) {
+            return;
+        }
+        let silent = self.changing.silent_since.map(|since| now.boot.saturating_sub(since));
+        if self.changing.tries >= TRIES && silent.is_some_and(|silent| silent >= self.trial()) {
             let force = self.kept.config.force.as_ref();
             let address = force.map(|force| &force.configuration.broker);
             let address =
@@ -461,6 +513,7 @@ impl Core {
         let look = (ports && !changing.looking).then_some(changing.next_look);
         let judge = self.document_to_judge().map(|_| changing.judge_at);
         let ask = Some(changing.ask_at).filter(|at| *at > now.boot);
-        [instant, look, judge, ask, changing.write_at, changing.turn_at].into_iter().flatten().min()
+        let write = changing.write_at.filter(|_| !self.kept.erased());
+        [instant, look, judge, ask, write, changing.turn_at].into_iter().flatten().min()
     }
 }

@@ -18,6 +18,9 @@
 //!   five minutes at most, time stands until the office has caught up. The one exception keeps an office
 //!   clock that was ahead from blocking a fleet until time has caught up with it: two answers in a row
 //!   that lie further back and agree with each other are believed.
+//! - Forward it does not jump by more than a day on one answer either, where time was known before: what a wrong hour brings about, such
+//!   as a contract's end, is not undone when it is right again. Two answers in a row that agree are believed. A terminal that
+//!   knows of no time yet, at its first start, believes the first one.
 //! - Deletion and the stamps called trusted go by time that is not in doubt.
 
 use std::time::Duration;
@@ -67,7 +70,7 @@ pub(crate) struct TrustedTime {
     sure: bool,
     /// Never below this.
     floor: Option<Timestamp>,
-    /// An answer from further back than [`AGREE`], which waits for a second.
+    /// An answer from further back than [`AGREE`] or further ahead than [`DAY`], which waits for a second.
     unbelieved: Option<(Timestamp, Duration)>,
     /// The date that the crew has said is right.
     confirmed: Option<Date>,
@@ -78,7 +81,7 @@ pub(crate) struct TrustedTime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heard {
     Believed,
-    /// It lies further back than a slow answer explains: another one is needed.
+    /// It lies further back than a slow answer explains, or a day ahead: another one is needed.
     AskAgain,
 }
 
@@ -180,7 +183,10 @@ impl TrustedTime {
         self.confirmed = None;
         let floor = if self.sure { Some(self.now(boot)) } else { self.floor };
         let behind = floor.is_some_and(|floor| floor.duration_since(office) > AGREE);
-        if behind {
+        // In doubt the device's clock, where it was on its way to the same time, bears the office out.
+        let known = floor.map(|floor| floor.max(self.now(boot)));
+        let ahead = known.is_some_and(|known| office.duration_since(known) > DAY);
+        if behind || ahead {
             let agrees = self.unbelieved.is_some_and(|(before, at)| {
                 add(before, boot.saturating_sub(at)).duration_since(office).abs() <= AGREE
             });
@@ -304,6 +310,34 @@ mod tests {
             );
             assert_eq!(again.sure(hours(1)), Some(then), "{jump}");
         }
+    }
+
+    #[test]
+    fn a_jump_forward_of_more_than_a_day_needs_a_second_answer() {
+        let sure = || {
+            let mut time = TrustedTime::start(None, at("2026-03-20T00:00:00Z"), hours(0), None, never);
+            assert_eq!(time.heard(at("2026-03-20T00:00:00Z"), hours(0)), Heard::Believed, "the first one");
+            time
+        };
+        let mut time = sure();
+        assert_eq!(time.heard(at("2026-04-02T00:00:00Z"), hours(1)), Heard::AskAgain);
+        assert_eq!(time.sure(hours(1)), Some(at("2026-03-20T01:00:00Z")));
+        assert_eq!(time.heard(at("2026-03-20T01:00:00Z"), hours(1)), Heard::Believed);
+        assert_eq!(time.heard(at("2026-04-02T00:00:00Z"), hours(1)), Heard::AskAgain, "not two in a row");
+        assert_eq!(time.heard(at("2026-04-02T00:01:00Z"), hours(1)), Heard::Believed, "two that agree");
+        assert_eq!(sure().heard(at("2026-03-20T23:00:00Z"), hours(0)), Heard::Believed, "less than a day");
+        // After a weekend without power the same; a device's clock that went on for a night bears the office out.
+        let again = |device: &str| {
+            TrustedTime::start(kept("2026-04-03T08:00:00Z"), at(device), hours(0), None, never)
+        };
+        assert_eq!(
+            again("2026-04-06T00:00:00Z").heard(at("2026-04-06T00:00:00Z"), hours(0)),
+            Heard::AskAgain
+        );
+        assert_eq!(
+            again("2026-04-04T07:00:00Z").heard(at("2026-04-05T06:00:00Z"), hours(0)),
+            Heard::Believed
+        );
     }
 
     #[test]
@@ -454,6 +488,7 @@ mod tests {
         assert_eq!(again(Some(Uuid::from_u128(2))), None);
         // Where the office has said what time it is, nobody else does.
         let mut time = start();
+        assert_eq!(time.heard(at("2026-04-20T00:00:00Z"), hours(1)), Heard::AskAgain);
         assert_eq!(time.heard(at("2026-04-20T00:00:00Z"), hours(1)), Heard::Believed);
         assert!(!time.set(date(2026, 5, 1), dead, hours(1)));
         assert_eq!(time.sure(hours(1)), Some(at("2026-04-20T00:00:00Z")));

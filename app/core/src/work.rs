@@ -10,6 +10,7 @@ use meguri_proto::{
 };
 
 use crate::answer::{Judged, judge_answer, judge_plain};
+use crate::config::LineState;
 use crate::core::{Core, Purpose};
 use crate::documents;
 use crate::event::{Effect, Event, Telling, Why};
@@ -52,6 +53,8 @@ impl Core {
                     self.begin(vec![op], Purpose::ConfirmDate(date), now, out);
                 }
             }
+            // It can end a contract, and what ends with that does not come back: that is for the crew alone to say.
+            Event::SetDate(_) if self.locked() => {}
             Event::SetDate(date) => {
                 let mut time = self.time.clone();
                 if time.set(date, now.device, now.boot) {
@@ -89,7 +92,7 @@ impl Core {
     }
 
     fn disconnected(&mut self, why: &Why, now: &mut Now) {
-        self.trial_lost(why);
+        self.trial_lost(why, now);
         if let Line::Open(session) = &self.line
             && session.answered
             && now.boot.saturating_sub(session.opened) >= self.retry.good_session()
@@ -98,6 +101,8 @@ impl Core {
         }
         let wait = match why {
             Why::Lost(_) => self.retry.wait(now),
+            // The next try is at another address, which has not refused.
+            Why::Refused(_) if self.kept.config.line() == Some(LineState::Trial) => self.retry.wait(now),
             Why::Taken | Why::Refused(_) => self.retry.wait_long(now),
         };
         self.refused = match why {

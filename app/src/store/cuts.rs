@@ -40,7 +40,7 @@ const PORT: &str = "/dev/serial/by-id/scale";
 fn own() -> Terminal {
     let text = "version = 3\ncity = \"hiroshima\"\nterminal = \"t-0001\"\ncontractor = \"first\"\n\
         contract = \"naka-2026\"\nvehicle = \"v-1\"\n[broker]\nhost = \"old\"\nport = 1883\nsecret_file = \"secret\"\n\
-        [timers]\nhealth = 0\n";
+        [timers]\nhealth = 0\ntrial = 60\n";
     Terminal::parse(Path::new("terminal.toml"), text).unwrap()
 }
 

@@ -34,6 +34,7 @@ pub fn short_timers() -> Timers {
         join: 5.0,
         peripherals: 0.3,
         sticks: 0.2,
+        trial: 1.0,
     }
 }
 

@@ -86,6 +86,7 @@ fn timers() -> Timers {
         keep_alive: 60.0,
         peripherals: 6.0 * 3_600.0,
         sticks: 86_400.0,
+        trial: 900.0,
     }
 }
 

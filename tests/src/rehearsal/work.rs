@@ -76,6 +76,13 @@ impl Crews {
             if !world.is_away(terminal) {
                 return Ok(SOON);
             }
+            if view.today != date && view.crew.locked {
+                // Another date is for whoever can sign in to say.
+                let Some((member, _)) = view.crew.members.first() else { return Ok(SOON) };
+                let (wishes, _) = world.terminals[terminal].sign_in(world.now, member, &mut world.pins)?;
+                world.grant(terminal, wishes);
+                return Ok(SOON);
+            }
             let said = if view.today == date { Event::ConfirmDate(date) } else { Event::SetDate(date) };
             world.step(terminal, said)?;
             self.dates_said[terminal] += 1;
