@@ -213,14 +213,15 @@ impl Vault {
         self.sealed
     }
 
-    /// At a start, and when another contract has come into force: whom the lists' keys are to be sealed to. With anybody they are
-    /// closed until one signs in. Those of contracts that are `over` stay closed for good.
+    /// At a start, and when another contract has come into force: whom the lists' keys are to be sealed to; none where that is not
+    /// known. With anybody they are closed until one signs in, and with nobody what is sealed to those who were there before is lost.
+    /// Those of contracts that are `over` stay closed for good.
     ///
     /// # Errors
     /// When a key file can't be written.
     pub fn begin(
         &mut self,
-        members: &[Member],
+        members: Option<&[Member]>,
         coming: BTreeMap<String, Vec<Member>>,
         over: impl Fn(&str) -> bool,
     ) -> Result<(), VaultError> {
@@ -230,14 +231,17 @@ impl Vault {
                 key.plain = None;
             }
         }
-        self.set_members(members)?;
-        // Also where the list of crews is lost: what is sealed to somebody opens for them alone.
+        self.set_members(members.unwrap_or_default())?;
+        // Where the list of crews is lost, what is sealed to somebody waits for it: it opens for them alone.
         let closed = |key: &Key| {
             key.plain.is_none()
                 && !key.wrapped.crew.is_empty()
                 && !self.coming.contains_key(&key.wrapped.contract)
         };
-        self.sealed = !members.is_empty() || self.keys.values().any(closed);
+        self.sealed = match members {
+            Some(members) => !members.is_empty(),
+            None => self.keys.values().any(closed),
+        };
         if self.sealed {
             let coming = &self.coming;
             let present = |key: &&mut Key| !coming.contains_key(&key.wrapped.contract);
@@ -300,6 +304,13 @@ impl Vault {
         self.keys = keys;
         self.forget_coming();
         resealed
+    }
+
+    /// Whether what was sealed opens for each of those who may sign in, now or once its contract has come.
+    #[must_use]
+    pub fn opens_for_all(&self, sealed: &[u8]) -> bool {
+        let key = Self::key_of(sealed).and_then(|id| self.keys.get(&id));
+        key.is_some_and(|key| self.is_sealed_to_members(&key.wrapped))
     }
 
     fn is_sealed_to_members(&self, wrapped: &Wrapped) -> bool {
@@ -648,7 +659,9 @@ fn write(path: &Path, text: &[u8]) -> Result<(), VaultError> {
     written.map_err(file("write", path))
 }
 
-/// Overwrites a file and removes it. What a disk may keep of it elsewhere is a wrapped key, whose secret is destroyed as well.
+/// Overwrites a file and removes it. What a disk may keep of it elsewhere is a wrapped key. An erasure destroys the secret that opens
+/// it as well; at a switchover that stays, so old blocks of a flash disk open with the device's secret, unless a second one lies
+/// elsewhere, as in a TPM.
 fn destroy(path: &Path) -> Result<(), VaultError> {
     let destroyed = (|| {
         if fs::symlink_metadata(path)?.is_dir() {

@@ -255,10 +255,10 @@ impl Store {
 
     /// Has the keys sealed to whoever may sign in now, and to those who may once another contract comes.
     fn arrange(&mut self) -> Result<(), StoreError> {
-        let (members, coming) = (self.crew()?, self.coming()?);
+        let (members, coming) = (self.known_crew()?, self.coming()?);
         let config = self.config.clone();
         let over = |contract: &str| contract.parse().is_ok_and(|contract| !config.keeps(&contract));
-        Ok(self.vault.begin(&members, coming, over)?)
+        Ok(self.vault.begin(members.as_deref(), coming, over)?)
     }
 
     /// The contracts to come, with their crews as far as they are known.
@@ -324,11 +324,17 @@ impl Store {
 
     /// Who may sign in.
     fn crew(&self) -> Result<Vec<Member>, StoreError> {
+        Ok(self.known_crew()?.unwrap_or_default())
+    }
+
+    /// The same; none where no list of crews is held, or a damaged one.
+    fn known_crew(&self) -> Result<Option<Vec<Member>>, StoreError> {
         let documents = self.load_documents()?;
-        match documents.get(&DocumentName::Crew).map(|held| &held.contents) {
-            Some(Contents::Crew(list)) => Ok(list.members.clone()),
-            _ => Ok(Vec::new()),
-        }
+        Ok(match documents.get(&DocumentName::Crew).map(|held| &held.contents) {
+            Some(Contents::Crew(list)) => Some(list.members.clone()),
+            Some(Contents::Lapsed) => Some(Vec::new()),
+            _ => None,
+        })
     }
 
     /// Destroys the keys of all that the store ever sealed, and stores that were set aside.

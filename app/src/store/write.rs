@@ -231,7 +231,8 @@ pub(super) fn configure(tx: &Transaction, config: &KeptConfig) -> Result<(), Sto
     .map_err(&doing)?;
     let Some(contract) = &config.contract else { return Ok(()) };
     let before = before.and_then(|before| before.contract);
-    if before.is_some_and(|before| before != *contract) {
+    let former = before.filter(|before| before != contract);
+    if former.is_some() {
         let crew = DocumentName::Crew.to_string();
         let coming = DocumentName::CrewOf { contract: contract.clone() }.to_string();
         tx.execute("DELETE FROM document WHERE name = ?1", [&crew]).map_err(&doing)?;
@@ -242,7 +243,9 @@ pub(super) fn configure(tx: &Transaction, config: &KeptConfig) -> Result<(), Sto
     let names: Result<Vec<String>, _> = names.query_map([], |row| row.get(0)).map_err(&doing)?.collect();
     for text in names.map_err(&doing)? {
         let Ok(name) = text.parse::<DocumentName>() else { continue };
-        if name.contract().is_some_and(|contract| !config.keeps(contract)) {
+        // What was the former contract's goes also where that comes again later.
+        let over = |contract| !config.keeps(contract) || former.as_ref() == Some(contract);
+        if name.contract().is_some_and(over) {
             tx.execute("DELETE FROM document WHERE name = ?1", [&text]).map_err(&doing)?;
         }
     }
@@ -267,14 +270,12 @@ pub(super) fn read_config(connection: &Connection) -> Result<Option<KeptConfig>,
         .map_err(failed("read the configuration"))
 }
 
-/// Deletes the notes of contracts that are over and that the office holds; says whether there were any.
+/// Deletes the notes of contracts that are over and that the office holds; says whether there were any. Notes are of no contract to
+/// come: where one comes again, its notes of before are over all the same.
 pub(super) fn drop_former(tx: &Transaction, vault: &Vault, config: &KeptConfig) -> Result<bool, StoreError> {
     let doing = failed("delete notes of a contract that is over");
-    if config.contract.is_none() {
-        return Ok(false);
-    }
-    let over = |contract: &str| contract.parse().is_ok_and(|contract| !config.keeps(&contract));
-    let over = vault.keys_of(over);
+    let Some(own) = &config.contract else { return Ok(false) };
+    let over = vault.keys_of(|contract| contract != own.as_str());
     if over.is_empty() {
         return Ok(false);
     }

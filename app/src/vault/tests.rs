@@ -15,7 +15,7 @@ fn member(id: &str, pin: &str) -> Member {
 
 fn open(dir: &TempDir, members: &[Member]) -> Vault {
     let mut vault = Vault::open(dir.path(), None).unwrap();
-    vault.begin(members, BTreeMap::new(), |_| false).unwrap();
+    vault.begin(Some(members), BTreeMap::new(), |_| false).unwrap();
     vault
 }
 
@@ -206,7 +206,7 @@ fn a_secret_elsewhere_is_needed_and_the_folder_s_alone_is_destroyed() {
     let crew = [member("c-1", "273941")];
     let with = || {
         let mut vault = Vault::open(dir.path(), Some(&elsewhere)).unwrap();
-        vault.begin(&crew, BTreeMap::new(), |_| false).unwrap();
+        vault.begin(Some(&crew), BTreeMap::new(), |_| false).unwrap();
         unseal(&mut vault, &crew[0], "273941");
         vault
     };
@@ -274,7 +274,7 @@ fn what_is_to_come_is_sealed_to_those_who_are_to_come() {
     let (now, next) = ([member("c-1", "273941")], [member("d-1", "604182")]);
     let coming = || BTreeMap::from([("next".to_owned(), next.to_vec())]);
     let mut vault = Vault::open(dir.path(), None).unwrap();
-    vault.begin(&now, coming(), |_| false).unwrap();
+    vault.begin(Some(&now), coming(), |_| false).unwrap();
     assert!(vault.is_sealed(), "nobody has signed in");
     assert!(matches!(vault.seal(Use::Lists, "naka", AAD, b"address"), Err(VaultError::Sealed)));
     let ahead = vault.seal(Use::Lists, "next", AAD, b"address").unwrap();
@@ -289,7 +289,7 @@ fn what_is_to_come_is_sealed_to_those_who_are_to_come() {
     vault.set_coming(both).unwrap();
     assert_eq!(vault.read(AAD, &ahead), Err(Unreadable::Sealed));
     // It comes into force.
-    vault.begin(&next, BTreeMap::new(), |contract| contract == "naka").unwrap();
+    vault.begin(Some(&next), BTreeMap::new(), |contract| contract == "naka").unwrap();
     assert!(vault.is_sealed());
     unseal(&mut vault, &next[0], "604182");
     assert_eq!(vault.read(AAD, &ahead).unwrap(), b"address");
@@ -309,15 +309,15 @@ fn a_list_that_came_before_its_crew_is_sealed_to_them_when_they_come() {
     let dir = tempfile::tempdir().unwrap();
     let next = [member("d-1", "604182")];
     let mut vault = Vault::open(dir.path(), None).unwrap();
-    vault.begin(&[], BTreeMap::from([("next".to_owned(), Vec::new())]), |_| false).unwrap();
+    vault.begin(Some(&[]), BTreeMap::from([("next".to_owned(), Vec::new())]), |_| false).unwrap();
     let ahead = vault.seal(Use::Lists, "next", AAD, b"address").unwrap();
     let coming = BTreeMap::from([("next".to_owned(), next.to_vec())]);
     vault.set_coming(coming.clone()).unwrap();
     assert_eq!(vault.read(AAD, &ahead), Err(Unreadable::Sealed));
     let mut vault = Vault::open(dir.path(), None).unwrap();
-    vault.begin(&[], coming, |_| false).unwrap();
+    vault.begin(Some(&[]), coming, |_| false).unwrap();
     assert_eq!(vault.read(AAD, &ahead), Err(Unreadable::Sealed));
-    vault.begin(&next, BTreeMap::new(), |_| false).unwrap();
+    vault.begin(Some(&next), BTreeMap::new(), |_| false).unwrap();
     unseal(&mut vault, &next[0], "604182");
     assert_eq!(vault.read(AAD, &ahead).unwrap(), b"address");
 }
@@ -342,4 +342,48 @@ fn no_key_is_left_that_a_cut_write_wrote() {
     fs::write(&destroyed, [0; 80]).unwrap();
     drop(open(&dir, &[]));
     assert_eq!(fs::read_dir(&keys).unwrap().count(), 1);
+}
+
+#[test]
+fn what_came_ahead_for_a_crew_that_has_changed_opens_for_the_new_one_once_it_came_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (member("c-1", "273941"), member("c-2", "604182"));
+    let coming = |members: &[Member]| BTreeMap::from([("minami".to_owned(), members.to_vec())]);
+    let mut vault = Vault::open(dir.path(), None).unwrap();
+    vault.begin(Some(&[]), coming(std::slice::from_ref(&old)), |_| false).unwrap();
+    let list = vault.seal(Use::Lists, "minami", AAD, b"address").unwrap();
+    assert!(vault.opens_for_all(&list));
+    let both = [old, new.clone()];
+    vault.set_coming(coming(&both)).unwrap();
+    assert!(!vault.opens_for_all(&list), "so that it is asked for anew");
+    let anew = vault.seal(Use::Lists, "minami", AAD, b"address").unwrap();
+    assert!(vault.opens_for_all(&anew));
+    vault.begin(Some(&both), BTreeMap::new(), |_| false).unwrap();
+    unseal(&mut vault, &new, "604182");
+    assert_eq!(
+        (vault.read(AAD, &list), vault.read(AAD, &anew)),
+        (Err(Unreadable::Lost), Ok(b"address".to_vec()))
+    );
+}
+
+#[test]
+fn a_contract_that_comes_without_a_crew_is_not_shut_by_what_was_sealed_to_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let crew = [member("c-1", "273941")];
+    let coming = |members: &[Member]| BTreeMap::from([("minami".to_owned(), members.to_vec())]);
+    let mut vault = Vault::open(dir.path(), None).unwrap();
+    vault.begin(Some(&[]), coming(&crew), |_| false).unwrap();
+    let list = vault.seal(Use::Lists, "minami", AAD, b"address").unwrap();
+    vault.set_coming(coming(&[])).unwrap();
+    vault.begin(Some(&[]), BTreeMap::new(), |_| false).unwrap();
+    for mut vault in [vault, open(&dir, &[])] {
+        assert!(!vault.is_sealed());
+        assert_eq!(vault.read(AAD, &list), Err(Unreadable::Lost), "it comes anew");
+        let anew = vault.seal(Use::Lists, "minami", AAD, b"anew").unwrap();
+        assert_eq!(vault.read(AAD, &anew).unwrap(), b"anew");
+    }
+    // Where the list of crews is lost, it may open yet.
+    let mut vault = Vault::open(dir.path(), None).unwrap();
+    vault.begin(None, BTreeMap::new(), |_| false).unwrap();
+    assert!(vault.is_sealed());
 }
