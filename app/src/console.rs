@@ -165,6 +165,10 @@ impl Console {
             let why = format!("it is {} by the office, or not from {} to {most}", view.today, view.earliest);
             return Err(Refused { error: "refused", why });
         }
+        if view.crew.locked {
+            let why = "somebody has to sign in first: sign-in MEMBER PIN".to_owned();
+            return Err(Refused { error: "locked", why });
+        }
         self.handle.set_date(date);
         self.wait("set", "", move |view| view.today == date && !view.clock_in_doubt)
     }

@@ -102,6 +102,7 @@ impl DateAdapter {
         let Some(view) = &state.view else { return };
         let global = window.global::<ui::DateChoice>();
         global.set_in_doubt(view.clock_in_doubt);
+        global.set_may_choose(!view.crew.locked);
         global.set_needed(view.config.date_needed);
         global.set_shown(words::calendar_day(view.today));
         let Some(choosing) = state.choosing.filter(|_| state.page == Page::Date) else { return };

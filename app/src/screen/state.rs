@@ -248,8 +248,8 @@ impl State {
     /// Takes a new view.
     pub(crate) fn show(&mut self, view: Arc<View>) {
         self.news.note(self.view.as_deref(), &view);
-        if self.page == Page::Date && !view.clock_in_doubt {
-            // The office has said which day it is.
+        if self.page == Page::Date && (!view.clock_in_doubt || view.crew.locked) {
+            // The office has said which day it is, or it is no longer the crew that says it.
             self.leave_page();
         }
         self.view = Some(view);
@@ -360,9 +360,9 @@ impl State {
         }
     }
 
-    /// The crew wants to choose the date.
+    /// The crew wants to choose the date. Whoever holds the tablet is no crew before they have signed in.
     pub(crate) fn choose_date(&mut self) {
-        if let Some(view) = self.view.as_ref().filter(|view| view.clock_in_doubt)
+        if let Some(view) = self.view.as_ref().filter(|view| view.clock_in_doubt && !view.crew.locked)
             && self.writing.is_none()
         {
             self.choosing = Some(Choosing::new(view));

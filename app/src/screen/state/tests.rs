@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use jiff::civil::date;
-use meguri_core::view::{Counts, Link};
+use meguri_core::view::{Counts, Crew, Link};
 use meguri_proto::pickup::{OfficeWord, Result as Outcome, Statement};
 use meguri_proto::{FactId, Listed, Payment, Place};
 use proptest::prelude::*;
@@ -226,6 +226,15 @@ fn the_page_of_dates_closes_when_the_office_tells_the_day() {
     state.choose_date();
     assert_eq!(state.page, Page::Pickup, "nothing is in doubt");
     let doubt = View { clock_in_doubt: true, ..View::clone(&view(1, three())) };
+    let locked = View { crew: Crew { locked: true, ..doubt.crew.clone() }, ..doubt.clone() };
+    state.show(Arc::new(locked.clone()));
+    state.choose_date();
+    assert_eq!(state.page, Page::Pickup, "nobody has signed in");
+    state.show(Arc::new(doubt.clone()));
+    state.choose_date();
+    assert_eq!(state.page, Page::Date);
+    state.show(Arc::new(locked));
+    assert_eq!(state.page, Page::Pickup, "the screen was locked meanwhile");
     state.show(Arc::new(doubt.clone()));
     state.choose_date();
     state.show(Arc::new(doubt));
