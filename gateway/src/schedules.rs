@@ -119,13 +119,17 @@ pub fn ever_named(conn: &Connection, terminal: &TerminalId, contract: &ContractI
     conn.prepare_cached(select)?.exists([terminal.as_str(), contract.as_str()])
 }
 
-/// The envelope of the newest bundle that a terminal was offered: the body of its document `config`.
+/// The envelope of the newest bundle that a terminal was offered: the body of its document `config`. What was withdrawn meanwhile is
+/// given to nobody who comes late: the newer one that it was withdrawn by takes its place, also where it is about to be offered.
 ///
 /// # Errors
 /// When the store can't be read.
 pub fn offered(conn: &Connection, terminal: &TerminalId) -> rusqlite::Result<Option<String>> {
-    let select = "SELECT envelope FROM bundle JOIN bundle_body ON bundle_body.bundle = bundle.id
-        WHERE terminal = ?1 AND offered_at IS NOT NULL ORDER BY version DESC LIMIT 1";
+    let select = "SELECT envelope FROM bundle AS b JOIN bundle_body ON bundle_body.bundle = b.id
+        LEFT JOIN switchover AS s ON s.release = b.release
+        WHERE terminal = ?1 AND s.state IS NOT 'withdrawn' AND (offered_at IS NOT NULL
+            OR EXISTS (SELECT 1 FROM switchover AS w WHERE w.state = 'withdrawn' AND w.withdrawn_by = s.id))
+        ORDER BY version DESC LIMIT 1";
     conn.prepare_cached(select)?.query_row([terminal.as_str()], |row| row.get(0)).optional()
 }
 

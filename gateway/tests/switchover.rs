@@ -693,13 +693,13 @@ async fn it_stops_where_too_many_refuse_and_a_person_goes_on() {
     bench.clock(bench.now() + hours(48)).await;
     assert_eq!(bench.one(of).await.listed.part, 1);
 
-    // Somebody has looked: half of a hundred that are ready is not enough, so it waits, but does not stop again.
+    // Somebody has looked: nobody waits any more for the one that refuses, and it does not stop again.
     bench.push(of, &[]).await.unwrap();
     bench.settled().await;
     assert!(
         bench.one(of).await.listed.stopped.is_none() && bench.notices("switchover_stopped").await.is_empty()
     );
-    assert_eq!(bench.one(of).await.listed.part, 1);
+    assert_eq!(bench.one(of).await.listed.part, 2);
     // It takes it after all, as with other keys.
     bench.stages(&first[0], &plan).await;
     assert_eq!(bench.one(of).await.listed.part, 2);
@@ -768,6 +768,8 @@ async fn after_the_push_only_a_newer_release_withdraws_it() {
     assert!(matches!(bench.draft(7, None).await, Err(SwitchoverError::Drafted { .. })));
     bench.withdraw(of, None).await.unwrap();
     assert_eq!(bench.state(of).await, State::Withdrawn, "before the push it simply goes");
+    let k3 = Scope::Contractor("k3".parse().unwrap());
+    assert!(bench.readiness_as(of, k3).await.is_none(), "what was never pushed was never for contractors");
 
     let plan = Plan::switchover(8, &ALL);
     let of = bench.lead(&plan, &[100]).await;
@@ -806,6 +808,215 @@ async fn after_the_push_only_a_newer_release_withdraws_it() {
     bench.clock(at("2027-03-25T03:00:00Z")).await;
     let again = bench.lead(&Plan::switchover(12, &ALL), &[100]).await;
     assert_eq!(bench.one(again).await.listed.kind, Kind::Switchover);
+    bench.stop().await;
+}
+
+/// The terminals that were offered something since.
+async fn offered(bench: &mut Bench) -> Vec<String> {
+    let sent = bench.sent().await;
+    sent.into_keys().filter(|(_, name)| name == "config").map(|(terminal, _)| terminal).collect()
+}
+
+fn found(found: &[Finding], what: Found) -> Option<&Finding> {
+    found.iter().find(|finding| finding.found == what)
+}
+
+#[tokio::test]
+async fn whoever_took_a_newer_one_is_ready() {
+    let mut bench = Bench::new();
+    let plan = Plan::switchover(7, &ALL);
+    let of = bench.lead(&plan, &[50, 100]).await;
+    let first = offered(&mut bench).await;
+    assert_eq!(first.len(), 2);
+    bench.stages(&first[0], &plan).await;
+    // The other one of its group never speaks of it, but of a newer one.
+    let fix = Plan::switchover(8, &ALL);
+    bench.lead(&fix, &[100]).await;
+    assert_eq!(bench.one(of).await.listed.part, 1);
+    bench.stages(&first[1], &fix).await;
+    assert_eq!(bench.one(of).await.listed.part, 2);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_is_told_that_it_waits_and_has_the_next_group_offered() {
+    let mut bench = Bench::new();
+    let of = bench.lead(&Plan::switchover(7, &ALL), &[25, 100]).await;
+    assert_eq!(offered(&mut bench).await.len(), 1);
+    // The only one of its group is in repair.
+    bench.clock(bench.now() + hours(23)).await;
+    assert!(bench.notices("switchover_waits").await.is_empty());
+    bench.clock(bench.now() + hours(2)).await;
+    bench.clock(bench.now() + hours(24)).await;
+    let waits = bench.notices("switchover_waits").await;
+    assert_eq!(waits, [serde_json::json!({ "switchover": of, "group": 1, "ready": 0, "of": 1, "heard": 0 })]);
+    assert_eq!(bench.one(of).await.listed.part, 1);
+    assert!(matches!(bench.push(of, &[50, 100]).await, Err(SwitchoverError::Rollout(_))));
+    bench.push(of, &[]).await.unwrap();
+    assert_eq!(offered(&mut bench).await.len(), 3);
+    assert!(bench.notices("switchover_waits").await.is_empty());
+    let one = bench.one(of).await;
+    let last = one.steps.last().unwrap();
+    assert_eq!((one.listed.part, last.step), (2, Step::Group));
+    assert_eq!(last.person.as_ref().unwrap().0, "kanri", "it is seen whose hand it was");
+    assert!(matches!(bench.push(of, &[]).await, Err(SwitchoverError::State { .. })), "all are offered it");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_forgotten_draft_takes_no_instant() {
+    let bench = Bench::new();
+    bench.take(&Plan::switchover(7, &ALL)).await.unwrap();
+    let forgotten = bench.draft(7, None).await.unwrap();
+    bench.take(&Plan::switchover(8, &ALL)).await.unwrap();
+    let of = bench.draft(8, None).await.unwrap();
+    assert_eq!(bench.one(of).await.listed.kind, Kind::Switchover);
+    let all = bench.check(of).await.unwrap();
+    assert_eq!(found(&all, Found::SameInstant).unwrap().named, [forgotten.to_string()]);
+    // As a correction nobody would see the instant come.
+    bench.take(&Plan::switchover(9, &ALL)).await.unwrap();
+    let correction = bench.draft(9, Some(Kind::Correction)).await.unwrap();
+    let all = bench.check(correction).await.unwrap();
+    assert_eq!(found(&all, Found::WithoutSwitchover).unwrap().count, 4);
+    assert_eq!(bench.state(correction).await, State::Draft);
+    bench.withdraw(forgotten, None).await.unwrap();
+    assert!(found(&bench.check(of).await.unwrap(), Found::SameInstant).is_none());
+    bench.approve(of, "kacho").await.unwrap();
+    assert!(found(&bench.check(correction).await.unwrap(), Found::WithoutSwitchover).is_none());
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_withdrawn_is_given_to_nobody_who_comes_late() {
+    let mut bench = Bench::new();
+    let of = bench.lead(&Plan::switchover(7, &ALL), &[100]).await;
+    bench.sent().await;
+    let newer = Plan::unchanged(8, &ALL);
+    let by = bench.lead(&newer, &[25, 100]).await;
+    assert_eq!(offered(&mut bench).await.len(), 1);
+    let now = bench.now();
+    bench.job(move |tx, touched| steps::stop(tx, touched, now, "kanri", by)).await.unwrap();
+    assert!(matches!(bench.withdraw(of, Some(8)).await, Err(SwitchoverError::NoReplacement { .. })));
+    bench.push(by, &[]).await.unwrap();
+    bench.settled().await;
+    let expected: Vec<String> = ["t-1", "t-2", "t-3", "t-4"].map(|terminal| newer.envelope(terminal)).into();
+    // From the very commit on, before all have been offered it.
+    let given = bench
+        .job(move |tx, touched| {
+            steps::withdraw(tx, touched, now, "kanri", of, Some(8)).unwrap();
+            ["t-1", "t-2", "t-3", "t-4"]
+                .map(|terminal| schedules::offered(tx, &id(terminal)))
+                .into_iter()
+                .collect()
+        })
+        .await;
+    let given: Vec<Option<String>> = given.map_err(|error: rusqlite::Error| error).unwrap();
+    assert_eq!(given, expected.into_iter().map(Some).collect::<Vec<_>>());
+    assert_eq!(offered(&mut bench).await.len(), 3, "all have their turn at once");
+    assert_eq!((bench.one(by).await.listed.part, bench.bound("t-3").await.0.as_str()), (2, "a-26"));
+    bench.clock(at(INSTANT) + hours(240)).await;
+    bench.hello("t-3", Vec::new());
+    let sent = bench.sent().await;
+    assert_eq!(sent[&("t-3".to_owned(), "config".to_owned())], Some(newer.envelope("t-3")));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn once_the_instant_has_come_nothing_is_withdrawn() {
+    let bench = Bench::new();
+    let of = bench.lead(&Plan::switchover(7, &ALL), &[100]).await;
+    // By a clock in doubt the office has not changed over; terminals have.
+    bench.put.0.lock().unwrap().1 = true;
+    bench.clock(at(INSTANT)).await;
+    assert_eq!(bench.state(of).await, State::Pushed);
+    assert!(matches!(bench.withdraw(of, Some(9)).await, Err(SwitchoverError::NotDrafted(9))));
+    assert!(matches!(bench.withdraw(of, None).await, Err(SwitchoverError::State { .. })));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn it_is_not_closed_while_groups_were_never_offered_it() {
+    let mut bench = Bench::new();
+    let of = bench.lead(&Plan::switchover(7, &ALL), &[25, 100]).await;
+    bench.clock(at(INSTANT) + hours(13)).await;
+    assert!(matches!(bench.close(of).await, Err(SwitchoverError::NeverOffered { left: 3, .. })));
+    bench.push(of, &[]).await.unwrap();
+    assert_eq!(offered(&mut bench).await.len(), 4);
+    bench.close(of).await.unwrap();
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn refusals_of_who_is_kept_out_are_not_counted_as_seen() {
+    let mut bench = Bench::new();
+    let plan = Plan::switchover(7, &ALL);
+    let of = bench.lead(&plan, &[50, 100]).await;
+    let first = offered(&mut bench).await;
+    bench.says_why(&first[0], &plan, ConfigState::Refused, None, Some(ConfigWhy::TooFewSignatures));
+    bench.send(&first[0]).await;
+    let (now, whose) = (bench.now(), id(&first[0]));
+    bench.job(move |tx, touched| terminals::block(tx, touched, now, &whose, true)).await.unwrap();
+    bench.push(of, &[]).await.unwrap();
+    let one = bench.one(of).await;
+    let on = one.steps.iter().find(|taken| taken.step == Step::WentOn).unwrap();
+    assert_eq!(on.detail, Some(serde_json::json!({ "refused": 0 })));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_instant_is_told_of() {
+    let bench = Bench::new();
+    let plan = Plan::new(7).with(
+        "t-1",
+        vec![
+            configuration(None, "a-26", "v1"),
+            configuration(Some(INSTANT), "c-27", "v3"),
+            configuration(Some("2027-04-30T15:00:00Z"), "b-27", "v2"),
+        ],
+    );
+    bench.take(&plan).await.unwrap();
+    let of = bench.draft(7, None).await.unwrap();
+    let all = bench.check(of).await.unwrap();
+    assert_eq!(found(&all, Found::MoreInstants).unwrap().named, ["2027-04-01", "2027-05-01"]);
+    bench.stop().await;
+}
+
+/// Looking at the day, and what terminals say, come far more often than a year's open pickups are closed.
+#[tokio::test]
+async fn what_is_under_way_goes_on_while_more_comes() {
+    let bench = Bench::new();
+    bench
+        .job(|tx, _| {
+            tx.execute(
+                "WITH RECURSIVE n (n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM n WHERE n < 1299)
+                INSERT INTO pickup (uid, source, source_key, date, district, ward, contract, vehicle, stop, reception, items,
+                    payment)
+                SELECT randomblob(16), 's', n, date('2026-04-01', (n % 360) || ' days'), '中区A', '中区', 'a-26', 'v1', n, n,
+                    '[]', 'tickets' FROM n",
+                [],
+            )
+        })
+        .await
+        .unwrap();
+    let of = bench.lead(&Plan::switchover(7, &ALL), &[100]).await;
+    bench.put.0.lock().unwrap().0 = at(INSTANT);
+    for _ in 0..1_000 {
+        bench.writer.day().await;
+        bench
+            .job(|_, touched| {
+                touched.configurations = true;
+                Ok::<_, rusqlite::Error>(())
+            })
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        bench.count("SELECT count(*) FROM pickup WHERE state = 'open' AND contract = 'a-26'").await,
+        0
+    );
+    let one = bench.one(of).await;
+    let closed = one.steps.iter().find(|taken| taken.step == Step::PickupsClosed).unwrap();
+    assert_eq!(closed.detail, Some(serde_json::json!({ "pickups": 1_203 })));
     bench.stop().await;
 }
 

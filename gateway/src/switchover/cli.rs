@@ -72,7 +72,8 @@ pub enum Command {
         #[command(flatten)]
         by: By,
     },
-    /// Offers an approved one to terminals, group by group; or goes on with one that has stopped.
+    /// Offers an approved one to terminals, group by group; goes on with one that has stopped; of one that waits, offers it to the next
+    /// group by hand, however ready those before are.
     Push {
         /// Its number.
         id: i64,

@@ -44,6 +44,10 @@ pub enum Found {
     Outdated,
     /// Another switchover has the same instant; `named` is its number.
     SameInstant,
+    /// A correction changes contracts at an instant that no switchover has, which nobody would see come; `named` are terminals.
+    WithoutSwitchover,
+    /// Contracts change at more than one instant, of which the switchover has the first alone; `named` are days in Japan.
+    MoreInstants,
     /// Terminals of contracts that end are not in the release; `named` are terminals.
     TerminalsMissing,
     /// Vehicles of contracts that begin get no terminal; `named` are vehicles.
@@ -80,8 +84,10 @@ impl Found {
             | Self::NotMidnight
             | Self::PlanDiffers
             | Self::Outdated
-            | Self::SameInstant => Severity::Error,
+            | Self::SameInstant
+            | Self::WithoutSwitchover => Severity::Error,
             Self::KeysExpire
+            | Self::MoreInstants
             | Self::TerminalsMissing
             | Self::VehiclesWithout
             | Self::Silent
@@ -107,6 +113,13 @@ impl Found {
             Self::Outdated => "these terminals were offered a newer version already; build it anew",
             Self::SameInstant => {
                 "another switchover has the same instant; withdraw that one, or draft this as a correction"
+            }
+            Self::WithoutSwitchover => {
+                "these terminals' contracts change at an instant that no approved switchover has; draft it as a switchover, or withdraw it"
+            }
+            Self::MoreInstants => {
+                "contracts change at more than one instant, and the switchover has the first alone: at the others no pickups are \
+                 closed and nobody is told; build a release for each"
             }
             Self::TerminalsMissing => "these terminals' contracts end and they are not in the release",
             Self::VehiclesWithout => "these vehicles get no terminal",
@@ -184,6 +197,7 @@ pub fn look(conn: &Connection, id: i64, now: Timestamp) -> Result<Vec<Finding>, 
             WHERE at = ?1 AND kind = 'switchover' AND state <> 'withdrawn' AND id <> ?2 ORDER BY id";
         found.extend(ids(conn, Found::SameInstant, same, &[&at.map(sql::ms), &id])?);
     }
+    found.extend(of_instants(conn, kind, release, now)?);
     if let Some(day) = changes.map(sql::instant).map(business_date).filter(|_| kind == Kind::Switchover) {
         found.extend(of_people(conn, release, day)?);
     }
@@ -193,6 +207,32 @@ pub fn look(conn: &Connection, id: i64, now: Timestamp) -> Result<Vec<Finding>, 
         ORDER BY 1";
     found.extend(ids(conn, Found::Silent, silent, &[&release, &ago])?);
     Ok(found)
+}
+
+/// Whether each instant at which contracts change has its switchover.
+fn of_instants(
+    conn: &Connection,
+    kind: Kind,
+    release: i64,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Finding>> {
+    // As the release's own instant is found: what was over when it was built is no change.
+    let changes =
+        "FROM release AS r JOIN bundle AS b ON b.release = r.id JOIN schedule AS s ON s.bundle = b.id
+        LEFT JOIN schedule AS p ON p.bundle = s.bundle AND p.position = s.position - 1
+        WHERE r.id = ?1 AND s.from_at > r.made_at AND s.contract <> coalesce(p.contract, b.from_contract)";
+    if kind == Kind::Correction {
+        let without = format!(
+            "SELECT DISTINCT b.terminal {changes} AND s.from_at NOT IN (SELECT at FROM switchover
+                WHERE at IS NOT NULL AND state IN ('approved', 'pushed', 'cut_over', 'closed')) ORDER BY 1"
+        );
+        return ids(conn, Found::WithoutSwitchover, &without, &[&release]);
+    }
+    let days = format!(
+        "SELECT DISTINCT date((s.from_at + 32400000) / 1000, 'unixepoch') {changes} AND s.from_at > ?2 ORDER BY 1"
+    );
+    let found = ids(conn, Found::MoreInstants, &days, &[&release, &sql::ms(now)])?;
+    Ok(found.filter(|found| found.count > 1))
 }
 
 /// Whether the schedules say what the city's plan says.

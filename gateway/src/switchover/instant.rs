@@ -8,19 +8,23 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use meguri_proto::TerminalId;
 use meguri_proto::clock::business_date;
 use meguri_proto::pickup::OfficeWord;
 use rusqlite::{Connection, params};
 use serde_json::json;
 
 use super::steps::{set_closed, settle};
-use super::{Kind, State, Step, note, rollout, set_state};
+use super::{State, Step, note, rollout, set_state};
 use crate::pickups;
 use crate::plan;
 use crate::schedules;
 use crate::store::sql;
 use crate::touched::{Round, Touched};
 
+/// Of more terminals it is not counted with everything that one of them says how far they are, but with each look at the day: every
+/// 30 s, and each switchover in a transaction of its own.
+const MANY: u64 = 500;
 /// How many terminals or pickups are looked at between two looks at the time.
 const SOME: usize = 50;
 /// So many days before an instant people are told how many terminals are not ready.
@@ -28,16 +32,47 @@ const AHEAD: [i64; 3] = [14, 7, 1];
 /// So long after an instant people are told which terminals are not there yet: vehicles are out by then.
 const BEHIND: SignedDuration = SignedDuration::from_hours(12);
 
-/// What is under way. It begins anew whenever something may be due.
-#[derive(Debug)]
+/// What is due, and what of it is under way. Something that comes due meanwhile is looked at once more afterwards: what runs goes on.
+#[derive(Debug, Default)]
 pub struct Work {
     /// Whether the clock is believed: nothing changes over by one that is not.
     certain: bool,
-    turned: bool,
+    due: Due,
+    pass: Option<Pass>,
     closing: Option<Closing>,
 }
 
-/// Where the walk over open pickups of contracts that ended stands.
+/// What may have something due.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    #[default]
+    Nothing,
+    /// A terminal or a person has said something.
+    Said,
+    /// The time itself.
+    Time,
+}
+
+/// A walk over everything that may be due.
+#[derive(Debug)]
+struct Pass {
+    of: Due,
+    stands_at: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Turn,
+    Offer,
+    Follow(Option<Vec<TerminalId>>),
+    CutOver,
+    Close,
+    /// Switchovers that are near or over, and of how many terminals each is.
+    Tell(Vec<Live>),
+    Groups,
+}
+
+/// The closing of open pickups of contracts that ended.
 #[derive(Debug)]
 struct Closing {
     switchover: i64,
@@ -45,17 +80,44 @@ struct Closing {
     closed: u64,
 }
 
+/// A switchover that is not over.
+#[derive(Debug)]
+struct Live {
+    id: i64,
+    state: State,
+    release: i64,
+    at: Timestamp,
+    terminals: u64,
+}
+
 impl Work {
-    /// Begins to look at what is due.
-    #[must_use]
-    pub fn new(certain: bool) -> Self {
-        Self { certain, turned: false, closing: None }
+    /// The time may have something due: so has everything else.
+    pub fn by_time(&mut self, certain: bool) {
+        (self.certain, self.due) = (certain, Due::Time);
     }
 
-    /// Goes on for about as long as `most`. Says whether everything is done.
+    /// Something was said, or done by a person.
+    pub fn by_word(&mut self, certain: bool) {
+        (self.certain, self.due) = (certain, self.due.max(Due::Said));
+    }
+
+    /// Whether anything is under way or due.
+    #[must_use]
+    pub fn pending(&self) -> bool {
+        self.pass.is_some() || self.due > Due::Nothing
+    }
+
+    /// What has come due while this was worked on.
+    pub fn merge(&mut self, other: &Self) {
+        if other.due > Due::Nothing {
+            (self.certain, self.due) = (other.certain, self.due.max(other.due));
+        }
+    }
+
+    /// Goes on for about as long as `most`. Says whether nothing is left.
     ///
     /// # Errors
-    /// When the store can't be written: then it is begun anew.
+    /// When the store can't be written: then it is to be begun anew.
     pub fn step(
         &mut self,
         tx: &Connection,
@@ -64,40 +126,90 @@ impl Work {
         most: Duration,
     ) -> rusqlite::Result<bool> {
         let started = Instant::now();
-        loop {
-            let done = self.some(tx, touched, now)?;
-            if done || started.elapsed() >= most {
-                return Ok(done);
+        while self.pending() {
+            self.some(tx, touched, now)?;
+            if started.elapsed() >= most || self.comes_long() {
+                break;
             }
+        }
+        Ok(!self.pending())
+    }
+
+    /// Whether what comes next is a count over many terminals, which has a transaction of its own.
+    fn comes_long(&self) -> bool {
+        match self.pass.as_ref().map(|pass| &pass.stands_at) {
+            Some(Stage::Tell(live)) => live.last().is_some_and(|one| one.terminals > MANY),
+            Some(Stage::Groups) => true,
+            _ => false,
         }
     }
 
-    /// Some of it; says whether nothing is left.
-    fn some(&mut self, tx: &Connection, touched: &mut Touched, now: Timestamp) -> rusqlite::Result<bool> {
-        if self.certain && !self.turned {
-            touched.notice |= plan::turn(tx, now)?;
-            self.turned = true;
-            return Ok(false);
-        }
-        if !rollout::offer_some(tx, touched, now, SOME)? {
-            return Ok(false);
-        }
-        if self.certain {
-            let due = schedules::to_follow(tx, now, SOME)?;
-            for terminal in &due {
-                schedules::follow(tx, touched, terminal, now)?;
+    /// Some of it.
+    fn some(&mut self, tx: &Connection, touched: &mut Touched, now: Timestamp) -> rusqlite::Result<()> {
+        let Some(Pass { of, stands_at }) = self.pass.take() else {
+            let of = std::mem::take(&mut self.due);
+            self.pass = Some(Pass { of, stands_at: Stage::Turn });
+            return Ok(());
+        };
+        let by_time = of == Due::Time;
+        // Of many terminals it is counted with the time alone.
+        let counts = |terminals: u64| by_time || terminals <= MANY;
+        let next = match stands_at {
+            Stage::Turn => {
+                if self.certain && by_time {
+                    touched.notice |= plan::turn(tx, now)?;
+                }
+                Some(Stage::Offer)
             }
-            if due.len() == SOME {
-                return Ok(false);
+            Stage::Offer if !rollout::offer_some(tx, touched, now, SOME)? => Some(Stage::Offer),
+            // By a clock in doubt nothing changes over; groups go on.
+            Stage::Offer if !self.certain => Some(Stage::Groups),
+            // What is offered is bound with it: only time has more to follow.
+            Stage::Offer if by_time => Some(Stage::Follow(None)),
+            Stage::Offer => Some(Stage::CutOver),
+            Stage::Follow(None) => Some(Stage::Follow(Some(schedules::to_follow(tx, now, usize::MAX)?))),
+            Stage::Follow(Some(mut due)) => {
+                let some = due.split_off(due.len().saturating_sub(SOME));
+                for terminal in &some {
+                    schedules::follow(tx, touched, terminal, now)?;
+                }
+                Some(if due.is_empty() { Stage::CutOver } else { Stage::Follow(Some(due)) })
             }
-            cut_over(tx, touched, now)?;
-            if !self.close_some(tx, touched, now)? {
-                return Ok(false);
+            Stage::CutOver => {
+                cut_over(tx, touched, now)?;
+                Some(Stage::Close)
             }
-            tell(tx, touched, now)?;
-        }
-        // A group that has its turn is offered it next.
-        Ok(!rollout::look(tx, touched, now)?)
+            Stage::Close => {
+                if self.close_some(tx, touched, now)? {
+                    Some(Stage::Tell(live(tx)?))
+                } else if self.due > Due::Nothing {
+                    // There may be very many: whoever is offered something meanwhile does not wait for all of them.
+                    let of = std::mem::take(&mut self.due).max(of);
+                    self.pass = Some(Pass { of, stands_at: Stage::Turn });
+                    return Ok(());
+                } else {
+                    Some(Stage::Close)
+                }
+            }
+            Stage::Tell(mut left) => match left.pop() {
+                None => Some(Stage::Groups),
+                Some(one) => {
+                    if counts(one.terminals) {
+                        tell(tx, touched, now, &one)?;
+                    }
+                    Some(Stage::Tell(left))
+                }
+            },
+            Stage::Groups => {
+                if rollout::look(tx, touched, now, counts)? {
+                    // A group that has its turn is offered it next.
+                    self.due = self.due.max(Due::Said);
+                }
+                None
+            }
+        };
+        self.pass = next.map(|stands_at| Pass { of, stands_at });
+        Ok(())
     }
 
     /// Closes some open pickups of contracts that ended; says whether none is left.
@@ -111,7 +223,7 @@ impl Work {
             self.closing = Closing::next(tx)?;
             return Ok(self.closing.is_none());
         };
-        let Some((contract, day, last)) = closing.contracts.last_mut() else {
+        let Some((contract, first, last)) = closing.contracts.last() else {
             let update = "UPDATE switchover SET settled_at = ?2 WHERE id = ?1";
             tx.execute(update, params![closing.switchover, sql::ms(now)])?;
             if closing.closed > 0 {
@@ -121,14 +233,18 @@ impl Work {
             self.closing = None;
             return Ok(false);
         };
-        let contract = contract.as_str();
-        let select = "SELECT id, vehicle FROM pickup WHERE date = ?1 AND contract = ?2 AND state = 'open'
-            AND office = '\"planned\"' LIMIT ?3";
+        // By the index of open pickups, whichever days they are of.
+        let select = "SELECT id, date, vehicle FROM pickup WHERE contract = ?1 AND state = 'open'
+            AND date BETWEEN ?2 AND ?3 AND office = '\"planned\"' LIMIT ?4";
+        let most = i64::try_from(SOME).unwrap_or(i64::MAX);
         let open: Vec<(i64, Round)> = tx
             .prepare_cached(select)?
-            .query_map(params![day.to_string(), contract, i64::try_from(SOME).unwrap_or(i64::MAX)], |row| {
+            .query_map(params![contract, first.to_string(), last.to_string(), most], |row| {
                 let contract = contract.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
-                Ok((row.get(0)?, Round { date: *day, contract, vehicle: sql::parsed(row, 1)? }))
+                Ok((
+                    row.get(0)?,
+                    Round { date: sql::parsed(row, 1)?, contract, vehicle: sql::parsed(row, 2)? },
+                ))
             })?
             .collect::<rusqlite::Result<_>>()?;
         for (pickup, round) in open.iter().cloned() {
@@ -137,10 +253,7 @@ impl Work {
         }
         closing.closed += open.len() as u64;
         if open.len() < SOME {
-            match day.tomorrow() {
-                Ok(next) if next <= *last => *day = next,
-                _ => drop(closing.contracts.pop()),
-            }
+            closing.contracts.pop();
         }
         Ok(false)
     }
@@ -168,14 +281,6 @@ impl Closing {
                 Ok((row.get(0)?, sql::parsed(row, 1)?, sql::parsed(row, 2)?))
             })?
             .collect::<rusqlite::Result<Vec<(String, Date, Date)>>>()?;
-        // A contract may be open-ended into the past: before its first pickup there is nothing to walk over.
-        let first: Option<String> = conn.query_row("SELECT min(date) FROM pickup", [], |row| row.get(0))?;
-        let first: Option<Date> = first.and_then(|day| day.parse().ok());
-        let contracts = contracts
-            .into_iter()
-            .filter_map(|(id, from, to)| Some((id, from.max(first?), to)))
-            .filter(|(_, from, to)| from <= to)
-            .collect();
         Ok(Some(Self { switchover, contracts, closed: 0 }))
     }
 }
@@ -207,24 +312,32 @@ fn cut_over(tx: &Connection, touched: &mut Touched, now: Timestamp) -> rusqlite:
     Ok(())
 }
 
-/// Tells people of switchovers that are near, and of terminals that are behind afterwards; closes those that are through.
-fn tell(tx: &Connection, touched: &mut Touched, now: Timestamp) -> rusqlite::Result<()> {
-    let select = "SELECT id, kind, state, release, at FROM switchover WHERE at IS NOT NULL
-        AND state NOT IN ('closed', 'withdrawn') ORDER BY id";
-    let live: Vec<(i64, Kind, State, i64, Timestamp)> = tx
-        .prepare_cached(select)?
-        .query_map([], |row| {
-            Ok((row.get(0)?, sql::word(row, 1)?, sql::word(row, 2)?, row.get(3)?, sql::instant(row.get(4)?)))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    for (id, _, state, release, at) in live {
-        if state == State::CutOver {
-            behind(tx, touched, now, id, (release, at))?;
-        } else if now < at {
-            ahead(tx, touched, now, id, (release, at))?;
-        }
+/// Switchovers with an instant that are not over.
+fn live(tx: &Connection) -> rusqlite::Result<Vec<Live>> {
+    let select = "SELECT s.id, s.state, s.release, s.at, r.terminals FROM switchover AS s JOIN release AS r ON r.id = s.release
+        WHERE s.at IS NOT NULL AND s.state NOT IN ('closed', 'withdrawn') ORDER BY s.id DESC";
+    let mut statement = tx.prepare_cached(select)?;
+    let rows = statement.query_map([], |row| {
+        Ok(Live {
+            id: row.get(0)?,
+            state: sql::word(row, 1)?,
+            release: row.get(2)?,
+            at: sql::instant(row.get(3)?),
+            terminals: sql::seq(row, 4)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// Tells people of a switchover that is near, or of terminals that are behind afterwards; closes one that is through.
+fn tell(tx: &Connection, touched: &mut Touched, now: Timestamp, one: &Live) -> rusqlite::Result<()> {
+    if one.state == State::CutOver {
+        behind(tx, touched, now, one.id, (one.release, one.at))
+    } else if now < one.at {
+        ahead(tx, touched, now, one.id, (one.release, one.at))
+    } else {
+        Ok(())
     }
-    Ok(())
 }
 
 fn ahead(

@@ -151,6 +151,17 @@ pub enum SwitchoverError {
         /// Why not.
         problem: &'static str,
     },
+    /// Groups have not had their turn: closed, it would reach them never.
+    #[error(
+        "{left} terminals of switchover {id} were never offered it, nor a newer one: closed, it would never reach them; \
+         `switchover push` has the next group offered it"
+    )]
+    NeverOffered {
+        /// Which.
+        id: i64,
+        /// How many.
+        left: u64,
+    },
     /// Groups that can't be.
     #[error("{0}")]
     Rollout(String),
@@ -286,7 +297,8 @@ pub fn list(conn: &Connection, scope: &Scope, now: Timestamp) -> rusqlite::Resul
 
 /// Whether contractors see it: what the city has not decided yet is its own.
 fn shown(one: &Listed) -> bool {
-    one.terminals > 0 && (one.part > 0 || one.state >= State::CutOver)
+    // Also once it is withdrawn: what was never pushed was never decided.
+    one.terminals > 0 && one.part > 0
 }
 
 /// One with its steps; none where there is no such, or it is not for whoever asks. Who did what is told to the city alone.

@@ -13,6 +13,8 @@ use crate::touched::Touched;
 
 /// Most groups.
 const GROUPS_MOST: usize = 20;
+/// The kind of the notice that the next group has no turn though patience is over.
+pub(super) const WAITS: &str = "switchover_waits";
 
 /// How a switchover is rolled out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,19 +108,27 @@ fn pushing(conn: &Connection) -> rusqlite::Result<Vec<Pushing>> {
 #[derive(Debug, Default)]
 struct Said {
     of: u64,
+    /// Those that took it, or a newer one.
     ready: u64,
     refused: u64,
     heard: u64,
     unoffered: u64,
 }
 
+/// That a terminal of bundle `b` took it or a newer one: a newer one goes to terminals that never spoke of this one.
+const TOOK: &str = "EXISTS (SELECT 1 FROM bundle AS x
+    WHERE x.terminal = b.terminal AND x.version >= b.version AND x.state = 'verified')";
+
 fn what_they_said(conn: &Connection, one: &Pushing) -> rusqlite::Result<Said> {
     // One that verified it has staged it as well, or is under it: the terminal does both in one step.
-    let select = "SELECT count(*), sum(b.state IS 'verified'), sum(b.state IS 'refused'),
-            sum(b.state IS NOT NULL OR coalesce(t.last_heard_at, 0) > b.offered_at), sum(b.offered_at IS NULL)
-        FROM bundle AS b JOIN terminal AS t ON t.id = b.terminal
-        WHERE b.release = ?1 AND b.place < ?2 AND t.blocked_at IS NULL AND t.lost_at IS NULL";
-    conn.prepare_cached(select)?.query_row(params![one.release, sql::number(one.upto)], |row| {
+    let select = format!(
+        "SELECT count(*), sum(took), sum(refused AND NOT took), sum(took OR refused OR heard), sum(unoffered)
+        FROM (SELECT b.state IS 'verified' OR {TOOK} AS took, b.state IS 'refused' AS refused,
+                coalesce(t.last_heard_at, 0) > b.offered_at AS heard, b.offered_at IS NULL AS unoffered
+            FROM bundle AS b JOIN terminal AS t ON t.id = b.terminal
+            WHERE b.release = ?1 AND b.place < ?2 AND t.blocked_at IS NULL AND t.lost_at IS NULL)"
+    );
+    conn.prepare_cached(&select)?.query_row(params![one.release, sql::number(one.upto)], |row| {
         let number = |column: usize| {
             Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.unwrap_or(0).unsigned_abs())
         };
@@ -132,56 +142,82 @@ fn what_they_said(conn: &Connection, one: &Pushing) -> rusqlite::Result<Said> {
     })
 }
 
-/// Lets the next group have its turn where it is, or stops. Says whether anything changed.
+/// Lets the next group of each have its turn where it is, or stops. Says whether anything changed.
 ///
 /// # Errors
 /// When the store can't be written.
-pub(super) fn look(tx: &Connection, touched: &mut Touched, now: Timestamp) -> rusqlite::Result<bool> {
+pub(super) fn look(
+    tx: &Connection,
+    touched: &mut Touched,
+    now: Timestamp,
+    which: impl Fn(u64) -> bool,
+) -> rusqlite::Result<bool> {
     let mut changed = false;
     for one in pushing(tx)? {
-        let said = what_they_said(tx, &one)?;
-        if said.unoffered > 0 {
-            continue;
-        }
-        let newly = said.refused.saturating_sub(one.accepted);
-        if newly * 100 > u64::from(one.rollout.refused_percent) * said.of {
-            stop(
-                tx,
-                touched,
-                now,
-                one.id,
-                "refusals",
-                None,
-                &json!({ "refused": said.refused, "of": said.of }),
-            )?;
-            let detail = json!({ "switchover": one.id, "refused": said.refused, "of": said.of });
-            touched.notice |= sql::notice(tx, now, "switchover_stopped", None, &detail)?;
-            changed = true;
-            continue;
-        }
-        let last = one.part as usize >= one.rollout.groups.len();
-        if last {
-            // A correction is over once everybody has said something of it.
-            let all = said.ready + said.refused == said.of && said.refused == 0;
-            if one.kind == Kind::Correction && all && said.of > 0 {
-                set_state(tx, one.id, State::Closed)?;
-                note(tx, now, one.id, Step::Closed, None, None)?;
-                (changed, touched.presence) = (true, true);
-            }
-            continue;
-        }
-        let enough = |ready: u64, of: u64| ready * 100 >= u64::from(one.rollout.ready_percent) * of;
-        let patience = SignedDuration::from_hours(one.rollout.patience_hours.into());
-        let waited = now.duration_since(one.part_at) >= patience;
-        if enough(said.ready, said.of) || (waited && said.ready > 0 && enough(said.ready, said.heard)) {
-            next(tx, touched, now, one.id, None)?;
-            changed = true;
+        if which(one.upto) {
+            changed |= look_at(tx, touched, now, &one)?;
         }
     }
     Ok(changed)
 }
 
-/// Lets the next group have its turn.
+fn look_at(tx: &Connection, touched: &mut Touched, now: Timestamp, one: &Pushing) -> rusqlite::Result<bool> {
+    let said = what_they_said(tx, one)?;
+    if said.unoffered > 0 {
+        return Ok(false);
+    }
+    let newly = said.refused.saturating_sub(one.accepted);
+    if newly * 100 > u64::from(one.rollout.refused_percent) * said.of {
+        stop(tx, touched, now, one.id, "refusals", None, &json!({ "refused": said.refused, "of": said.of }))?;
+        let detail = json!({ "switchover": one.id, "refused": said.refused, "of": said.of });
+        touched.notice |= sql::notice(tx, now, "switchover_stopped", None, &detail)?;
+        return Ok(true);
+    }
+    let last = one.part as usize >= one.rollout.groups.len();
+    if last {
+        // A correction is over once everybody has taken it.
+        let over = one.kind == Kind::Correction && said.ready == said.of && said.of > 0;
+        if over {
+            set_state(tx, one.id, State::Closed)?;
+            note(tx, now, one.id, Step::Closed, None, None)?;
+            touched.presence = true;
+        }
+        return Ok(over);
+    }
+    // Nobody waits for refusals that a person has seen and pushed on for all that.
+    let seen = one.accepted.min(said.refused);
+    let (of, heard) = (said.of - seen, said.heard - seen);
+    let enough = |of: u64| said.ready * 100 >= u64::from(one.rollout.ready_percent) * of;
+    let patience = SignedDuration::from_hours(one.rollout.patience_hours.into());
+    let waited = now.duration_since(one.part_at) >= patience;
+    if enough(of) || (waited && said.ready > 0 && enough(heard)) {
+        next(tx, touched, now, one.id, None)?;
+        return Ok(true);
+    }
+    if waited {
+        tell_that_it_waits(tx, touched, now, one, &said)?;
+    }
+    Ok(false)
+}
+
+/// Tells, once for each group, that its patience is over and the next one has no turn: a person waits on, or has it offered by hand.
+fn tell_that_it_waits(
+    tx: &Connection,
+    touched: &mut Touched,
+    now: Timestamp,
+    one: &Pushing,
+    said: &Said,
+) -> rusqlite::Result<()> {
+    let told =
+        "SELECT 1 FROM notice WHERE kind = ?1 AND detail ->> 'switchover' = ?2 AND detail ->> 'group' = ?3";
+    if !tx.prepare_cached(told)?.exists(params![WAITS, one.id, one.part])? {
+        let detail = json!({ "switchover": one.id, "group": one.part, "ready": said.ready, "of": said.of, "heard": said.heard });
+        touched.notice |= sql::notice(tx, now, WAITS, None, &detail)?;
+    }
+    Ok(())
+}
+
+/// Lets the next group have its turn: by itself, or by a person's hand.
 pub(super) fn next(
     tx: &Connection,
     touched: &mut Touched,
@@ -195,12 +231,40 @@ pub(super) fn next(
     let (part, rollout, of): (u32, Rollout, u64) = tx
         .prepare_cached(select)?
         .query_row([id], |row| Ok((row.get(0)?, sql::json(row, 1)?, sql::seq(row, 2)?)))?;
-    let (part, before) = (part + 1, rollout.upto(part, of));
-    let upto = rollout.upto(part, of);
+    turn(tx, touched, now, id, person, (part + 1, rollout.upto(part + 1, of), rollout.upto(part, of)))
+}
+
+/// Lets all groups have their turn at once.
+pub(super) fn all(
+    tx: &Connection,
+    touched: &mut Touched,
+    now: Timestamp,
+    id: i64,
+    person: Option<i64>,
+) -> rusqlite::Result<()> {
+    let select =
+        "SELECT s.rollout, r.terminals, s.upto FROM switchover AS s JOIN release AS r ON r.id = s.release
+        WHERE s.id = ?1";
+    let (rollout, of, before): (Rollout, u64, u64) = tx
+        .prepare_cached(select)?
+        .query_row([id], |row| Ok((sql::json(row, 0)?, sql::seq(row, 1)?, sql::seq(row, 2)?)))?;
+    let last = u32::try_from(rollout.groups.len()).unwrap_or(u32::MAX);
+    turn(tx, touched, now, id, person, (last, of, before))
+}
+
+fn turn(
+    tx: &Connection,
+    touched: &mut Touched,
+    now: Timestamp,
+    id: i64,
+    person: Option<i64>,
+    (part, upto, before): (u32, u64, u64),
+) -> rusqlite::Result<()> {
     let update = "UPDATE switchover SET part = ?2, part_at = ?3, upto = ?4 WHERE id = ?1";
     tx.prepare_cached(update)?.execute(params![id, part, sql::ms(now), sql::number(upto)])?;
     let detail = json!({ "group": part, "terminals": upto.saturating_sub(before) });
     note(tx, now, id, Step::Group, person, Some(detail))?;
+    super::steps::settle(tx, touched, now, id, &[WAITS])?;
     (touched.presence, touched.configurations) = (true, true);
     Ok(())
 }
@@ -243,10 +307,25 @@ pub(super) fn offer_some(
     Ok(due.len() < most)
 }
 
-/// How many refuse it so far.
+/// How many refuse it so far, as [`look`] counts them: neither those that are kept out nor those that took a newer one.
 pub(super) fn refusals(conn: &Connection, id: i64) -> rusqlite::Result<u64> {
+    let select = format!(
+        "SELECT count(*) FROM switchover AS s JOIN bundle AS b ON b.release = s.release
+        JOIN terminal AS t ON t.id = b.terminal
+        WHERE s.id = ?1 AND b.place < s.upto AND b.state = 'refused' AND t.blocked_at IS NULL AND t.lost_at IS NULL
+            AND NOT {TOOK}"
+    );
+    conn.prepare_cached(&select)?.query_row([id], |row| sql::seq(row, 0))
+}
+
+/// How many terminals that are not kept out were offered neither it nor a newer one that counts.
+pub(super) fn never_offered(conn: &Connection, id: i64) -> rusqlite::Result<u64> {
     let select = "SELECT count(*) FROM switchover AS s JOIN bundle AS b ON b.release = s.release
-        WHERE s.id = ?1 AND b.state = 'refused'";
+        JOIN terminal AS t ON t.id = b.terminal
+        WHERE s.id = ?1 AND b.offered_at IS NULL AND t.blocked_at IS NULL AND t.lost_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM bundle AS x WHERE x.terminal = b.terminal AND x.version > b.version
+                AND x.offered_at IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM switchover AS w WHERE w.release = x.release AND w.state = 'withdrawn'))";
     conn.prepare_cached(select)?.query_row([id], |row| sql::seq(row, 0))
 }
 

@@ -43,12 +43,14 @@ struct Row {
     at: Option<i64>,
     drafted_by: Option<i64>,
     part: u32,
+    parts: u32,
     stopped: bool,
 }
 
 fn row(conn: &Connection, id: i64) -> Result<Row, SwitchoverError> {
     let select = "SELECT s.state, s.kind, s.release, r.version, s.at,
-            (SELECT person FROM switchover_step WHERE switchover = s.id AND step = 'drafted'), s.part, s.stopped_at IS NOT NULL
+            (SELECT person FROM switchover_step WHERE switchover = s.id AND step = 'drafted'), s.part, s.stopped_at IS NOT NULL,
+            s.rollout
         FROM switchover AS s JOIN release AS r ON r.id = s.release WHERE s.id = ?1";
     let found = conn
         .prepare_cached(select)?
@@ -62,6 +64,7 @@ fn row(conn: &Connection, id: i64) -> Result<Row, SwitchoverError> {
                 drafted_by: row.get(5)?,
                 part: row.get(6)?,
                 stopped: row.get(7)?,
+                parts: u32::try_from(sql::json::<Rollout>(row, 8)?.groups.len()).unwrap_or(u32::MAX),
             })
         })
         .optional()?;
@@ -95,7 +98,9 @@ pub fn draft(
     if name.trim().is_empty() || name.chars().count() > 100 || name.contains(char::is_control) {
         return Err(SwitchoverError::Name);
     }
-    let taken = "SELECT 1 FROM switchover WHERE at = ?1 AND kind = 'switchover' AND state <> 'withdrawn'";
+    // One that nobody has pushed takes no instant: a draft that was forgotten must not make a correction of what is meant.
+    let taken = "SELECT 1 FROM switchover
+        WHERE at = ?1 AND kind = 'switchover' AND state IN ('pushed', 'cut_over', 'closed')";
     let kind = match (new.kind, at) {
         (Some(Kind::Switchover), None) => return Err(SwitchoverError::NoInstant(new.version)),
         (Some(kind), _) => kind,
@@ -174,10 +179,10 @@ fn stands_in_the_way(tx: &Connection, id: i64, now: Timestamp) -> Result<(), Swi
     if found.is_empty() { Ok(()) } else { Err(SwitchoverError::Findings(found)) }
 }
 
-/// Begins to offer it, or goes on where it has stopped.
+/// Begins to offer it; goes on where it has stopped; else has the next group offered it by hand, however ready the ones before are.
 ///
 /// # Errors
-/// When it is not approved or has not stopped, something has come in its way, whoever asks may not, or the store can't be written.
+/// When it is not approved, everybody is offered it already, something has come in its way, whoever asks may not, or the store can't be written.
 pub fn push(
     tx: &Connection,
     touched: &mut Touched,
@@ -199,11 +204,11 @@ pub fn push(
             note(tx, now, id, Step::Pushed, Some(by.id), Some(json!({ "rollout": rollout })))?;
             rollout::next(tx, touched, now, id, None)?;
         }
+        State::Pushed | State::CutOver if rollout.is_some() => {
+            let problem = "its groups are made: it goes on with those, leave --groups and the like away";
+            return Err(SwitchoverError::Rollout(problem.to_owned()));
+        }
         State::Pushed | State::CutOver if one.stopped => {
-            if rollout.is_some() {
-                let problem = "its groups are made: it goes on with those, leave --groups and the like away";
-                return Err(SwitchoverError::Rollout(problem.to_owned()));
-            }
             let accepted = rollout::refusals(tx, id)?;
             let update =
                 "UPDATE switchover SET stopped_at = NULL, stopped_why = NULL, accepted = ?2 WHERE id = ?1";
@@ -211,7 +216,10 @@ pub fn push(
             settle(tx, touched, now, id, &["switchover_stopped"])?;
             note(tx, now, id, Step::WentOn, Some(by.id), Some(json!({ "refused": accepted })))?;
         }
-        state => return Err(refused(id, state, "pushed")),
+        State::Pushed | State::CutOver if one.part < one.parts => {
+            rollout::next(tx, touched, now, id, Some(by.id))?;
+        }
+        state => return Err(refused(id, state, "pushed any further")),
     }
     (touched.presence, touched.configurations) = (true, true);
     Ok(())
@@ -254,6 +262,10 @@ pub fn withdraw(
     let by_newer = release.map(|version| of_release(tx, version)).transpose()?;
     match (one.state, by_newer) {
         (State::Draft | State::Checked | State::Approved, _) => {}
+        // Whether or not the office has looked at the clock since: terminals have changed over.
+        (State::Pushed, _) if one.at.is_some_and(|at| at <= sql::ms(now)) => {
+            return Err(refused(id, State::CutOver, "withdrawn"));
+        }
         (State::Pushed, None) => return Err(SwitchoverError::NeedsNewer(id)),
         (State::Pushed, Some(newer)) => {
             let no = |problem| SwitchoverError::NoReplacement { id, by: newer, problem };
@@ -264,6 +276,11 @@ pub fn withdraw(
             if !matches!(other.state, State::Pushed | State::CutOver | State::Closed) {
                 return Err(no("it is not pushed yet"));
             }
+            if other.stopped {
+                return Err(no(
+                    "it has stopped, and would not reach terminals that hold the one; go on with it first",
+                ));
+            }
             let holds = "SELECT 1 FROM bundle AS b JOIN schedule AS s ON s.bundle = b.id
                 WHERE b.release = ?1 AND s.from_at = ?2";
             if one.kind == Kind::Switchover
@@ -272,10 +289,15 @@ pub fn withdraw(
                 return Err(no("its schedules hold the same instant"));
             }
             // A terminal that is not in the newer one would keep what is withdrawn.
-            let left = "SELECT 1 FROM bundle AS b WHERE b.release = ?1 AND b.offered_at IS NOT NULL
+            let left = "SELECT 1 FROM bundle AS b JOIN switchover AS s ON s.release = b.release
+                WHERE b.release = ?1 AND (b.offered_at IS NOT NULL OR b.place < s.upto)
                 AND NOT EXISTS (SELECT 1 FROM bundle AS n WHERE n.release = ?2 AND n.terminal = b.terminal)";
             if tx.prepare_cached(left)?.exists([one.release, other.release])? {
                 return Err(no("some terminals that were offered the one are not in the other"));
+            }
+            // Whoever is silent until after the instant must find the newer one, not what is withdrawn.
+            if matches!(other.state, State::Pushed | State::CutOver) && other.part < other.parts {
+                rollout::all(tx, touched, now, newer, Some(by.id))?;
             }
         }
         (state, _) => return Err(refused(id, state, "withdrawn")),
@@ -285,7 +307,7 @@ pub fn withdraw(
     let newer = by_newer.filter(|_| one.state == State::Pushed);
     tx.prepare_cached(update)?.execute(params![id, newer])?;
     set_state(tx, id, State::Withdrawn)?;
-    settle(tx, touched, now, id, &["switchover_stopped", "switchover_ahead"])?;
+    settle(tx, touched, now, id, &["switchover_stopped", "switchover_ahead", rollout::WAITS])?;
     (touched.presence, touched.configurations) = (true, true);
     note(tx, now, id, Step::Withdrawn, Some(by.id), newer.map(|by| json!({ "by": by })))?;
     Ok(())
@@ -317,6 +339,10 @@ pub fn close(
         (State::CutOver, _) | (State::Pushed, Kind::Correction) => {}
         (state, _) => return Err(refused(id, state, "closed")),
     }
+    match rollout::never_offered(tx, id)? {
+        0 => {}
+        left => return Err(SwitchoverError::NeverOffered { id, left }),
+    }
     set_closed(tx, touched, now, id, Some(by.id))?;
     Ok(())
 }
@@ -330,7 +356,8 @@ pub(super) fn set_closed(
     person: Option<i64>,
 ) -> rusqlite::Result<()> {
     set_state(tx, id, State::Closed)?;
-    settle(tx, touched, now, id, &["switchover_stopped", "switchover_ahead", "switchover_behind"])?;
+    let kinds = ["switchover_stopped", "switchover_ahead", "switchover_behind", rollout::WAITS];
+    settle(tx, touched, now, id, &kinds)?;
     touched.presence = true;
     note(tx, now, id, Step::Closed, person, None)?;
     super::instant::tell_of_accounts(tx, touched, now)

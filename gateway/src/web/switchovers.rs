@@ -98,6 +98,7 @@ fn done(asked: &Asked) -> Result<Option<Said>, Problem> {
         "found" => Said::wrong(Text::SwitchoverFoundDone),
         "approved" => Said::Done(Text::SwitchoverApprovedDone),
         "pushed" => Said::Done(Text::SwitchoverPushedDone),
+        "went_on" => Said::Done(Text::SwitchoverWentOnDone),
         "stopped" => Said::Waits(Text::SwitchoverStoppedDone),
         "withdrawn" => Said::Done(Text::SwitchoverWithdrawnDone),
         "closed" => Said::Done(Text::SwitchoverClosedDone),
@@ -125,6 +126,9 @@ fn wrong(error: OpError) -> Result<Said, Problem> {
         }
         SwitchoverError::NoInstant(_) => Said::wrong(Text::SwitchoverNoInstant),
         SwitchoverError::Name => Said::wrong(Text::SwitchoverNameWrong),
+        SwitchoverError::NeverOffered { left, .. } => {
+            Said::Wrong(Text::SwitchoverNeverOffered, vec![("left", left.to_string().into())])
+        }
         SwitchoverError::Rollout(_) => Said::wrong(Text::SwitchoverRolloutWrong),
     })
 }
@@ -325,7 +329,10 @@ pub(super) async fn take(
             "approve" => (Request::SwitchoverApprove { by, id }, "approved"),
             "check" => (Request::SwitchoverCheck { by, id }, "checked"),
             "push" => match rollout(&form) {
-                Ok(rollout) => (Request::SwitchoverPush { by, id, rollout }, "pushed"),
+                Ok(rollout) => {
+                    let done = if rollout.is_some() { "pushed" } else { "went_on" };
+                    (Request::SwitchoverPush { by, id, rollout }, done)
+                }
                 Err(said) => return one_again(&web, &signed, &asked, id, Some(said)).await,
             },
             "stop" => (Request::SwitchoverStop { by, id }, "stopped"),

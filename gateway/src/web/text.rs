@@ -862,6 +862,8 @@ texts! {
     BackToToday "本日のページへ" "To today's page";
     NoticeSwitchoverStopped "業者切替の配信が止まりました" "The push of a switchover has stopped";
     NoticeSwitchoverStoppedHint "{of}台のうち{refused}台が設定を拒んでいます。理由を確かめ、続けるか取りやめるかを決めてください。" "{refused} of {of} terminals refuse it. See why, and go on or withdraw it.";
+    NoticeSwitchoverWaits "業者切替の配信が次の組へ進んでいません" "The push of a switchover does not come to its next group";
+    NoticeSwitchoverWaitsHint "第{group}組までの{of}台のうち、連絡があったのは{heard}台、準備ができたのは{ready}台です。待つか、次の組へ配信するかを決めてください。" "Up to group {group}, {heard} of {of} terminals were heard, and {ready} are ready. Wait on, or offer it to the next group.";
     NoticeSwitchoverAhead "業者切替が近づいています" "A switchover is near";
     NoticeSwitchoverAheadHint "あと{days}日です。{of}台のうち{not_ready}台の準備ができていません。" "It comes within {days} days. {not_ready} of {of} terminals are not ready.";
     NoticeSwitchoverBehind "業者切替で残っている端末があります" "Terminals are behind a switchover";
@@ -898,6 +900,7 @@ texts! {
     SwitchoverApprove "承認する" "Approve";
     SwitchoverPush "配信する" "Push";
     SwitchoverGoOn "配信を続ける" "Go on";
+    SwitchoverNextGroup "待たずに次の組へ配信する" "Offer it to the next group now";
     SwitchoverStop "配信を止める" "Stop";
     SwitchoverWithdraw "取りやめる" "Withdraw";
     SwitchoverClose "完了にする" "Close";
@@ -906,6 +909,7 @@ texts! {
     SwitchoverFoundDone "妨げがあるため、先へ進めません。下の「点検の結果」を見て、設定を作り直してください。" "Something stands in its way. See the findings below, and build the release anew.";
     SwitchoverApprovedDone "承認しました。次は配信です。" "Approved. The next step is to push it.";
     SwitchoverPushedDone "端末への配信を始めました。" "It is being offered to terminals.";
+    SwitchoverWentOnDone "配信を続けます。" "It goes on being offered.";
     SwitchoverStoppedDone "配信を止めました。まだ届いていない端末には、続けるまで届きません。" "Stopped. Terminals that were not offered it are not, until somebody goes on.";
     SwitchoverWithdrawnDone "取りやめました。" "Withdrawn.";
     SwitchoverClosedDone "完了にしました。" "Closed.";
@@ -913,6 +917,7 @@ texts! {
     SwitchoverStateWrong "いまの状態ではできません。ほかの人が先に進めたのかもしれません。下の経過を確かめてください。" "This can't be done now. Somebody may have been quicker: see below what was done.";
     SwitchoverNeedsNewer "もう端末に届いています。取りやめるには、これを含まない新しい版を配信し、その版の番号を入れてください。" "Terminals hold it already. Push a newer release without it, and give that one's version.";
     SwitchoverNoReplacement "その版では取りやめられません。この版より新しく、配信済みで、同じ切替を含まず、届いた端末をすべて含む版が要ります。" "That release can't take its place. It has to be newer, pushed, without the same instant, and for every terminal that was offered this one.";
+    SwitchoverNeverOffered "まだ一度も配信されていない端末が{left}台あり、完了にすると届かなくなります。先に次の組へ配信してください。" "{left} terminals were never offered it: closed, it would never reach them. Offer it to the next group first.";
     SwitchoverNoRelease "その版は届いていないか、まだ起案されていません。" "That release has not come, or nothing was drafted of it.";
     SwitchoverDraftedAlready "この版はもう起案されています（番号 {id}）。" "This release is drafted already (number {id}).";
     SwitchoverNoInstant "この版では、これから契約の替わる日がありません。設定の修正として起案してください。" "No contract changes in this release at an instant to come: it is a correction.";
@@ -938,6 +943,7 @@ texts! {
     WithdrawAsk "「{name}」を取りやめますか" "Withdraw “{name}”?";
     WithdrawBefore "まだどの端末にも届いていません。" "No terminal has it yet.";
     WithdrawNewer "端末に届いているので、これを含まない新しい版を先に配信し、その版の番号をここに入れます。" "Terminals hold it: push a newer release without it first, and give its version here.";
+    WithdrawAll "新しい版は、組を待たずに、すぐすべての端末へ配信されます。" "The newer one is offered to all terminals at once, without waiting for groups.";
     WithdrawHolds "新しい版が届くまで、端末は取りやめた予定を持ったままです。その端末は「準備の状況」に残ります。" "Until the newer one reaches them terminals hold what is withdrawn; readiness names them.";
     WithdrawUndone "取りやめは元に戻せません。同じ切替は、新しい版で起案し直します。" "This can't be taken back. The same switchover is drafted anew with a newer release.";
     WithdrawRelease "代わりになる新しい版の番号" "Version of the newer release";
@@ -962,6 +968,8 @@ texts! {
     FoundPlanDiffers "これらの端末では、その日の号車と契約が市の計画（city.toml）と違います。" "Of these terminals, vehicle and contract on that day are not those of the city's plan (city.toml).";
     FoundOutdated "これらの端末にはもっと新しい版が出ていて、この版を拒みます。版を上げて作り直してください。" "These terminals were offered a newer version, and would refuse this one. Build it anew.";
     FoundSameInstant "同じ日時の業者切替がもうあります。そちらを取りやめるか、設定の修正として起案してください。" "Another switchover has the same instant. Withdraw that one, or draft this as a correction.";
+    FoundWithoutSwitchover "これらの端末の契約が替わりますが、その日時の業者切替は承認されていません。業者切替として起案するか、取りやめてください。" "These terminals' contracts change at an instant that no approved switchover has. Draft it as a switchover, or withdraw it.";
+    FoundMoreInstants "契約の替わる日時が二つ以上あります。業者切替になるのは最初の日時だけで、ほかの日には未報告の締めも知らせもありません。日時ごとに版を作ってください。" "Contracts change at more than one instant. The switchover has the first alone: at the others no pickups are closed and nobody is told. Build a release for each.";
     FoundTerminalsMissing "これらの端末は契約が終わるのに、この版に入っていません。" "These terminals' contracts end, and they are not in the release.";
     FoundVehiclesWithout "これらの号車には端末がありません。" "These vehicles get no terminal.";
     FoundSilent "これらの端末は1週間連絡がありません。" "These terminals were not heard for a week.";

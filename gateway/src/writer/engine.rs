@@ -66,8 +66,8 @@ pub(super) struct Engine {
     lapses: BTreeSet<TerminalId>,
     /// Lists that may have to be made anew.
     lists: BTreeSet<(TerminalId, Date)>,
-    /// What switchovers ask for; none where nothing is due.
-    switching: Option<Work>,
+    /// What switchovers ask for.
+    switching: Work,
     /// What SQLite said when it found the store damaged.
     damage: Option<rusqlite::Error>,
 }
@@ -90,7 +90,7 @@ impl Engine {
             hello_order: VecDeque::new(),
             lapses: BTreeSet::new(),
             lists: BTreeSet::new(),
-            switching: None,
+            switching: Work::default(),
             damage: None,
         }
     }
@@ -316,7 +316,7 @@ impl Engine {
             configurations,
         } = touched;
         if configurations {
-            self.switching = Some(Work::new(!self.parts.clock.in_doubt()));
+            self.switching.by_word(!self.parts.clock.in_doubt());
         }
         let (window, now) = (self.window_now(), self.parts.clock.now());
         let mut damage = None;
@@ -429,7 +429,7 @@ impl Engine {
         if certain && self.day_done != Some(today) && self.erasing.is_none() {
             self.erasing = Some(Erasing::new(&self.parts.settings.retention, self.parts.clock.now()));
         }
-        self.switching = Some(Work::new(certain));
+        self.switching.by_time(certain);
         let window = self.window_now();
         if self.window == Some(window) {
             return;
@@ -509,12 +509,14 @@ impl Engine {
 
     /// Does some of what switchovers ask for, in a transaction of its own.
     fn switch(&mut self) {
-        let Some(mut work) = self.switching.take() else { return };
+        // What it touches may have something due again, and says so to what stands here meanwhile.
+        let mut work = std::mem::take(&mut self.switching);
         let done = self.transact(|tx, ctx, fx| work.step(tx, &mut fx.touched, ctx.now, STEP));
         match done {
-            // What it touched may have something due again: then that is what goes on.
-            Ok(Ok(false)) => self.switching = Some(work),
-            Ok(Ok(true)) => {}
+            Ok(Ok(_)) => {
+                work.merge(&self.switching);
+                self.switching = work;
+            }
             // The next look at the day begins it anew.
             Ok(Err(error)) => self.failed("switch over", error),
             Err(_) => {}
@@ -552,11 +554,11 @@ impl Engine {
 
     /// Leaves erasing, and what switchovers ask for, to the next run.
     pub(super) fn stop_erasing(&mut self) {
-        (self.erasing, self.switching) = (None, None);
+        (self.erasing, self.switching) = (None, Work::default());
     }
 
     pub(super) fn has_pending(&self) -> bool {
-        self.has_lists() || self.switching.is_some() || self.erasing.is_some()
+        self.has_lists() || self.switching.pending() || self.erasing.is_some()
     }
 
     fn has_lists(&self) -> bool {
@@ -570,8 +572,10 @@ impl Engine {
         }
         if !self.has_lists() {
             // Mostly nothing is due: then what is erased need not wait for another turn.
-            self.switch();
-            if self.switching.is_none() {
+            if self.switching.pending() {
+                self.switch();
+            }
+            if !self.switching.pending() {
                 self.erase();
             }
             return;

@@ -201,6 +201,7 @@ fn notice(kind: &str) -> (Text, Option<Text>) {
         "keys_first" => (Text::NoticeKeysFirst, Some(Text::NoticeKeysFirstHint)),
         "keys_rotated" => (Text::NoticeKeysRotated, Some(Text::NoticeKeysRotatedHint)),
         "switchover_stopped" => (Text::NoticeSwitchoverStopped, Some(Text::NoticeSwitchoverStoppedHint)),
+        "switchover_waits" => (Text::NoticeSwitchoverWaits, Some(Text::NoticeSwitchoverWaitsHint)),
         "switchover_ahead" => (Text::NoticeSwitchoverAhead, Some(Text::NoticeSwitchoverAheadHint)),
         "switchover_behind" => (Text::NoticeSwitchoverBehind, Some(Text::NoticeSwitchoverBehindHint)),
         "accounts_left" => (Text::NoticeAccountsLeft, Some(Text::NoticeAccountsLeftHint)),
@@ -211,7 +212,19 @@ fn notice(kind: &str) -> (Text, Option<Text>) {
 /// A hint with the numbers of its notice.
 fn with_numbers(lang: Lang, hint: Text, detail: &serde_json::Value, names: &Names) -> String {
     let number = |name: &str| detail.get(name).and_then(serde_json::Value::as_i64).unwrap_or_default();
-    let fields = ["of", "refused", "days", "not_ready", "silent", "reverted", "degraded", "accounts"];
+    let fields = [
+        "of",
+        "ready",
+        "heard",
+        "group",
+        "refused",
+        "days",
+        "not_ready",
+        "silent",
+        "reverted",
+        "degraded",
+        "accounts",
+    ];
     let numbers = fields.map(|name| (name, format::number(number(name))));
     let contractor = detail.get("contractor").and_then(serde_json::Value::as_str).unwrap_or_default();
     let contractor = names.company(contractor);

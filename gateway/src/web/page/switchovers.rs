@@ -210,9 +210,10 @@ impl Asks {
                 (Text::ApproveAsk, &[Text::ApproveSays, Text::ApproveOffersNothing, Text::ApproveSecond])
             }
             Self::Push => (Text::PushAsk, &[Text::PushGroups, Text::PushStops, Text::PushUndone]),
-            Self::Withdraw if pushed => {
-                (Text::WithdrawAsk, &[Text::WithdrawNewer, Text::WithdrawHolds, Text::WithdrawUndone])
-            }
+            Self::Withdraw if pushed => (
+                Text::WithdrawAsk,
+                &[Text::WithdrawNewer, Text::WithdrawAll, Text::WithdrawHolds, Text::WithdrawUndone],
+            ),
             Self::Withdraw => (Text::WithdrawAsk, &[Text::WithdrawBefore, Text::WithdrawUndone]),
             Self::Close => (Text::CloseAsk, &[Text::CloseTells, Text::CloseLate, Text::CloseUndone]),
         }
@@ -309,6 +310,8 @@ fn words(found: Found) -> Text {
         Found::PlanDiffers => Text::FoundPlanDiffers,
         Found::Outdated => Text::FoundOutdated,
         Found::SameInstant => Text::FoundSameInstant,
+        Found::WithoutSwitchover => Text::FoundWithoutSwitchover,
+        Found::MoreInstants => Text::FoundMoreInstants,
         Found::TerminalsMissing => Text::FoundTerminalsMissing,
         Found::VehiclesWithout => Text::FoundVehiclesWithout,
         Found::Silent => Text::FoundSilent,
@@ -484,6 +487,7 @@ impl OneView<'_> {
                 @if offered && one.stopped.is_some() { (post("push", Text::SwitchoverGoOn, true)) }
                 (asks(Asks::Close, if one.state == State::CutOver { "button" } else { "quiet" }))
                 @if one.state == State::Checked { (post("check", Text::SwitchoverCheckAgain, false)) }
+                @if offered && one.stopped.is_none() && one.part < one.parts { (post("push", Text::SwitchoverNextGroup, false)) }
                 @if offered && one.stopped.is_none() && one.part < one.parts { (post("stop", Text::SwitchoverStop, false)) }
                 (asks(Asks::Withdraw, "quiet danger"))
             }
