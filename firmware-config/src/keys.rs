@@ -85,6 +85,15 @@ impl KeySet {
         Envelope::new(KEYS_TYPE, &serde_json::to_vec(self).unwrap_or_default())
     }
 
+    /// The fingerprint (指紋) of a key set in its envelope: SHA-256 of what is signed. Who has signed it does not change it, so that it is the
+    /// same in the record of the ceremony, at the office and on terminals.
+    ///
+    /// # Errors
+    /// When it is no envelope of a key set.
+    pub fn fingerprint(bytes: &[u8]) -> Result<Digest, Refused> {
+        Ok(Digest::of(&Envelope::read(bytes, KEYS_BYTES)?.unverified(KEYS_TYPE)?))
+    }
+
     /// What a key set says that nobody has judged yet: for whoever shows or signs it, never to act upon.
     ///
     /// # Errors

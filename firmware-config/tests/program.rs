@@ -10,7 +10,6 @@ use jiff::ToSpan as _;
 use meguri_config::ed25519::PrivateKey;
 use meguri_config::keys::KeyChain;
 use meguri_config::{Bundle, City, KeySet, Stick};
-use meguri_proto::Digest;
 use meguri_proto::clock::business_date;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -135,8 +134,7 @@ fn from_an_empty_folder_to_the_stick() {
     assert!(desk.told(0, &["show", "one.release"]).contains("署名 2/2"));
     assert!(desk.told(0, &["show", "one.release", "--terminal", "t-0002"]).contains("/dev/ttyUSB1"));
     let told = desk.told(0, &["show", "plan/keys/0001.json"]);
-    let keys = fs::read_to_string(desk.path("plan/keys/0001.json")).unwrap();
-    let fingerprint = Digest::of(keys.trim_end().as_bytes());
+    let fingerprint = KeySet::fingerprint(&fs::read(desk.path("plan/keys/0001.json")).unwrap()).unwrap();
     assert!(told.contains("部長  root") && told.contains(&format!("fingerprint {fingerprint}")), "{told}");
     desk.run(1, &["show", "passphrase"]);
 
@@ -230,6 +228,11 @@ fn keys_are_rotated_by_both_roots() {
     assert_eq!(waiting["complete"], false);
     let told = desk.told(0, &["show", "plan/keys/0002.json"]);
     assert!(told.contains("補佐  root, config") && told.contains("0 of 2"), "{told}");
+    // What is written into the record of the ceremony: signatures don't change it, and a release tells the same.
+    let fingerprint = waiting["fingerprint"].as_str().unwrap();
+    assert!(fingerprint.len() == 64 && told.contains(&format!("指紋 fingerprint {fingerprint}")), "{told}");
+    let first = desk.json(0, &["show", "plan/keys/0001.json"])["fingerprint"].clone();
+    assert_ne!(first, waiting["fingerprint"]);
     // Until it is signed the one before holds, and no third one is made.
     desk.build("1", "one.release");
     assert!(desk.told(1, &["keys", "rotate", "plan"]).contains("0002.json still waits for signatures"));
@@ -241,7 +244,10 @@ fn keys_are_rotated_by_both_roots() {
         false,
         "who is new counts for the new root alone"
     );
-    assert_eq!(desk.sign("plan/keys/0002.json", "課長")["complete"], true);
+    let complete = desk.sign("plan/keys/0002.json", "課長");
+    assert_eq!((&complete["complete"], &complete["fingerprint"]), (&true.into(), &waiting["fingerprint"]));
+    assert_eq!(desk.json(0, &["show", "one.release"])["fingerprint"], first);
+    assert!(desk.told(0, &["show", "one.release"]).contains(first.as_str().unwrap()));
     desk.run(1, &["sign", "plan/keys/0002.json", "--key", "private/課長.key", PASS[0], PASS[1]]);
 
     // A key that is taken out signs nothing any more; what its set accepted before stays a release of that set.

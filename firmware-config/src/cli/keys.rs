@@ -10,6 +10,7 @@ use meguri_config::ed25519::PublicKey;
 use meguri_config::fleet::CITY_FILE;
 use meguri_config::keys::{KEYS_TYPE, Key, Role};
 use meguri_config::{City, KeySet};
+use meguri_proto::Digest;
 use meguri_proto::clock::{business_date, japan};
 use serde::Serialize;
 
@@ -289,6 +290,7 @@ fn finish(
 struct Report<'a> {
     file: &'a Path,
     version: u64,
+    fingerprint: Digest,
     expires: Timestamp,
     complete: bool,
     signatures: Vec<Signed>,
@@ -306,14 +308,16 @@ pub(super) fn report(
     let signatures = waiting.signed(before)?;
     let complete = signatures.iter().all(Signed::is_enough);
     let (file, version, expires) = (waiting.path.as_path(), waiting.set.version, waiting.set.expires);
+    let fingerprint = KeySet::fingerprint(waiting.envelope.to_json().as_bytes())?;
     if json {
-        out::json(&Report { file, version, expires, complete, signatures, private });
+        out::json(&Report { file, version, fingerprint, expires, complete, signatures, private });
         return Ok(());
     }
     for path in private {
         out::say(format!("wrote {} (private: its owner alone keeps it)", path.display()));
     }
     out::say(format!("wrote {}: key set {version}, until {}", file.display(), instant::shown(expires)));
+    out::say(format!("  指紋 fingerprint {fingerprint}"));
     signatures.iter().for_each(|signed| out::say(format!("  {}", signed.line())));
     if !complete {
         out::say(format!("it waits for signatures: `meguri-config sign {} --key …`", file.display()));

@@ -32,6 +32,7 @@ struct Shown {
     #[serde(flatten)]
     header: Header,
     key_set: KeySet,
+    fingerprint: Digest,
     bundles: Vec<Line>,
 }
 
@@ -52,7 +53,7 @@ pub(super) fn run(args: &Show, json: bool) -> Result<ExitCode, Fault> {
         if let Ok(envelope) = Envelope::read(&bytes, BUNDLE_BYTES)
             && let Ok(payload) = envelope.unverified(KEYS_TYPE)
         {
-            return key_set(&payload, &envelope, &fingerprint(&bytes), json);
+            return key_set(&payload, &envelope, json);
         }
     }
     release(path, args.terminal.as_ref(), json)
@@ -61,6 +62,9 @@ pub(super) fn run(args: &Show, json: bool) -> Result<ExitCode, Fault> {
 fn release(path: &Path, terminal: Option<&TerminalId>, json: bool) -> Result<ExitCode, Fault> {
     let mut release = Release::open(path)?;
     let key_set = release.keys.last(None, &release.header.city)?;
+    // There is one, or there was no last one.
+    let last = release.keys.sets.last().map_or(&[][..], |set| set.get().as_bytes());
+    let fingerprint = KeySet::fingerprint(last)?;
     let mut bundles = Vec::new();
     while let Some(envelope) = release.next() {
         let envelope = envelope?;
@@ -80,7 +84,7 @@ fn release(path: &Path, terminal: Option<&TerminalId>, json: bool) -> Result<Exi
     }
     let header = release.header;
     if json {
-        out::json(&Shown { header, key_set, bundles });
+        out::json(&Shown { header, key_set, fingerprint, bundles });
         return Ok(ExitCode::SUCCESS);
     }
     out::say(format!(
@@ -97,6 +101,7 @@ fn release(path: &Path, terminal: Option<&TerminalId>, json: bool) -> Result<Exi
     }
     let threshold = key_set.config.threshold;
     out::say(format!("鍵一覧 key set {} (until {})", key_set.version, instant::shown(key_set.expires)));
+    out::say(format!("  指紋 fingerprint {fingerprint}"));
     for Line { terminal, signatures, schedule } in bundles {
         out::say(format!("{terminal}  署名 {signatures}/{threshold}"));
         for (from, line) in schedule {
@@ -121,18 +126,14 @@ fn bundle(text: &str, json: bool) -> Result<ExitCode, Fault> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the office tells of a key set that it takes: SHA-256 of its envelope, as it travels.
-fn fingerprint(file: &[u8]) -> Digest {
-    Digest::of(file.trim_ascii())
-}
-
-fn key_set(payload: &[u8], envelope: &Envelope, fingerprint: &Digest, json: bool) -> Result<ExitCode, Fault> {
+fn key_set(payload: &[u8], envelope: &Envelope, json: bool) -> Result<ExitCode, Fault> {
     let set: KeySet = serde_json::from_slice(payload).map_err(|error| Fault::refused(error.to_string()))?;
     // Whatever does not hold of what terminals demand of a key set is no name of anybody.
     set.check().map_err(|detail| Refused::new(ConfigWhy::OutOfBounds, detail))?;
     let by: Signed = signed("root", &set, &set.root, envelope, KEYS_TYPE)?;
+    let fingerprint = Digest::of(payload);
     if json {
-        out::json(&serde_json::json!({ "key_set": set, "signed": by, "fingerprint": fingerprint }));
+        out::json(&serde_json::json!({ "key_set": set, "fingerprint": fingerprint, "signed": by }));
         return Ok(ExitCode::SUCCESS);
     }
     out::say(format!(
@@ -141,6 +142,7 @@ fn key_set(payload: &[u8], envelope: &Envelope, fingerprint: &Digest, json: bool
         set.version,
         instant::shown(set.expires)
     ));
+    out::say(format!("  指紋 fingerprint {fingerprint}"));
     let has = |role: &Role, key: &meguri_config::keys::Key| role.keys.contains(&key.public.id());
     for key in &set.keys {
         let roles = [(&set.root, "root"), (&set.config, "config")];
@@ -155,6 +157,5 @@ fn key_set(payload: &[u8], envelope: &Envelope, fingerprint: &Digest, json: bool
         set.config.keys.len()
     ));
     out::say(format!("  {}", by.line()));
-    out::say(format!("  指紋 fingerprint {fingerprint}"));
     Ok(ExitCode::SUCCESS)
 }
