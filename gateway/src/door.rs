@@ -19,6 +19,7 @@ use crate::audit::{Audit, Event, What, Who};
 use crate::broker::Broker;
 use crate::ca::Authority;
 use crate::enrol::{self, Certified, EnrolError, Making, Refused};
+use crate::schedules;
 use crate::store::{Readers, StoreError};
 use crate::terminals::{self, Line};
 use crate::writer::Writer;
@@ -246,6 +247,7 @@ impl Desk {
                     // Whoever drew a code for a blocked terminal wants it in again.
                     if key.is_some() {
                         terminals::block(tx, touched, now, terminal, false)?;
+                        schedules::enrolled(tx, touched, terminal)?;
                     }
                 }
                 Ok::<_, EnrolError>(certified)

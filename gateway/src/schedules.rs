@@ -6,10 +6,13 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_config::{KeySet, Refused};
-use meguri_proto::{CityId, ConfigChange, ConfigState, ConfigWhy, ContractId, Digest, TerminalId, VehicleId};
+use meguri_proto::{
+    CityId, ConfigChange, ConfigState, ConfigWhy, ContractId, Digest, Fact, FactBody, TerminalId, VehicleId,
+};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use crate::pickups::midnight;
 use crate::store::sql;
@@ -114,8 +117,9 @@ pub fn coming(conn: &Connection, terminal: &TerminalId, now: Timestamp) -> rusql
 /// # Errors
 /// When the store can't be read.
 pub fn ever_named(conn: &Connection, terminal: &TerminalId, contract: &ContractId) -> rusqlite::Result<bool> {
-    let select = "SELECT 1 FROM bundle JOIN schedule ON schedule.bundle = bundle.id
-        WHERE bundle.terminal = ?1 AND offered_at IS NOT NULL AND schedule.contract = ?2";
+    // Also what it was under when a bundle came: where that moved it and it refused it, what it wrote meanwhile is of both.
+    let select = "SELECT 1 FROM bundle WHERE terminal = ?1 AND offered_at IS NOT NULL AND (from_contract = ?2
+        OR EXISTS (SELECT 1 FROM schedule WHERE schedule.bundle = bundle.id AND schedule.contract = ?2))";
     conn.prepare_cached(select)?.exists([terminal.as_str(), contract.as_str()])
 }
 
@@ -133,14 +137,41 @@ pub fn offered(conn: &Connection, terminal: &TerminalId) -> rusqlite::Result<Opt
     conn.prepare_cached(select)?.query_row([terminal.as_str()], |row| row.get(0)).optional()
 }
 
-/// The body of the document `keys`: every key set so far. None where there is none yet.
+/// The body of the document `keys`: every key set so far. None where there is none yet, and none before people have pushed something: a
+/// terminal believes the first set that it is sent, so it is sent none before two people have seen its fingerprint.
 ///
 /// # Errors
 /// When the store can't be read.
 pub fn keys(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    if !conn.prepare_cached("SELECT 1 FROM switchover WHERE part > 0")?.exists([])? {
+        return Ok(None);
+    }
     let sets = envelopes(conn)?;
     // Each is an envelope that was read: JSON.
     Ok((!sets.is_empty()).then(|| format!(r#"{{"v":1,"sets":[{}]}}"#, sets.join(","))))
+}
+
+/// The fingerprint of a key set in a column with its envelope.
+///
+/// # Errors
+/// When there is none.
+pub fn fingerprint(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Digest> {
+    let envelope = row.get_ref(column)?.as_bytes()?;
+    KeySet::fingerprint(envelope).map_err(|refused| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, refused.into())
+    })
+}
+
+/// Has the document `keys` of every terminal looked after.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn keys_to_all(conn: &Connection, touched: &mut Touched) -> rusqlite::Result<()> {
+    let mut all = conn.prepare("SELECT id FROM terminal WHERE blocked_at IS NULL AND lost_at IS NULL")?;
+    for terminal in all.query_map([], |row| sql::parsed(row, 0))? {
+        touched.standing.insert(terminal?);
+    }
+    Ok(())
 }
 
 fn envelopes(conn: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -200,23 +231,63 @@ pub fn to_follow(conn: &Connection, now: Timestamp, most: usize) -> rusqlite::Re
     statement.query_map(params![sql::ms(now), most], |row| sql::parsed(row, 0))?.collect()
 }
 
-/// Binds a terminal to the newest schedule that it was offered and has not refused.
+/// Binds a terminal to the newest schedule that it was offered and has not refused, and has its row follow it.
 fn bind(
     tx: &Connection,
     touched: &mut Touched,
     terminal: &TerminalId,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    if rebind(tx, touched, terminal)? {
+        follow(tx, touched, terminal, now)?;
+    }
+    Ok(())
+}
+
+/// As [`bind`], but for its row, which follows with the next look at what is due. Says whether it is another schedule.
+fn rebind(tx: &Connection, touched: &mut Touched, terminal: &TerminalId) -> rusqlite::Result<bool> {
     let select =
         "SELECT id FROM bundle WHERE terminal = ?1 AND offered_at IS NOT NULL AND state IS NOT 'refused'
         ORDER BY version DESC LIMIT 1";
     let newest: Option<i64> =
         tx.prepare_cached(select)?.query_row([terminal.as_str()], |row| row.get(0)).optional()?;
+    // What the schedule that it leaves made of its row, and what it was before; nothing where that did not move it: within a contract a
+    // person may have bound it anew.
+    let moved = "SELECT b.from_contract, b.from_vehicle FROM terminal AS t JOIN bundle AS b ON b.id = t.schedule
+        JOIN schedule AS s ON s.bundle = b.id AND s.position = t.position
+        WHERE t.id = ?1 AND b.state IS 'refused' AND (s.contract <> b.from_contract OR s.vehicle <> b.from_vehicle)";
+    let before: Option<(String, String)> = tx
+        .prepare_cached(moved)?
+        .query_row([terminal.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
     let update = "UPDATE terminal SET schedule = ?2, position = NULL WHERE id = ?1 AND schedule IS NOT ?2";
-    if tx.prepare_cached(update)?.execute(params![terminal.as_str(), newest])? > 0 {
-        touched.terminals.insert(terminal.clone());
-        follow(tx, touched, terminal, now)?;
+    if tx.prepare_cached(update)?.execute(params![terminal.as_str(), newest])? == 0 {
+        return Ok(false);
     }
+    if let Some((contract, vehicle)) = before {
+        let back = "UPDATE terminal SET contract = ?2, vehicle = ?3 WHERE id = ?1";
+        tx.prepare_cached(back)?.execute(params![terminal.as_str(), contract, vehicle])?;
+    }
+    touched.terminals.insert(terminal.clone());
+    touched.scheduled.insert(terminal.clone());
+    Ok(true)
+}
+
+/// A tablet takes a terminal's place: what the one before said of its bundles does not hold of this one, which is offered anew whatever
+/// that one was.
+///
+/// # Errors
+/// When the store can't be written.
+pub fn enrolled(tx: &Connection, touched: &mut Touched, terminal: &TerminalId) -> rusqlite::Result<()> {
+    let unsaid = "UPDATE schedule SET state = NULL, why = NULL, detail = NULL, said_at = NULL
+        WHERE bundle IN (SELECT id FROM bundle WHERE terminal = ?1)";
+    tx.prepare_cached(unsaid)?.execute([terminal.as_str()])?;
+    let unsaid =
+        "UPDATE bundle SET state = NULL, why = NULL, detail = NULL, said_at = NULL WHERE terminal = ?1";
+    tx.prepare_cached(unsaid)?.execute([terminal.as_str()])?;
+    touched.standing.insert(terminal.clone());
+    (touched.presence, touched.configurations) = (true, true);
+    rebind(tx, touched, terminal)?;
     Ok(())
 }
 
@@ -238,7 +309,8 @@ pub fn offer(tx: &Connection, touched: &mut Touched, bundle: i64, now: Timestamp
     Ok(())
 }
 
-/// Takes what a terminal says of a configuration. Of a bundle that the office does not know nothing follows.
+/// Takes what a terminal says of a configuration. Of a bundle that the office does not know nothing follows, but people are told where the
+/// terminal works by it.
 ///
 /// # Errors
 /// When the store can't be written.
@@ -247,6 +319,44 @@ pub fn take(
     touched: &mut Touched,
     terminal: &TerminalId,
     change: &ConfigChange,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    take_said(tx, touched, terminal, change, now, now)
+}
+
+/// Takes over what a terminal said of a bundle before it came here: by a USB stick, or to an office whose store is put back from before.
+///
+/// # Errors
+/// When the store can't be read or written.
+pub fn take_over(
+    tx: &Connection,
+    touched: &mut Touched,
+    terminal: &TerminalId,
+    bundle: Digest,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let select =
+        "SELECT body, received_at FROM config_event WHERE terminal = ?1 AND digest = ?2 ORDER BY rowid";
+    let said: Vec<(FactBody, i64)> = tx
+        .prepare_cached(select)?
+        .query_map(params![terminal.as_str(), bundle.0.as_slice()], |row| {
+            Ok((sql::json(row, 0)?, row.get(1)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (body, at) in &said {
+        if let Fact::Config(change) = &body.fact {
+            take_said(tx, touched, terminal, change, sql::instant(*at), now)?;
+        }
+    }
+    Ok(())
+}
+
+fn take_said(
+    tx: &Connection,
+    touched: &mut Touched,
+    terminal: &TerminalId,
+    change: &ConfigChange,
+    said_at: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     touched.configurations = true;
@@ -259,7 +369,13 @@ pub fn take(
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
-    let Some((bundle, unoffered, state)) = found else { return Ok(()) };
+    let Some((bundle, unoffered, state)) = found else {
+        if change.state != ConfigState::Refused {
+            let detail = json!({ "version": change.version, "bundle": change.bundle });
+            touched.notice |= sql::notice(tx, now, "config_unknown", Some(terminal), &detail)?;
+        }
+        return Ok(());
+    };
     let why = change.why.as_ref().map(word);
     let detail = (!change.detail.is_empty()).then_some(change.detail.as_str());
     let whole = match change.state {
@@ -267,11 +383,22 @@ pub fn take(
         _ => "verified",
     };
     let of_whole = change.contract.is_none() || change.state == ConfigState::Refused;
-    // What is taken once stays taken: a stick that is plugged in again may have it refused as one that is held already.
-    if state.as_deref() != Some("verified") && (of_whole || state.is_none() || whole == "verified") {
+    if whole == "verified" {
+        let settle = "UPDATE notice SET settled_at = ?3
+            WHERE kind = 'config_unknown' AND terminal = ?1 AND detail ->> 'version' <= ?2 AND settled_at IS NULL";
+        let version = sql::number(change.version);
+        let settled =
+            tx.prepare_cached(settle)?.execute(params![terminal.as_str(), version, sql::ms(now)])?;
+        touched.notice |= settled > 0;
+    }
+    // A stick that is plugged in again has it refused as one that is held already: it stays taken. Whatever else it is refused for is of a
+    // tablet that does not hold it.
+    let stays = state.as_deref() == Some("verified")
+        && (whole == "verified" || change.why == Some(ConfigWhy::OldVersion));
+    if !stays && (of_whole || state.is_none() || whole == "verified") {
         let update = "UPDATE bundle SET state = ?2, why = ?3, detail = ?4, said_at = ?5 WHERE id = ?1";
         let (why, detail) = if whole == "refused" { (why.as_deref(), detail) } else { (None, None) };
-        tx.prepare_cached(update)?.execute(params![bundle, whole, why, detail, sql::ms(now)])?;
+        tx.prepare_cached(update)?.execute(params![bundle, whole, why, detail, sql::ms(said_at)])?;
     }
     if let (false, Some(contract)) = (change.state == ConfigState::Refused, &change.contract) {
         let update = "UPDATE schedule SET state = ?4, why = ?5, detail = ?6, said_at = ?7
@@ -283,7 +410,7 @@ pub fn take(
             word(&change.state),
             why,
             detail,
-            sql::ms(now)
+            sql::ms(said_at)
         ])?;
     }
     if unoffered && whole == "verified" {
@@ -291,6 +418,22 @@ pub fn take(
         offer(tx, touched, bundle, now)?;
     }
     bind(tx, touched, terminal, now)
+}
+
+/// Whether a terminal said that it took this very bundle.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn said_to_have(
+    conn: &Connection,
+    terminal: &TerminalId,
+    version: u64,
+    bundle: Digest,
+) -> rusqlite::Result<bool> {
+    let select = "SELECT 1 FROM config_event
+        WHERE terminal = ?1 AND digest = ?2 AND version = ?3 AND state <> 'refused'";
+    let said = params![terminal.as_str(), bundle.0.as_slice(), sql::number(version)];
+    conn.prepare_cached(select)?.exists(said)
 }
 
 /// The highest version that a terminal was sent, or said that it took.

@@ -27,6 +27,8 @@ pub struct Touched {
     pub terminals: BTreeSet<TerminalId>,
     /// Terminals whose documents of no day alone may differ now.
     pub standing: BTreeSet<TerminalId>,
+    /// Terminals that got another schedule: facts under its contracts that were set aside are theirs now.
+    pub scheduled: BTreeSet<TerminalId>,
     /// Whether a terminal came, went, moved or said how it is.
     pub presence: bool,
     /// Whether other terminals may come in now, or by other certificates.
@@ -54,6 +56,7 @@ impl Touched {
         self.spoken.append(&mut other.spoken);
         self.terminals.append(&mut other.terminals);
         self.standing.append(&mut other.standing);
+        self.scheduled.append(&mut other.scheduled);
         self.presence |= other.presence;
         self.access |= other.access;
         self.history |= other.history;

@@ -2478,7 +2478,7 @@ async fn switchovers_are_led_on_their_pages() {
     let csv = house.get("/switchovers/1/readiness.csv", &dispatcher).await;
     assert!(csv.headers()[header::CONTENT_DISPOSITION].to_str().unwrap().contains("readiness-1-"));
     let csv = text(csv).await;
-    assert!(csv.contains("t-01,staged") && !csv.contains("t-10"), "{csv}");
+    assert!(csv.contains("t-01,準備済み（切替待ち）") && !csv.contains("t-10"), "{csv}");
     let terminal = page("/terminals/t-01", &drafter).await;
     assert!(terminal.contains("版 20260301") && terminal.contains("5月1日"), "{terminal}");
     let whats: BTreeSet<String> = house.entries().iter().map(|entry| format!("{:?}", entry.what)).collect();

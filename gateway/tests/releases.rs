@@ -267,7 +267,29 @@ fn releases_come_by_token_and_broken_ones_leave_nothing() {
     assert_eq!(gateway.ask("POST", "/api/releases", Some(&own), b"{", 1 << 40).0, 413);
     let none = gateway.ask("GET", "/api/configurations", Some(&own), b"", 0).1;
     assert_eq!((&none["keys"], &none["releases"]), (&json!([]), &json!([])));
-    assert!(!dir.join("incoming.release").exists(), "nothing of it stays");
+    // Whoever goes away in the middle, or was killed, leaves nothing either, and nobody waits for it.
+    fs::write(dir.join("incoming-0.release"), "half").unwrap();
+    let mut half = TcpStream::connect(&gateway.host).unwrap();
+    let head = format!(
+        "POST /api/releases HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nAuthorization: Bearer {own}\r\n\r\n",
+        gateway.host,
+        text.len()
+    );
+    half.write_all(head.as_bytes()).unwrap();
+    half.write_all(&text.as_bytes()[..text.len() / 2]).unwrap();
+    drop(half);
+    let broken = loop {
+        let (status, answer) = gateway.push(Some(&own), "{}");
+        if status != 503 {
+            break (status, answer);
+        }
+    };
+    assert_eq!(broken.0, 422, "{broken:?}");
+    let left = |dir: &Path| {
+        let names = fs::read_dir(dir).unwrap().map(|one| one.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("incoming")).collect::<Vec<_>>()
+    };
+    assert_eq!(left(&dir), Vec::<String>::new(), "nothing of it stays");
 
     let (status, answer) = gateway.push(Some(&own), &text);
     assert_eq!(

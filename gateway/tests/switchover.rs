@@ -26,7 +26,7 @@ use meguri_gateway::store::{Readers, Store, sql};
 use meguri_gateway::switchover::releases::{ReleaseError, Releases, Taken};
 use meguri_gateway::switchover::steps::{self, New};
 use meguri_gateway::switchover::{
-    self, Finding, Found, Kind, One, Readiness, Ready, Rollout, State, Step, SwitchoverError, Todo,
+    self, Finding, Found, Kind, One, Readiness, Ready, Rollout, Severity, State, Step, SwitchoverError, Todo,
 };
 use meguri_gateway::terminals::{self, TerminalError};
 use meguri_gateway::touched::Touched;
@@ -470,10 +470,10 @@ async fn a_switchover_goes_from_draft_to_close() {
     assert_eq!(bench.notices("keys_first").await[0]["fingerprint"], serde_json::json!(taken.keys.1));
     let again = bench.take(&plan).await.unwrap();
     assert!(again.again && !again.first_keys);
-    // Everybody gets the keys; nobody is offered anything before people have decided.
+    // Nobody is offered anything before people have decided, nor told whom to believe, whoever asks.
+    bench.hello("t-4", Vec::new());
     let sent = bench.sent().await;
-    assert!(sent.contains_key(&("t-1".into(), "keys".into())));
-    assert!(!sent.keys().any(|(_, name)| name == "config"));
+    assert!(!sent.keys().any(|(_, name)| name == "config" || name == "keys"), "{:?}", sent.keys());
 
     let of = bench.draft(7, None).await.unwrap();
     let one = bench.one(of).await;
@@ -493,8 +493,9 @@ async fn a_switchover_goes_from_draft_to_close() {
     assert!(matches!(bench.push(of, &[50, 20]).await, Err(SwitchoverError::Rollout(_))));
     bench.push(of, &[25, 100]).await.unwrap();
 
-    // The first of four is offered it, byte for byte, after the keys it had.
+    // Everybody gets the keys, so that a stick may go ahead of its group; the first of four is offered it, byte for byte.
     let sent = bench.sent().await;
+    assert_eq!(sent.keys().filter(|(_, name)| name == "keys").count(), 4);
     let offered: Vec<_> = sent.iter().filter(|((_, name), _)| name == "config").collect();
     assert_eq!(offered.len(), 1);
     let ((first, _), body) = offered[0];
@@ -547,7 +548,7 @@ async fn a_switchover_goes_from_draft_to_close() {
     assert_eq!(bench.count("SELECT count(*) FROM fact WHERE contract = 'a-26'").await, 1);
     assert_eq!(bench.count("SELECT count(*) FROM aside").await, 0);
 
-    bench.clock(at(INSTANT) + hours(9)).await;
+    bench.clock(at(INSTANT) + hours(12)).await;
     for terminal in ["t-1", "t-2", "t-3"] {
         bench.changes(terminal, &plan, ConfigState::Healthy, None).await;
     }
@@ -1242,6 +1243,23 @@ async fn each_contractor_sees_what_is_of_their_time() {
         bench.readers.with(move |conn| switchover::one(conn, of, &scope("k3"), now)).await.unwrap().unwrap();
     assert!(one.steps.iter().all(|taken| taken.person.is_none()));
     assert_eq!(one.listed.terminals, 3);
+    // Lines of terminals that are not with them are none of theirs.
+    bench
+        .job(|tx, _| {
+            tx.execute(
+                "INSERT INTO terminal_record VALUES ('t-1', '', '', '090-0000-0001', '', '', '', 0)",
+                [],
+            )
+        })
+        .await
+        .unwrap();
+    let line = async |bench: &Bench, scope: Scope| {
+        let all = bench.readiness_as(of, scope).await.unwrap().terminals;
+        all.into_iter().find(|line| line.terminal == id("t-1")).unwrap().line
+    };
+    assert_eq!(line(&bench, Scope::City).await.as_deref(), Some("090-0000-0001"));
+    assert_eq!(line(&bench, scope("k1")).await.as_deref(), Some("090-0000-0001"));
+    assert_eq!(line(&bench, scope("k3")).await, None);
 
     // Whoever comes may prepare, whoever goes works to the last day; then it is the other way round.
     let may = async |bench: &Bench, login: &'static str| {
@@ -1337,6 +1355,209 @@ async fn what_comes_by_a_stick_is_known_and_what_is_unknown_is_kept() {
 }
 
 #[tokio::test]
+async fn what_was_on_terminals_before_the_release_came_is_taken_over() {
+    let mut bench = Bench::new();
+    let plan = Plan::switchover(7, &ALL);
+    // One got it by a stick before anybody had pushed it here, one refused it there, and one has something else of that version.
+    bench.stages("t-1", &plan).await;
+    bench.write("t-1", "c-27", collected(3));
+    bench.send("t-1").await;
+    bench.says_why("t-3", &plan, ConfigState::Refused, None, Some(ConfigWhy::NoKeys));
+    bench.send("t-3").await;
+    let unknown = bench.notices("config_unknown").await;
+    assert_eq!((unknown.len(), &unknown[0]["version"]), (1, &serde_json::json!(7)), "{unknown:?}");
+    let page = bench.page("/attention").await;
+    assert!(page.contains("役所にない設定で動いている端末があります") && page.contains("版7です"), "{page}");
+    assert_eq!(bench.count("SELECT count(*) FROM aside WHERE settled_at IS NULL").await, 1);
+
+    bench.take(&plan).await.unwrap();
+    assert!(bench.notices("config_unknown").await.is_empty());
+    bench.settled().await;
+    // What it did under the coming contract is its own now.
+    assert_eq!(bench.count("SELECT count(*) FROM aside WHERE settled_at IS NULL").await, 0);
+    assert_eq!(bench.pickup(3).await.0, "collected");
+    let of = bench.draft(7, None).await.unwrap();
+    assert_eq!((bench.ready(of, "t-1").await, bench.ready(of, "t-4").await), (Ready::Staged, Ready::Silent));
+    assert!(bench.take(&plan).await.unwrap().again);
+    bench.check(of).await.unwrap();
+    bench.approve(of, "kacho").await.unwrap();
+    bench.push(of, &[100]).await.unwrap();
+    bench.settled().await;
+    let lines = bench.readiness_as(of, Scope::City).await.unwrap().terminals;
+    let refused = lines.iter().find(|line| line.terminal == id("t-3")).unwrap();
+    assert_eq!((refused.ready, refused.why), (Ready::Refused, Some(ConfigWhy::NoKeys)));
+    // It had no keys then; with the push it gets them, and judges it anew.
+    bench.stages("t-3", &plan).await;
+    assert_eq!(bench.ready(of, "t-3").await, Ready::Staged);
+
+    // Another one of the same version, or an older one, it would refuse.
+    bench.says("t-4", &Plan::unchanged(9, &ALL), ConfigState::Verified, None);
+    bench.send("t-4").await;
+    for version in [8, 9] {
+        let error = bench.take(&Plan::switchover(version, &ALL)).await.unwrap_err();
+        assert!(error.to_string().contains("t-4 was sent version 9 before"), "{error}");
+    }
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn an_office_that_was_put_back_takes_its_release_again() {
+    let mut before = Bench::new();
+    let plan = Plan::switchover(7, &ALL);
+    before.lead(&plan, &[100]).await;
+    before.stages("t-1", &plan).await;
+    before.stages("t-2", &plan).await;
+    let (_, mut logs) = before.stop().await;
+    // The copy is from before the release; what it lacks terminals send again.
+    logs.values_mut().for_each(|log| log.sent = 0);
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Bench::open(&dir);
+    fill(&mut store);
+    let mut bench = Bench::start(dir, store, at(BEGIN), logs);
+    bench.send("t-1").await;
+    bench.send("t-2").await;
+    let of = bench.lead(&plan, &[100]).await;
+    assert_eq!((bench.ready(of, "t-1").await, bench.ready(of, "t-2").await), (Ready::Staged, Ready::Staged));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn another_tablet_is_offered_it_anew() {
+    let mut bench = Bench::new();
+    let plan = Plan::switchover(7, &ALL);
+    let of = bench.lead(&plan, &[100]).await;
+    bench.stages("t-1", &plan).await;
+    // A stick that is plugged in again.
+    bench.says_why("t-1", &plan, ConfigState::Refused, None, Some(ConfigWhy::OldVersion));
+    bench.send("t-1").await;
+    assert_eq!(bench.ready(of, "t-1").await, Ready::Staged);
+    bench.job(|tx, touched| schedules::enrolled(tx, touched, &id("t-1"))).await.unwrap();
+    assert_eq!(bench.ready(of, "t-1").await, Ready::Offered, "the tablet before is not this one");
+    bench.sent().await;
+    bench.hello("t-1", Vec::new());
+    assert!(bench.sent().await.contains_key(&("t-1".to_owned(), "config".to_owned())));
+    // What it refuses it refuses, whatever the one before had taken; also where nobody knew that it is another one.
+    bench.says_why("t-1", &plan, ConfigState::Refused, None, Some(ConfigWhy::TooFewSignatures));
+    bench.send("t-1").await;
+    assert_eq!(bench.readiness(of).await["t-1"], (Ready::Refused, Todo::PushAgain));
+    bench.stages("t-3", &plan).await;
+    bench.says_why("t-3", &plan, ConfigState::Refused, None, Some(ConfigWhy::Expired));
+    bench.send("t-3").await;
+    assert_eq!(bench.ready(of, "t-3").await, Ready::Refused);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn keys_that_come_later_must_count_what_is_under_way() {
+    let bench = Bench::new();
+    let pushed = bench.lead(&Plan::switchover(7, &ALL), &[100]).await;
+    bench.take(&Plan::switchover(8, &ALL)).await.unwrap();
+    let approved = bench.draft(8, Some(Kind::Correction)).await.unwrap();
+    bench.check(approved).await.unwrap();
+    bench.approve(approved, "kacho").await.unwrap();
+    assert!(bench.notices("signers_gone").await.is_empty());
+    // Key 12 is replaced by 13: terminals get this set, and then refuse what 12 signed.
+    let mut next = Plan::switchover(9, &ALL);
+    next.keys = vec![signed::key_set(1, &[1, 2]), signed::key_set(2, &[1, 2])];
+    next.signers = vec![11, 13];
+    bench.take(&next).await.unwrap();
+    let told: BTreeSet<i64> = bench
+        .notices("signers_gone")
+        .await
+        .iter()
+        .map(|detail| detail["switchover"].as_i64().unwrap())
+        .collect();
+    assert_eq!(told, [pushed, approved].into());
+    match bench.push(approved, &[100]).await {
+        Err(SwitchoverError::Findings(found)) => {
+            let found: Vec<_> = found.into_iter().map(|finding| finding.found).collect();
+            assert_eq!(found, [Found::SignersGone]);
+        }
+        other => panic!("expected it refused, found {other:?}"),
+    }
+    let draft = bench.draft(9, Some(Kind::Correction)).await.unwrap();
+    assert!(bench.check(draft).await.unwrap().iter().all(|finding| finding.found != Found::SignersGone));
+    // A key set that is over is an error; one that ends before the instant somebody should know.
+    let severity = async |bench: &Bench| {
+        let found = bench.check(pushed).await.unwrap();
+        found.into_iter().find(|one| one.found == Found::KeysExpire).map(|one| one.severity)
+    };
+    let ends = |at: &'static str| {
+        bench.job(move |tx, _| {
+            tx.execute("UPDATE key_set SET expires = ?1 WHERE version = 2", [sql::ms(signed::at(at))])
+        })
+    };
+    assert_eq!(severity(&bench).await, None);
+    ends("2027-03-20T00:00:00Z").await.unwrap();
+    assert_eq!(severity(&bench).await, Some(Severity::Warning));
+    ends("2027-03-09T00:00:00Z").await.unwrap();
+    assert_eq!(severity(&bench).await, Some(Severity::Error));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_bundle_that_moved_a_terminal_and_is_refused_moves_it_back() {
+    let mut bench = Bench::new();
+    let plan = Plan::new(7).with("t-1", vec![configuration(None, "b-26", "v2")]);
+    bench.lead(&plan, &[100]).await;
+    assert_eq!(bench.bound("t-1").await, ("b-26".into(), "v2".into()));
+    let named = |contract: &'static str| {
+        bench.readers.with(move |conn| schedules::ever_named(conn, &id("t-1"), &self::contract(contract)))
+    };
+    assert!(named("a-26").await.unwrap(), "it does not know of it yet, and writes under the one before");
+    assert!(named("b-26").await.unwrap() && !named("c-27").await.unwrap());
+    bench.says_why("t-1", &plan, ConfigState::Refused, None, Some(ConfigWhy::TooFewSignatures));
+    bench.send("t-1").await;
+    assert_eq!(bench.bound("t-1").await, ("a-26".into(), "v1".into()));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_release_may_go() {
+    let bench = Bench::new();
+    bench
+        .job(|tx, touched| {
+            for n in 100..700 {
+                let (vehicle, secret) = ("v1".parse().unwrap(), Digest::of(b"secret"));
+                terminals::add(tx, touched, at(BEGIN), &id(&format!("t-{n}")), &vehicle, secret).unwrap();
+            }
+            Ok::<_, rusqlite::Error>(())
+        })
+        .await
+        .unwrap();
+    let names: Vec<String> = (100..700).map(|n| format!("t-{n}")).collect();
+    let all: Vec<&str> = ALL.into_iter().chain(names.iter().map(String::as_str)).collect();
+    let path = Plan::switchover(7, &all).write(bench.dir.path());
+    let (releases, first) = (bench.releases.clone(), path.clone());
+    let waits = tokio::spawn(async move { releases.take(first).await });
+    while bench.count("SELECT count(*) FROM bundle").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    waits.abort();
+    assert!(waits.await.unwrap_err().is_cancelled(), "it was on its way");
+    // The next one finds all of it, instead of half of it under its feet.
+    let taken = bench.releases.take(path).await.unwrap().unwrap();
+    assert_eq!((taken.again, taken.terminals), (true, 604));
+    assert_eq!(bench.count("SELECT count(*) FROM bundle").await, 604);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn at_midnight_nobody_is_silent_yet() {
+    let mut bench = Bench::new();
+    let plan = Plan::switchover(7, &ALL);
+    let of = bench.lead(&plan, &[100]).await;
+    bench.clock(at(INSTANT) - hours(6)).await;
+    bench.stages("t-1", &plan).await;
+    bench.clock(at(INSTANT) + SignedDuration::from_secs(30)).await;
+    assert_eq!(bench.readiness(of).await["t-1"], (Ready::Staged, Todo::Nothing));
+    assert_eq!(bench.ready(of, "t-3").await, Ready::Silent, "it was not heard for weeks");
+    bench.clock(at(INSTANT) + hours(12)).await;
+    assert_eq!(bench.readiness(of).await["t-1"], (Ready::Silent, Todo::Call));
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn facts_count_under_any_contract_that_a_schedule_named_and_no_other() {
     let mut bench = Bench::new();
     bench.write("t-1", "c-27", collected(3));
@@ -1413,7 +1634,7 @@ async fn people_are_told_before_and_after() {
     assert_eq!(ahead(&bench).await, [(7, 2, 4)]);
     let page = bench.page("/attention").await;
     assert!(page.contains("あと7日です。4台のうち2台の準備ができていません"), "{page}");
-    assert!(page.contains("鍵一覧の指紋を"), "{page}");
+    assert!(page.contains("鍵一覧の指紋は"), "{page}");
     assert_eq!(bench.readiness(of).await["t-3"], (Ready::Silent, Todo::Stick));
     bench.clock(days_before(1)).await;
     assert_eq!(ahead(&bench).await, [(1, 2, 4)]);

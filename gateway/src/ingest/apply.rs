@@ -49,6 +49,8 @@ pub(super) const UNKNOWN_TERMINAL: &str = "unknown terminal";
 pub(super) const BLOCKED: &str = "the terminal is blocked";
 /// Why a fact about a pickup that no file has named yet can't be taken.
 pub(super) const PICKUP_UNKNOWN: &str = "the pickup is unknown";
+/// Why a fact under a contract that no schedule of the terminal names can't be taken.
+pub(super) const NOT_OF_TERMINAL: &str = "the contract is not the terminal's";
 /// Why a fact under a contract that the pickup is not known to have been under can't be taken.
 pub(super) const OTHER_CONTRACT: &str = "the pickup is not of the contract";
 
@@ -454,7 +456,7 @@ fn fact(
         return config(conn, ctx, fx, terminal, place, body, change, &text);
     }
     if !works_under(conn, ctx, terminal, &body.contract)? {
-        return Ok(Taken::No("the contract is not the terminal's".to_owned()));
+        return Ok(Taken::No(NOT_OF_TERMINAL.to_owned()));
     }
     let Some(pickup) = body.fact.pickup() else {
         return Ok(Taken::No("the fact speaks of no pickup".to_owned()));

@@ -235,12 +235,51 @@ pub fn retry_known(
     after: i64,
     until: Instant,
 ) -> rusqlite::Result<Option<i64>> {
-    let select = "SELECT id FROM aside WHERE settled_at IS NULL AND log IS NOT NULL AND problem IN (?1, ?2)
-            AND id > ?3 ORDER BY id LIMIT 1000";
+    let select =
+        "SELECT id FROM aside WHERE settled_at IS NULL AND log IS NOT NULL AND problem IN (?1, ?2, ?3)
+            AND id > ?4 ORDER BY id LIMIT 1000";
     let open: Vec<i64> = conn
         .prepare_cached(select)?
-        .query_map(params![apply::PICKUP_UNKNOWN, apply::OTHER_CONTRACT, after], |row| row.get(0))?
+        .query_map(
+            params![apply::PICKUP_UNKNOWN, apply::OTHER_CONTRACT, apply::NOT_OF_TERMINAL, after],
+            |row| row.get(0),
+        )?
         .collect::<rusqlite::Result<_>>()?;
+    retry_some(conn, ctx, fx, open, until)
+}
+
+/// Tries those entries again that were under a contract which was not their terminal's, of terminals that got another schedule, for as
+/// long as `until`: what is left then is tried with the next import.
+///
+/// # Errors
+/// When the store can't be read or written.
+pub(crate) fn retry_scheduled(
+    conn: &Connection,
+    ctx: &mut Context<'_>,
+    fx: &mut Effects,
+    until: Instant,
+) -> rusqlite::Result<()> {
+    let select =
+        "SELECT id FROM aside WHERE terminal = ?1 AND problem = ?2 AND settled_at IS NULL AND log IS NOT NULL
+        ORDER BY id LIMIT 1000";
+    for terminal in std::mem::take(&mut fx.touched.scheduled) {
+        let open: Vec<i64> = conn
+            .prepare_cached(select)?
+            .query_map(params![terminal.as_str(), apply::NOT_OF_TERMINAL], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        retry_some(conn, ctx, fx, open, until)?;
+    }
+    Ok(())
+}
+
+/// Tries these again, at least one, and more until `until`. Says the last one that was.
+fn retry_some(
+    conn: &Connection,
+    ctx: &mut Context<'_>,
+    fx: &mut Effects,
+    open: Vec<i64>,
+    until: Instant,
+) -> rusqlite::Result<Option<i64>> {
     let mut last = None;
     for id in open {
         let mut own = Effects::default();

@@ -307,7 +307,7 @@ fn readiness(found: &Readiness, csv: Option<&Path>, json: bool, out: &mut impl W
     if let Some(path) = csv {
         ensure!(!path.exists(), "{} is there already", path.display());
         let path = std::path::absolute(path)?;
-        write_durably(&path, &found.csv()?, 0o600)
+        write_durably(&path, &crate::web::readiness_csv(found)?, 0o600)
             .with_context(|| format!("can't write {}", path.display()))?;
     }
     writeln!(out, "switchover {}: {} of {} ready", found.id, found.counts.ready, found.counts.of)?;

@@ -2,12 +2,17 @@
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use meguri_config::bundle::{BUNDLE_BYTES, BUNDLE_TYPE};
+use meguri_config::dsse::Envelope;
+use meguri_config::{Bundle, KeySet};
 use meguri_proto::clock::business_date;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, SwitchoverError};
+use crate::schedules;
 use crate::store::sql;
+use crate::touched::Touched;
 
 /// How many terminals or other ids a finding names.
 const NAMED: usize = 50;
@@ -34,8 +39,10 @@ pub enum Found {
     Expired,
     /// Terminals that come late can't accept it any more at its instant.
     ExpiresBeforeInstant,
-    /// The key set is over, or will be at the instant.
+    /// The key set is over, which is an error, or will be at the instant.
     KeysExpire,
+    /// By the newest key set too few of those who signed it count: terminals get that set first, and refuse it.
+    SignersGone,
     /// A contract changes at an instant that is no midnight in Japan: pickups are of days.
     NotMidnight,
     /// A vehicle does not work for that contract on that day by the city's plan; `named` are terminals.
@@ -84,6 +91,7 @@ impl Found {
             | Self::NotMidnight
             | Self::PlanDiffers
             | Self::Outdated
+            | Self::SignersGone
             | Self::SameInstant
             | Self::WithoutSwitchover => Severity::Error,
             Self::KeysExpire
@@ -107,6 +115,10 @@ impl Found {
             }
             Self::KeysExpire => {
                 "the key set ends before its instant; rotate it first (meguri-config keys rotate)"
+            }
+            Self::SignersGone => {
+                "the newest key set does not count its signatures, and terminals would refuse it; sign it anew by keys of that set \
+                 (meguri-config build, sign)"
             }
             Self::NotMidnight => "a contract changes at an instant that is no midnight in Japan",
             Self::PlanDiffers => "vehicle and contract are not those of city.toml on that day",
@@ -183,9 +195,18 @@ pub fn look(conn: &Connection, id: i64, now: Timestamp) -> Result<Vec<Finding>, 
     } else if at.is_some_and(|at| expires <= at) {
         found.push(one(Found::ExpiresBeforeInstant));
     }
-    let keys: Option<i64> = conn.query_row("SELECT max(expires) FROM key_set", [], |row| row.get(0))?;
-    if keys.is_some_and(|until| sql::instant(until) <= at.unwrap_or(now)) {
-        found.push(one(Found::KeysExpire));
+    let keys: Option<i64> = conn
+        .query_row("SELECT expires FROM key_set ORDER BY version DESC LIMIT 1", [], |row| row.get(0))
+        .optional()?;
+    if let Some(until) = keys.map(sql::instant) {
+        if until <= now {
+            found.push(Finding { severity: Severity::Error, ..one(Found::KeysExpire) });
+        } else if at.is_some_and(|at| until <= at) {
+            found.push(one(Found::KeysExpire));
+        }
+    }
+    if !is_signed(conn, release, None)? {
+        found.push(one(Found::SignersGone));
     }
     found.extend(of_plan(conn, release, now)?);
     let outdated = "SELECT b.terminal FROM bundle AS b WHERE b.release = ?1 AND b.offered_at IS NULL
@@ -233,6 +254,55 @@ fn of_instants(
     );
     let found = ids(conn, Found::MoreInstants, &days, &[&release, &sql::ms(now)])?;
     Ok(found.filter(|found| found.count > 1))
+}
+
+/// Whether enough of those who signed a release count by a key set; by the newest one where none is given. One bundle says it: whoever
+/// signs a release signs all of it.
+fn is_signed(conn: &Connection, release: i64, keys: Option<&KeySet>) -> rusqlite::Result<bool> {
+    let select = "SELECT envelope FROM bundle AS b JOIN bundle_body ON bundle = b.id WHERE b.release = ?1
+        ORDER BY b.id LIMIT 1";
+    let envelope: Option<String> =
+        conn.prepare_cached(select)?.query_row([release], |row| row.get(0)).optional()?;
+    // Without a terminal nobody refuses it.
+    let Some(bytes) = envelope.as_deref().map(str::as_bytes) else { return Ok(true) };
+    let held = match keys {
+        Some(keys) => keys.clone(),
+        None => {
+            // It was judged when it came, so that what it says of its city is so.
+            let Ok(bundle) = Bundle::unverified(bytes) else { return Ok(false) };
+            let Ok(Some(held)) = schedules::held_keys(conn, &bundle.city)? else { return Ok(false) };
+            held
+        }
+    };
+    let signed = Envelope::read(bytes, BUNDLE_BYTES)
+        .and_then(|envelope| envelope.verified(BUNDLE_TYPE, &held.of(&held.config), held.config.threshold));
+    Ok(signed.is_ok())
+}
+
+/// Tells people of switchovers under way whose signatures a key set that has come does not count.
+///
+/// # Errors
+/// When the store can't be read or written.
+pub(super) fn tell_of_signers(
+    tx: &Connection,
+    touched: &mut Touched,
+    now: Timestamp,
+    keys: &KeySet,
+) -> rusqlite::Result<()> {
+    // Whoever has verified one has it.
+    let select = "SELECT s.id, s.release FROM switchover AS s WHERE s.state IN ('checked', 'approved', 'pushed', 'cut_over')
+        AND EXISTS (SELECT 1 FROM bundle AS b WHERE b.release = s.release AND b.state IS NOT 'verified') ORDER BY s.id";
+    let live: Vec<(i64, i64)> = tx
+        .prepare(select)?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, release) in live {
+        if !is_signed(tx, release, Some(keys))? {
+            let detail = serde_json::json!({ "switchover": id, "version": keys.version });
+            touched.notice |= sql::notice(tx, now, "signers_gone", None, &detail)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the schedules say what the city's plan says.

@@ -380,7 +380,7 @@ pub fn releases(conn: &Connection) -> rusqlite::Result<Vec<Release>> {
 pub struct Keys {
     /// Its version.
     pub version: u64,
-    /// SHA-256 of its envelope.
+    /// SHA-256 of what is signed in its envelope.
     pub fingerprint: meguri_proto::Digest,
     /// After this instant nothing is accepted that is signed by it.
     pub expires: Timestamp,
@@ -393,12 +393,12 @@ pub struct Keys {
 /// # Errors
 /// When the store can't be read.
 pub fn keys(conn: &Connection) -> rusqlite::Result<Vec<Keys>> {
-    let select = "SELECT version, digest, expires, taken_at FROM key_set ORDER BY version";
+    let select = "SELECT version, envelope, expires, taken_at FROM key_set ORDER BY version";
     let mut statement = conn.prepare_cached(select)?;
     let rows = statement.query_map([], |row| {
         Ok(Keys {
             version: sql::seq(row, 0)?,
-            fingerprint: sql::digest(row, 1)?,
+            fingerprint: schedules::fingerprint(row, 1)?,
             expires: sql::instant(row.get(2)?),
             taken_at: sql::instant(row.get(3)?),
         })

@@ -10,11 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, Rollout, State, sees};
 use crate::people::Scope;
-use crate::schedules::{said, word};
+use crate::schedules::said;
 use crate::store::sql;
 
 /// A terminal that has not come as far as it should, and was not heard for so long, is silent.
 pub const SILENT: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// So long after its instant a terminal that has not said that it changed over is silent: at night tablets are switched off, by noon
+/// each has been out.
+const BY_DAY: SignedDuration = SignedDuration::from_hours(12);
 /// So long before its instant nobody waits any more for a terminal that is silent.
 const STICK: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// So long after it a silent one is replaced.
@@ -108,7 +111,7 @@ pub struct Line {
     pub after: Bound,
     /// Who has it, by the register.
     pub holder: Option<String>,
-    /// Its line's number, by the register.
+    /// Its line's number, by the register; for a contractor only while it is with them.
     pub line: Option<String>,
     /// How many facts it has not sent yet, as last heard.
     pub unsent: Option<u64>,
@@ -147,59 +150,6 @@ impl Ready {
     #[must_use]
     pub fn is_ready(self) -> bool {
         matches!(self, Self::Staged | Self::Activated | Self::Healthy | Self::Degraded | Self::Reverted)
-    }
-}
-
-impl Readiness {
-    /// As CSV in UTF-8, with a header and a byte order mark, so that Excel reads it.
-    ///
-    /// # Errors
-    /// When it can't be written.
-    pub fn csv(&self) -> Result<Vec<u8>, csv::Error> {
-        let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
-        writer.write_record([
-            "端末",
-            "状態",
-            "いつから",
-            "理由",
-            "組",
-            "版",
-            "最後の連絡",
-            "契約（前）",
-            "号車（前）",
-            "契約（後）",
-            "号車（後）",
-            "持っている人",
-            "電話番号",
-            "未送信",
-            "すること",
-        ])?;
-        let at = |at: Option<Timestamp>| {
-            at.map_or_else(String::new, |at| {
-                at.to_zoned(meguri_proto::clock::japan()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-            })
-        };
-        for line in &self.terminals {
-            let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
-            writer.write_record([
-                line.terminal.as_str(),
-                &word(&line.ready),
-                &at(line.since),
-                &line.why.as_ref().map(word).unwrap_or_default(),
-                &line.part.to_string(),
-                &number(line.held),
-                &at(line.last_heard),
-                line.before.contract.as_str(),
-                line.before.vehicle.as_str(),
-                line.after.contract.as_str(),
-                line.after.vehicle.as_str(),
-                line.holder.as_deref().unwrap_or_default(),
-                line.line.as_deref().unwrap_or_default(),
-                &number(line.unsent),
-                &word(&line.todo),
-            ])?;
-        }
-        writer.into_inner().map_err(|error| error.into_error().into())
     }
 }
 
@@ -330,7 +280,8 @@ fn lines(
     let select = format!(
         "SELECT b.terminal, b.place, coalesce(p.contract, b.from_contract), coalesce(p.vehicle, b.from_vehicle),
             t.last_heard_at, t.online, t.waiting, t.blocked_at IS NOT NULL OR t.lost_at IS NOT NULL,
-            h.person, nullif(r.line, '')
+            h.person, CASE WHEN ?1 IS NULL OR EXISTS (SELECT 1 FROM contract AS now WHERE now.id = t.contract
+                AND now.contractor = ?1) THEN nullif(r.line, '') END
         FROM bundle AS b JOIN terminal AS t ON t.id = b.terminal
         LEFT JOIN schedule AS s ON s.bundle = b.id AND s.from_at = ?3
         LEFT JOIN schedule AS p ON p.bundle = s.bundle AND p.position = s.position - 1
@@ -432,14 +383,14 @@ fn reached(of: &Of, given: &[Given]) -> Reached {
 
 /// Whether a terminal should have come further, and is not heard.
 fn is_silent(of: &Of, ready: Ready, heard: Option<Timestamp>, now: Timestamp) -> bool {
-    let over = of.at.filter(|at| *at <= now);
+    let over = of.at.filter(|at| now.duration_since(*at) >= BY_DAY);
     let waits = match ready {
         Ready::Waiting | Ready::Offered | Ready::Verified => true,
         // It changes over by itself; after the instant it has to say so.
         Ready::Staged => over.is_some(),
         _ => false,
     };
-    // After the instant since it, before it for some days.
+    // Some hours after the instant since it, before that for some days.
     let since = over.unwrap_or_else(|| now.checked_sub(SILENT).unwrap_or(Timestamp::MIN));
     waits && heard.is_none_or(|heard| heard < since)
 }

@@ -18,6 +18,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
+use super::findings;
 use crate::schedules;
 use crate::store::{Store, StoreError, is_damage, sql};
 use crate::touched::Touched;
@@ -53,6 +54,14 @@ pub enum ReleaseError {
         line: u64,
         /// What does not, and what to do.
         problem: String,
+    },
+    /// Not all of it is here.
+    #[error("{here} of its {of} bundles are here; push it again")]
+    Torn {
+        /// How many are.
+        here: u64,
+        /// How many it has.
+        of: u64,
     },
     /// The key sets that are held changed while it was read.
     #[error("another release has brought a key set meanwhile; push it again")]
@@ -133,10 +142,14 @@ impl Releases {
     /// # Errors
     /// The outer one when the office is stopping; the inner one when the file can't be taken.
     pub async fn take(&self, path: PathBuf) -> Result<Result<Taken, ReleaseError>, StoreError> {
-        let _one = self.one.lock().await;
+        // Held by the work itself: whoever waits for it may go.
+        let one = self.one.clone().lock_owned().await;
         let (city, now) = (self.city.clone(), self.clock.now());
         let mut steps = Writing { writer: self.writer.clone(), here: tokio::runtime::Handle::current() };
-        let task = tokio::task::spawn_blocking(move || take(&mut steps, &city, now, &path));
+        let task = tokio::task::spawn_blocking(move || {
+            let _one = one;
+            take(&mut steps, &city, now, &path)
+        });
         let taken = task.await.map_err(|_| StoreError::Stopping)?;
         if let Err(error) = &taken
             && let Some(damage) = error.damage()
@@ -203,24 +216,62 @@ fn take(steps: &mut impl Steps, city: &CityId, now: Timestamp, path: &Path) -> R
         Ok((held, taken(tx, sha256, true)?))
     })?;
     if let Some(again) = again {
+        // Of one that was cut before it was through with it.
+        take_over(steps, sha256)?;
         return Ok(again);
     }
     let first_keys = held.is_none();
     match stage(steps, city, now, path, sha256, held) {
         Ok(staged) => {
+            let whose = city.clone();
             let done = steps.run(move |tx, touched, now| {
-                staged.switch(tx, touched, now)?;
+                staged.switch(tx, touched, now, &whose)?;
                 let none = || ReleaseError::Sql(rusqlite::Error::QueryReturnedNoRows);
                 Ok(Taken { first_keys, ..taken(tx, sha256, false)?.ok_or_else(none)? })
             });
-            if done.is_err() {
-                clear(steps)?;
+            match done {
+                Ok(done) => {
+                    take_over(steps, sha256)?;
+                    Ok(done)
+                }
+                Err(error) => {
+                    clear(steps)?;
+                    Err(error)
+                }
             }
-            done
         }
         Err(error) => {
             clear(steps)?;
             Err(error)
+        }
+    }
+}
+
+/// Takes over what terminals said of a release's bundles before it came: they had them by USB sticks, or this office is put back from
+/// before. It can be done again.
+fn take_over(steps: &mut impl Steps, sha256: Digest) -> Result<(), ReleaseError> {
+    let mut after = 0;
+    loop {
+        let last = steps.run(move |tx, touched, now| {
+            let select = "SELECT b.id, b.terminal, b.digest FROM bundle AS b JOIN release AS r ON r.id = b.release
+                WHERE r.sha256 = ?1 AND r.state = 'taken' AND b.state IS NULL AND b.id > ?2
+                    AND EXISTS (SELECT 1 FROM config_event AS e WHERE e.terminal = b.terminal AND e.digest = b.digest)
+                ORDER BY b.id LIMIT ?3";
+            let some = i64::try_from(SOME).unwrap_or(i64::MAX);
+            let found: Vec<(i64, TerminalId, Digest)> = tx
+                .prepare_cached(select)?
+                .query_map(params![sha256.0.as_slice(), after, some], |row| {
+                    Ok((row.get(0)?, sql::parsed(row, 1)?, sql::digest(row, 2)?))
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            for (_, terminal, digest) in &found {
+                schedules::take_over(tx, touched, terminal, *digest, now)?;
+            }
+            Ok(found.last().map(|(id, ..)| *id))
+        })?;
+        match last {
+            Some(last) => after = last,
+            None => return Ok(()),
         }
     }
 }
@@ -243,7 +294,7 @@ fn digest_of(path: &Path) -> Result<Digest, ReleaseError> {
 
 /// What came of a file, where it is taken.
 fn taken(conn: &Connection, sha256: Digest, again: bool) -> rusqlite::Result<Option<Taken>> {
-    let select = "SELECT r.version, name, terminals, switchover_at, k.version, k.digest FROM release AS r, key_set AS k
+    let select = "SELECT r.version, name, terminals, switchover_at, k.version, k.envelope FROM release AS r, key_set AS k
         WHERE r.sha256 = ?1 AND r.state = 'taken' ORDER BY k.version DESC LIMIT 1";
     conn.query_row(select, [sha256.0.as_slice()], |row| {
         Ok(Taken {
@@ -252,7 +303,7 @@ fn taken(conn: &Connection, sha256: Digest, again: bool) -> rusqlite::Result<Opt
             terminals: sql::seq(row, 2)?,
             switchover_at: row.get::<_, Option<i64>>(3)?.map(sql::instant),
             again,
-            keys: (sql::seq(row, 4)?, sql::digest(row, 5)?),
+            keys: (sql::seq(row, 4)?, schedules::fingerprint(row, 5)?),
             first_keys: false,
         })
     })
@@ -270,7 +321,21 @@ struct Staged {
 
 impl Staged {
     /// From now on it counts.
-    fn switch(&self, tx: &Connection, touched: &mut Touched, now: Timestamp) -> Result<(), ReleaseError> {
+    fn switch(
+        &self,
+        tx: &Connection,
+        touched: &mut Touched,
+        now: Timestamp,
+        city: &CityId,
+    ) -> Result<(), ReleaseError> {
+        let (here, of): (u64, u64) = tx.query_row(
+            "SELECT (SELECT count(*) FROM bundle WHERE release = ?1), terminals FROM release WHERE id = ?1",
+            [self.release],
+            |row| Ok((sql::seq(row, 0)?, sql::seq(row, 1)?)),
+        )?;
+        if here != of {
+            return Err(ReleaseError::Torn { here, of });
+        }
         let held: u64 =
             tx.query_row("SELECT coalesce(max(version), 0) FROM key_set", [], |row| sql::seq(row, 0))?;
         if held != self.held {
@@ -289,14 +354,14 @@ impl Staged {
             ];
             tx.execute(insert, row)?;
             let kind = if *version == 1 { "keys_first" } else { "keys_rotated" };
-            let detail = json!({ "version": version, "fingerprint": digest });
+            let fingerprint = KeySet::fingerprint(envelope.as_bytes()).map_err(ReleaseError::Keys)?;
+            let detail = json!({ "version": version, "fingerprint": fingerprint });
             touched.notice |= sql::notice(tx, now, kind, None, &detail)?;
         }
         if !self.sets.is_empty() {
-            let mut all =
-                tx.prepare("SELECT id FROM terminal WHERE blocked_at IS NULL AND lost_at IS NULL")?;
-            for terminal in all.query_map([], |row| sql::parsed(row, 0))? {
-                touched.standing.insert(terminal?);
+            schedules::keys_to_all(tx, touched)?;
+            if let Some(keys) = schedules::held_keys(tx, city)?.map_err(ReleaseError::Keys)? {
+                findings::tell_of_signers(tx, touched, now, &keys)?;
             }
         }
         tx.execute(
@@ -461,7 +526,14 @@ fn write(
         ));
     };
     let highest = schedules::highest(tx, terminal)?;
-    if bundle.version <= highest {
+    let digest = Bundle::digest(envelope.as_bytes());
+    let sent = "SELECT 1 FROM bundle JOIN release ON release.id = bundle.release
+        WHERE terminal = ?1 AND bundle.version >= ?2 AND release.state = 'taken'";
+    // It may have this very one: by a USB stick, or of an office that was put back from before.
+    let has_it = bundle.version == highest
+        && schedules::said_to_have(tx, terminal, bundle.version, digest)?
+        && !tx.prepare_cached(sent)?.exists(params![terminal.as_str(), sql::number(bundle.version)])?;
+    if bundle.version <= highest && !has_it {
         return unfit(format!(
             "terminal {terminal} was sent version {highest} before, this is {}: build it with a higher one",
             bundle.version
@@ -469,7 +541,6 @@ fn write(
     }
     let insert = "INSERT OR IGNORE INTO bundle
         (release, terminal, version, digest, from_contract, from_vehicle) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let digest = Bundle::digest(envelope.as_bytes());
     let version = sql::number(bundle.version);
     let row = params![release, terminal.as_str(), version, digest.0.as_slice(), contract, vehicle];
     if tx.prepare_cached(insert)?.execute(row)? == 0 {

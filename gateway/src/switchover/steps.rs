@@ -201,6 +201,8 @@ pub fn push(
             let update = "UPDATE switchover SET rollout = ?2 WHERE id = ?1";
             tx.prepare_cached(update)?.execute(params![id, json!(rollout).to_string()])?;
             set_state(tx, id, State::Pushed)?;
+            // Before the first push no terminal is sent any key set.
+            schedules::keys_to_all(tx, touched)?;
             note(tx, now, id, Step::Pushed, Some(by.id), Some(json!({ "rollout": rollout })))?;
             rollout::next(tx, touched, now, id, None)?;
         }

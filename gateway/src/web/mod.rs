@@ -46,6 +46,7 @@ use tokio::sync::Semaphore;
 
 pub use self::gate::OverTls;
 pub use self::metrics::Inside;
+pub(crate) use self::page::readiness_csv;
 
 use self::accounts::Accounts;
 use self::board::Board;

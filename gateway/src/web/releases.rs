@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::Web;
 use super::accounts::Reader;
@@ -20,14 +21,20 @@ use super::request::Asked;
 use crate::audit::Who;
 use crate::ops::OpError;
 use crate::people::tokens::Opens;
+use crate::room::free_bytes;
 use crate::switchover;
 
 /// Longest release: 10,000 terminals have some 50 MB.
 pub(super) const RELEASE_BYTES: u64 = 128 * 1024 * 1024;
 /// How long the next piece of one is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Where one that comes is written to, in the data folder, until it is taken.
-const INCOMING: &str = "incoming.release";
+/// How long all of one is waited for: its line ends then without an answer.
+const ALL: Duration = super::ANSWERED;
+/// What the names of those begin and end with that come, in the data folder, until they are taken.
+const INCOMING: (&str, &str) = ("incoming-", ".release");
+/// Room that is left on the disk beside one that comes: it is written to the store as well, by way of its log.
+const TIMES: u64 = 3;
+const RESERVE: u64 = 64 * 1024 * 1024;
 
 /// `POST /api/releases`: a release file as the body. 200 with what came of it; 422 with the reason, file and line where it is not
 /// taken, and then nothing of it counts.
@@ -36,7 +43,7 @@ pub(super) async fn push(State(web): State<Web>, headers: HeaderMap, body: Body)
 }
 
 async fn pushed(web: &Web, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
-    let (Gate::Accounts(accounts), Some(inside)) = (&web.gate, &web.inside) else {
+    let (Gate::Accounts(accounts), Some(inside)) = (&web.gate, web.inside.clone()) else {
         return Err(Problem::Unauthorized);
     };
     // Before anything of the body is read.
@@ -49,17 +56,23 @@ async fn pushed(web: &Web, headers: &HeaderMap, body: Body) -> Result<Response, 
     if said.is_some_and(|said| said > RELEASE_BYTES) {
         return Err(Problem::TooLarge);
     }
-    let _one = web.uploads.try_acquire().map_err(|_| Problem::Busy)?;
-    let path = web.office.data.data.join(INCOMING);
-    let written = keep(body, &path).await;
-    let taken = match written {
-        Ok(()) => inside.desk.take_release(path.clone(), Who::Token(token.id)).await,
-        Err(problem) => {
-            remove(&path).await;
-            return Err(problem);
-        }
-    };
-    remove(&path).await;
+    let one = web.uploads.clone().try_acquire_owned().map_err(|_| Problem::Busy)?;
+    let folder = web.office.data.data.clone();
+    // By itself: where whoever sent it goes away, the next one waits until this one is done with.
+    let work = tokio::spawn(async move {
+        let _one = one;
+        clear(&folder).await;
+        room(&folder, said.unwrap_or(RELEASE_BYTES))?;
+        let path = folder.join(format!("{}{}{}", INCOMING.0, Uuid::new_v4().simple(), INCOMING.1));
+        let taken = match timeout(ALL, keep(body, &path)).await {
+            Ok(Ok(())) => Ok(inside.desk.take_release(path.clone(), Who::Token(token.id)).await),
+            Ok(Err(problem)) => Err(problem),
+            Err(_) => Err(Problem::Form),
+        };
+        remove(&path).await;
+        Ok::<_, Problem>((path, taken?))
+    });
+    let (path, taken) = work.await.map_err(|_| Problem::Store)??;
     let json = |status, value: serde_json::Value| {
         (status, [(header::CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
     };
@@ -84,7 +97,7 @@ async fn keep(mut body: Body, path: &Path) -> Result<(), Problem> {
         Problem::Store
     };
     let mut options = tokio::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
     let mut file = options.open(path).await.map_err(failed)?;
     let mut bytes = 0;
     // Whoever sent it may have gone, or hold the line: nobody else can bring one meanwhile.
@@ -99,9 +112,35 @@ async fn keep(mut body: Body, path: &Path) -> Result<(), Problem> {
     file.flush().await.map_err(failed)
 }
 
+/// Removes what a gateway that was killed left: only one comes at a time.
+async fn clear(folder: &Path) {
+    let Ok(mut all) = tokio::fs::read_dir(folder).await else { return };
+    while let Ok(Some(one)) = all.next_entry().await {
+        let name = one.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(INCOMING.0) && name.ends_with(INCOMING.1)) {
+            remove(&one.path()).await;
+        }
+    }
+}
+
+/// Whether there is room for so many bytes.
+fn room(folder: &Path, bytes: u64) -> Result<(), Problem> {
+    let needed = bytes.saturating_mul(TIMES).saturating_add(RESERVE);
+    match free_bytes(folder) {
+        Ok(free) if free < needed => {
+            tracing::error!(needed, free, "there is no room for a release that comes; make some");
+            Err(Problem::Store)
+        }
+        // Where the system does not say it, writing will.
+        _ => Ok(()),
+    }
+}
+
 async fn remove(path: &Path) {
-    // Where it stays it is written over by the next one.
-    if let Err(error) = tokio::fs::remove_file(path).await {
+    // Where it stays it is removed before the next one.
+    if let Err(error) = tokio::fs::remove_file(path).await
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
         tracing::warn!(%error, "a release that came could not be removed");
     }
 }

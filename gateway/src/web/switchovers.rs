@@ -403,7 +403,8 @@ pub(super) async fn csv(
     let done = async {
         asked.only(&[])?;
         let id = named_in(&id)?;
-        let bytes = web.switchover(&signed, id).await?.readiness.csv().map_err(|_| Problem::Store)?;
+        let bytes = readiness_page::csv(asked.lang, &web.switchover(&signed, id).await?.readiness)
+            .map_err(|_| Problem::Store)?;
         // A number and a day are spelt in ASCII.
         let name = format!("attachment; filename=\"readiness-{id}-{}.csv\"", web.today());
         let name = HeaderValue::try_from(name).map_err(|_| Problem::Store)?;

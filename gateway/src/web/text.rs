@@ -268,9 +268,9 @@ texts! {
     NoticeContractMoved "号車の委託契約が替わりました" "The vehicle's contract has changed";
     NoticeContractMovedHint "この端末は前の委託契約のままで、新しい契約の収集リストを受け取れません。terminal bind に --out を付けて新しい設定を作り、端末に入れて起動し直してください。" "This terminal is still under the contract before and gets no list of the new one. Make its new settings by terminal bind with --out, put them on the terminal, and start it anew.";
     NoticeKeysFirst "設定を確かめる鍵を、はじめて受け取りました" "The first keys for configurations have come";
-    NoticeKeysFirstHint "鍵一覧の指紋を、鍵の儀式の記録と見比べてください（meguri-gateway keys show）。合わなければ配信しないでください。" "Compare the key set's fingerprint with the record of the key ceremony (meguri-gateway keys show). Push nothing where they differ.";
+    NoticeKeysFirstHint "鍵一覧の指紋は {fingerprint} です。鍵を作った日の記録と見比べてください（meguri-gateway keys show でも出ます）。合わなければ承認も配信もしないでください。はじめて配信するまで、端末には届きません。" "The key set's fingerprint is {fingerprint}. Compare it with the record of the key ceremony (meguri-gateway keys show tells it, too), and neither approve nor push anything where they differ. Terminals get it with the first push.";
     NoticeKeysRotated "設定を確かめる鍵が替わりました" "The keys for configurations have changed";
-    NoticeKeysRotatedHint "前の鍵一覧の署名で受け取りました。覚えがなければ、鍵を持つ人に確かめてください。" "They follow the ones before by their signatures. If nobody knows of it, ask those who hold keys.";
+    NoticeKeysRotatedHint "鍵一覧{version}、指紋は {fingerprint} です。前の鍵一覧の署名で受け取りました。鍵を替えた日の記録と見比べ、覚えがなければ、鍵を持つ人に確かめてください。" "Key set {version}, fingerprint {fingerprint}. It follows the one before by its signatures. Compare it with the record, and if nobody knows of it, ask those who hold keys.";
     ImportRelease "取り込む" "Take it";
     ImportDrop "取り込まない" "Drop it";
     NoticeSettle "確かめたら片付ける" "Once looked at, put it away";
@@ -870,6 +870,11 @@ texts! {
     NoticeSwitchoverBehindHint "{of}台のうち、沈黙{silent}台、拒否{refused}台、元の回線{reverted}台、要確認{degraded}台です。" "Of {of}, {silent} are silent, {refused} refuse it, {reverted} are back on the line before, {degraded} are degraded.";
     NoticeAccountsLeft "契約の終わった業者の利用者がいます" "Accounts of a contractor without a contract";
     NoticeAccountsLeftHint "{contractor}の利用者{accounts}人です。いまは前の契約の記録だけを見られます。「利用者」の画面で停止してください。" "{accounts} of {contractor}. They see nothing but what was theirs; block them under People.";
+    NoticeSignersGone "新しい鍵一覧が、進行中の業者切替の署名を数えません" "The new key set does not count the signatures of a switchover under way";
+    NoticeSignersGoneHint "鍵一覧{version}です。端末は先にこの鍵一覧を受け取り、設定を拒みます。版を作り直し、この鍵一覧の鍵で二人が署名してから、起案し直してください。" "By key set {version}, which terminals get first, they refuse it. Build the release anew, sign it with two keys of that set, and draft it anew.";
+    NoticeConfigUnknown "役所にない設定で動いている端末があります" "A terminal has a configuration that the office does not know";
+    NoticeConfigUnknownHint "版{version}です。USBメモリーで渡した版か、控えから戻す前の版です。その版のファイルを「業者切替」に送ってください。届けばこの通知は消えます。" "Version {version}: it came by a USB stick, or before the office was put back from a copy. Push that release's file; this notice goes once it has come.";
+    FoundSignersGone "いまの鍵一覧では署名が足りず、端末が拒みます。版を作り直し、いまの鍵で二人が署名してください。" "By the newest key set too few of its signatures count, and terminals would refuse it. Build it anew and sign it with keys of that set.";
     // Switchovers.
     Switchovers "業者切替" "Switchovers";
     SwitchoversNone "業者切替はまだありません。設定の版が届くと、ここで起案できます。" "There is no switchover yet. Once a release has come it can be drafted here.";
@@ -1016,6 +1021,15 @@ texts! {
     ReadinessAll "すべて" "all";
     ReadinessShow "表示" "Show";
     ReadinessCsv "CSVで保存" "Save as CSV";
+    CsvSince "いつから" "Since";
+    CsvWhy "理由" "Why";
+    CsvGroup "組" "Group";
+    CsvContractBefore "契約（前）" "Contract before";
+    CsvVehicleBefore "号車（前）" "Vehicle before";
+    CsvContractAfter "契約（後）" "Contract after";
+    CsvVehicleAfter "号車（後）" "Vehicle after";
+    CsvLine "電話番号" "Line";
+    CsvUnsent "未送信" "Unsent";
     ReadinessBecomes "切替前 → 後" "Before → after";
     ReadinessTodo "すること" "What to do";
     ReadinessGroup "{group}組目" "group {group}";

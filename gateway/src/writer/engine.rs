@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::Parts;
 use crate::changes::Change;
-use crate::ingest::aside::{Place, set_aside};
+use crate::ingest::aside::{Place, retry_scheduled, set_aside};
 use crate::ingest::{Answer, Context, Effects, Incoming, Memory, apply};
 use crate::lists::{self, Issued, ListError, Window};
 use crate::outbox::Receipt;
@@ -240,6 +240,8 @@ impl Engine {
             Ok(value) => value,
             Err(error) => return Ok(Err(error)),
         };
+        retry_scheduled(&tx, &mut ctx, &mut fx, Instant::now() + STEP)
+            .map_err(StoreError::sql("try again what was set aside"))?;
         fx.lost &= !self.found_a_copy;
         let (drawn, history) = finish(&tx, now, &mut fx).map_err(StoreError::sql("finish"))?;
         let committing = Instant::now();
@@ -314,6 +316,8 @@ impl Engine {
             aside,
             notice,
             configurations,
+            // Looked after in the transaction.
+            scheduled: _,
         } = touched;
         if configurations {
             self.switching.by_word(!self.parts.clock.in_doubt());

@@ -152,6 +152,8 @@ impl View<'_> {
                             }
                             // It goes by itself once the terminal is bound anew.
                             None if kind == "contract_moved" => {}
+                            // It goes once the release has come.
+                            None if kind == "config_unknown" => {}
                             None if kind == "clock_doubted" => { (self.command(Text::ClockRight, "clock right")) }
                             // It goes by itself, too, unless the folder is not watched any more.
                             None => { (self.command(Text::NoticeSettle, &format!("notice settle {id}"))) }
@@ -204,6 +206,8 @@ fn notice(kind: &str) -> (Text, Option<Text>) {
         "switchover_waits" => (Text::NoticeSwitchoverWaits, Some(Text::NoticeSwitchoverWaitsHint)),
         "switchover_ahead" => (Text::NoticeSwitchoverAhead, Some(Text::NoticeSwitchoverAheadHint)),
         "switchover_behind" => (Text::NoticeSwitchoverBehind, Some(Text::NoticeSwitchoverBehindHint)),
+        "signers_gone" => (Text::NoticeSignersGone, Some(Text::NoticeSignersGoneHint)),
+        "config_unknown" => (Text::NoticeConfigUnknown, Some(Text::NoticeConfigUnknownHint)),
         "accounts_left" => (Text::NoticeAccountsLeft, Some(Text::NoticeAccountsLeftHint)),
         _ => (Text::NoticeOther, None),
     }
@@ -231,6 +235,11 @@ fn with_numbers(lang: Lang, hint: Text, detail: &serde_json::Value, names: &Name
     let mut values: Vec<(&str, &dyn std::fmt::Display)> =
         numbers.iter().map(|(name, number)| (*name, number as &dyn std::fmt::Display)).collect();
     values.push(("contractor", &contractor));
+    // A version is a number that people compare, not an amount.
+    let version = number("version");
+    values.push(("version", &version));
+    let fingerprint = detail.get("fingerprint").and_then(serde_json::Value::as_str).unwrap_or_default();
+    values.push(("fingerprint", &fingerprint));
     lang.fill(hint, &values)
 }
 

@@ -32,6 +32,14 @@ use crate::vitals::Checks;
 use super::{format, request::Address};
 use crate::office::Place;
 
+/// As [`readiness::csv`], in the language that comes first.
+///
+/// # Errors
+/// When a row can't be written, which memory always can.
+pub(crate) fn readiness_csv(readiness: &crate::switchover::Readiness) -> Result<Vec<u8>, csv::Error> {
+    readiness::csv(Lang::default(), readiness)
+}
+
 /// The style sheet.
 pub(super) const CSS: &str = include_str!("../../../assets/page.css");
 /// The script.

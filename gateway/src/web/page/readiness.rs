@@ -13,9 +13,10 @@ use super::super::switchovers::{PAGE, Told};
 use super::super::text::{Lang, Text};
 use super::problem::Problem;
 use super::switchovers::instant;
+use crate::export::is_formula;
 use crate::schedules::word;
 use crate::switchover::readiness::Line;
-use crate::switchover::{Ready, Todo};
+use crate::switchover::{Readiness, Ready, Todo};
 
 /// How it is told apart at a glance: its colour's class, which a mark goes with.
 pub(super) fn class(ready: Ready) -> &'static str {
@@ -77,6 +78,63 @@ pub(super) fn why(why: ConfigWhy) -> Text {
         ConfigWhy::BrokerUnreachable => Text::WhyBrokerUnreachable,
         ConfigWhy::PeripheralMissing => Text::WhyPeripheralMissing,
     }
+}
+
+/// All of it as CSV with a heading, for a spreadsheet as [`crate::exposure::Exposure::csv`] writes one, in the page's words.
+///
+/// # Errors
+/// When a row can't be written, which memory always can.
+pub(in super::super) fn csv(lang: Lang, readiness: &Readiness) -> Result<Vec<u8>, csv::Error> {
+    let mut csv = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .from_writer("\u{feff}".as_bytes().to_vec());
+    let say = |text: Text| lang.say(text).to_owned();
+    csv.write_record(
+        [
+            Text::AsideTerminal,
+            Text::State,
+            Text::CsvSince,
+            Text::CsvWhy,
+            Text::CsvGroup,
+            Text::SwitchoverVersion,
+            Text::TerminalLast,
+            Text::CsvContractBefore,
+            Text::CsvVehicleBefore,
+            Text::CsvContractAfter,
+            Text::CsvVehicleAfter,
+            Text::TerminalHolder,
+            Text::CsvLine,
+            Text::CsvUnsent,
+            Text::ReadinessTodo,
+        ]
+        .map(say),
+    )?;
+    let at = |at: Option<Timestamp>| {
+        at.map(|at| format::in_japan(at).strftime("%Y/%m/%d %H:%M").to_string()).unwrap_or_default()
+    };
+    let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+    // What people or terminals wrote, or name.
+    let text = |text: &str| if is_formula(text) { format!("'{text}") } else { text.to_owned() };
+    for line in &readiness.terminals {
+        csv.write_record([
+            text(line.terminal.as_str()),
+            say(ready(line.ready)),
+            at(line.since),
+            line.why.map(|one| say(why(one))).unwrap_or_default(),
+            number((line.part > 0).then_some(line.part.into())),
+            number(line.held),
+            at(line.last_heard),
+            text(line.before.contract.as_str()),
+            text(line.before.vehicle.as_str()),
+            text(line.after.contract.as_str()),
+            text(line.after.vehicle.as_str()),
+            text(line.holder.as_deref().unwrap_or_default()),
+            text(line.line.as_deref().unwrap_or_default()),
+            number(line.unsent),
+            say(todo(line.todo)),
+        ])?;
+    }
+    csv.into_inner().map_err(|error| csv::Error::from(std::io::Error::other(error.to_string())))
 }
 
 /// Whether somebody has to do something about it.
@@ -324,3 +382,44 @@ const ALL: [Ready; 13] = [
     Ready::LetGo,
     Ready::KeptOut,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::switchover::readiness::{Bound, Counts};
+    use crate::switchover::{Readiness, State};
+
+    #[test]
+    fn a_spreadsheet_reads_the_page_s_words_and_no_formulas() {
+        let bound =
+            |contract: &str| Bound { contract: contract.parse().unwrap(), vehicle: "v1".parse().unwrap() };
+        let line = Line {
+            terminal: "t-1".parse().unwrap(),
+            ready: Ready::Refused,
+            since: Some("2027-03-10T03:00:00Z".parse().unwrap()),
+            why: Some(ConfigWhy::Expired),
+            detail: String::new(),
+            part: 0,
+            held: None,
+            last_heard: None,
+            online: false,
+            before: bound("a-26"),
+            after: bound("c-27"),
+            holder: Some("=HYPERLINK(\"x\")".into()),
+            line: Some("+81-90-0000-0001".into()),
+            unsent: Some(3),
+            todo: Todo::PushAgain,
+        };
+        let (state, counts) = (State::Pushed, Counts::default());
+        let readiness = Readiness { id: 1, state, at: None, counts, terminals: vec![line] };
+        let told = |lang| String::from_utf8(csv(lang, &readiness).unwrap()).unwrap();
+        let ja = told(Lang::Ja);
+        assert!(ja.starts_with("\u{feff}端末,状態,いつから,理由,"), "{ja}");
+        for cell in ["t-1,拒否,2027/03/10 12:00,", "\"'=HYPERLINK", ",'+81-90-0000-0001,3,理由のとおり直し"]
+        {
+            assert!(ja.contains(cell), "{cell}: {ja}");
+        }
+        let en = told(Lang::En);
+        assert!(en.contains("t-1,Refused,") && !en.contains("拒否"), "{en}");
+    }
+}

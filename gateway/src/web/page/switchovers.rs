@@ -306,6 +306,7 @@ fn words(found: Found) -> Text {
         Found::Expired => Text::FoundExpired,
         Found::ExpiresBeforeInstant => Text::FoundExpiresBefore,
         Found::KeysExpire => Text::FoundKeysExpire,
+        Found::SignersGone => Text::FoundSignersGone,
         Found::NotMidnight => Text::FoundNotMidnight,
         Found::PlanDiffers => Text::FoundPlanDiffers,
         Found::Outdated => Text::FoundOutdated,
