@@ -2407,7 +2407,8 @@ async fn switchovers_are_led_on_their_pages() {
     let response = house.post("/switchovers/3/approve", &second, &[("form", &*second_form)]).await;
     assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert!(text(response).await.contains("いまの状態ではできません"));
-    assert!(page("/switchovers/3", &drafter).await.contains("妨げも、知っておくこともありません"));
+    let found = page("/switchovers/3", &drafter).await;
+    assert!(found.contains("妨げも、知っておくこともありません"), "{found}");
     done(&house.post("/switchovers/3/check", &drafter, &fields).await, 3, "checked");
     let own = page("/switchovers/3", &drafter).await;
     assert!(own.contains("承認はほかの管理者がします") && !own.contains("/switchovers/3/approve"), "{own}");

@@ -385,6 +385,7 @@ const ALL: [Ready; 13] = [
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::switchover::readiness::{Bound, Counts};
     use crate::switchover::{Readiness, State};
