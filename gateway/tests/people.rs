@@ -112,7 +112,6 @@ fn releases(conn: &rusqlite::Connection) {
                 rusqlite::params![release, terminal, version, contract, vehicle, place, offered, said];
             conn.execute(insert, values).unwrap();
             let bundle = conn.last_insert_rowid();
-            conn.execute("INSERT INTO bundle_body VALUES (?1, '{}')", [bundle]).unwrap();
             let schedule =
                 "INSERT INTO schedule (bundle, position, from_at, contract, vehicle, state, said_at)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -2448,7 +2447,7 @@ async fn switchovers_are_led_on_their_pages() {
     done(&house.post("/switchovers/3/stop", &drafter, &fields).await, 3, "stopped");
     let stopped = page("/switchovers/3", &drafter).await;
     assert!(stopped.contains("に配信が止められました") && stopped.contains("配信を続ける"), "{stopped}");
-    done(&house.post("/switchovers/3/push", &drafter, &fields).await, 3, "pushed");
+    done(&house.post("/switchovers/3/push", &drafter, &fields).await, 3, "went_on");
 
     // What terminals hold is not simply withdrawn; a correction that is pushed can be closed.
     let response = house.post("/switchovers/3/withdraw", &drafter, &fields).await;
