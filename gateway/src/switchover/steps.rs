@@ -221,6 +221,7 @@ pub fn push(
         State::Pushed | State::CutOver if one.part < one.parts => {
             rollout::next(tx, touched, now, id, Some(by.id))?;
         }
+        state @ (State::Draft | State::Checked) => return Err(refused(id, state, "pushed")),
         state => return Err(refused(id, state, "pushed any further")),
     }
     (touched.presence, touched.configurations) = (true, true);
