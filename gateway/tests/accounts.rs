@@ -1,12 +1,15 @@
 //! The built program's accounts: worked from the command line with a gateway and without one, and no secret in any log.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used)]
 
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+mod gateway;
+
+use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
+use gateway::Gateway;
 use jiff::Timestamp;
 use meguri_gateway::people::totp;
 use serde_json::Value;
@@ -41,28 +44,7 @@ fn json(dir: &Path, args: &[&str]) -> Value {
     serde_json::from_str(&good(dir, args)).unwrap()
 }
 
-struct Gateway {
-    child: Child,
-    host: String,
-}
-
 impl Gateway {
-    /// Its log is appended to `log`.
-    fn start(dir: &Path, log: &Path) -> Self {
-        let log = File::options().create(true).append(true).open(log).unwrap();
-        let mut child = command(dir).arg("serve").stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).expect("a line of JSON");
-        Self { child, host: ready["web"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned() }
-    }
-
-    fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-    }
-
     /// Asks as a browser would: the whole answer.
     fn ask(&self, method: &str, path: &str, headers: &str, fields: &[(&str, &str)]) -> String {
         let escape = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
@@ -97,14 +79,6 @@ impl Gateway {
         let answer =
             self.post("/signin", &cookie, &[("form", &form), ("login", login), ("password", password)]);
         cookie_of(&answer, "meguri=")
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -149,7 +123,7 @@ fn accounts_are_worked_with_a_gateway_and_without_one() {
     ] {
         assert!(!run(&dir, bad).status.success(), "{bad:?}");
     }
-    let gateway = Gateway::start(&dir, &log);
+    let gateway = Gateway::start(command(&dir), &log);
     assert!(!dir.join("setup-code").exists(), "somebody has an account");
     let file = place.path().join("password");
     fs::write(&file, format!("{PASSWORD}\n")).unwrap();
@@ -253,7 +227,7 @@ fn no_secret_is_in_any_log() {
     fs::create_dir(&dir).unwrap();
     fs::write(dir.join("city.toml"), CITY).unwrap();
     let log = place.path().join("log");
-    let gateway = Gateway::start(&dir, &log);
+    let gateway = Gateway::start(command(&dir), &log);
     let code = fs::read_to_string(dir.join("setup-code")).unwrap().trim().to_owned();
     let page = gateway.get("/setup", "");
     let (cookie, form) = (cookie_of(&page, "meguri-form=").unwrap(), form_of(&page));

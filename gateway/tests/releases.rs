@@ -1,14 +1,16 @@
 //! The built program's switchovers: led on the command line with a gateway and without one, and releases that other systems push.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used)]
 
+mod gateway;
 mod signed;
 
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
+use gateway::Gateway;
 use serde_json::{Value, json};
 use signed::Plan;
 
@@ -60,27 +62,7 @@ fn office(dir: &Path) {
     good(dir, &["person", "add", "haisha", "--role", "dispatcher", "--contractor", "k1"]);
 }
 
-struct Gateway {
-    child: Child,
-    host: String,
-}
-
 impl Gateway {
-    fn start(dir: &Path, log: &Path) -> Self {
-        let log = File::options().create(true).append(true).open(log).unwrap();
-        let mut child = command(dir).arg("serve").stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).expect("a line of JSON");
-        Self { child, host: ready["web"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned() }
-    }
-
-    fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-    }
-
     /// Status and body of an answer. The body that is sent may be cut by an answer that comes first.
     fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &[u8], said: usize) -> (u16, Value) {
         let host = &self.host;
@@ -101,14 +83,6 @@ impl Gateway {
 
     fn push(&self, token: Option<&str>, text: &str) -> (u16, Value) {
         self.ask("POST", "/api/releases", token, text.as_bytes(), text.len())
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -154,7 +128,7 @@ fn switchovers_are_led_without_a_gateway_and_with_one() {
     let file = Plan::switchover(8, &ALL).write(place.path());
     leads(&dir, &["switchover", "draft", file.to_str().unwrap(), "--as", "kian", "--json"], "2");
 
-    let gateway = Gateway::start(&dir, &place.path().join("log"));
+    let gateway = Gateway::start(command(&dir), &place.path().join("log"));
     let listed = good(&dir, &["switchover", "list"]);
     assert!(
         listed.lines().any(|line| line.starts_with("2\tswitchover\tpushed\t2027-04-01T00:00:00\t")),
@@ -217,7 +191,7 @@ fn releases_come_by_token_and_broken_ones_leave_nothing() {
     fs::create_dir(&dir).unwrap();
     office(&dir);
     let log = place.path().join("log");
-    let gateway = Gateway::start(&dir, &log);
+    let gateway = Gateway::start(command(&dir), &log);
     let token = |name: &str, scope: &str, more: &[&str]| {
         let args = [&["token", "add", name, "--scope", scope, "--json"], more].concat();
         parsed(&dir, &args)["token"].as_str().unwrap().to_owned()
