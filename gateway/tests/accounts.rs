@@ -1,5 +1,5 @@
 //! The built program's accounts: worked from the command line with a gateway and without one, and no secret in any log.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod gateway;
 

@@ -128,10 +128,11 @@ impl Report {
         for (number, check) in self.checks.iter().enumerate() {
             let _ = writeln!(page, "{}. {} {}", number + 1, mark(check), check.en);
         }
+        let seed = self.seed;
         let _ = writeln!(
             page,
-            "\nDrawn from seed {}: `meguri-rehearsal --seed {}` plays the same again.",
-            self.seed, self.seed
+            "\nDrawn from seed {seed}: `meguri-rehearsal{} --terminals {all} --seed {seed}` plays the same again.",
+            if self.made_up { "" } else { " DIR" },
         );
     }
 
