@@ -575,13 +575,11 @@ impl Engine {
             return;
         }
         if !self.has_lists() {
-            // Mostly nothing is due: then what is erased need not wait for another turn.
+            // Each has its turn: what terminals say may keep switchovers busy, and erasing must not wait for that.
             if self.switching.pending() {
                 self.switch();
             }
-            if !self.switching.pending() {
-                self.erase();
-            }
+            self.erase();
             return;
         }
         let started = Instant::now();
