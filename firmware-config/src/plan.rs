@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use meguri_proto::clock::business_date;
+use meguri_proto::clock::{business_date, midnight};
 use meguri_proto::{TerminalId, VehicleId};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::bundle::Configuration;
-use crate::schedule::{Plans, Ride, after, before, midnight};
+use crate::schedule::{Plans, Ride, after, before};
 
 /// A setting that changes.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 use meguri_proto::VehicleId;
-use meguri_proto::clock::{business_date, japan};
+use meguri_proto::clock::{business_date, midnight};
 
 use crate::bundle::{Bundle, Configuration};
 use crate::city::{City, Contract, Vehicle};
@@ -23,13 +23,6 @@ pub struct Ride<'a> {
     pub vehicle: &'a Vehicle,
     /// The contract.
     pub contract: &'a Contract,
-}
-
-/// The instant at which a business day begins: 0:00 in Japan.
-#[must_use]
-pub fn midnight(day: Date) -> Timestamp {
-    // Japan's offset never changes, so that only days at the ends of time, which no plan has, have no midnight.
-    day.to_zoned(japan()).map_or(Timestamp::MAX, |at| at.timestamp())
 }
 
 /// The next day.

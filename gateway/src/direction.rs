@@ -1,11 +1,13 @@
-//! Marks that turn the direction of writing (U+202A to U+202E, U+2066 to U+2069), and others that write on a screen what
-//! is not there. No Japanese text needs them, and with them a text can read as another one.
+//! Marks that turn the direction of writing, and others that write on a screen what is not there. No Japanese text needs
+//! them, and with them a text can read as another one.
 
 use std::borrow::Cow;
 
-/// Whether it is such a mark.
+use meguri_config::is_plain;
+
+/// Whether it is a mark that turns the direction of writing.
 fn turns(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    !c.is_control() && !is_plain(c)
 }
 
 /// The text without them.
@@ -15,7 +17,7 @@ pub(crate) fn without(text: &str) -> Cow<'_, str> {
 
 /// What came from outside, for a person's screen: what would move its cursor or turn the writing shows as its code.
 pub(crate) fn printable(text: &str) -> String {
-    let hidden = |c: char| c.is_control() || turns(c) || matches!(c, '\u{2028}' | '\u{2029}');
+    let hidden = |c: char| !is_plain(c) || matches!(c, '\u{2028}' | '\u{2029}');
     text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
         if hidden(c) {
             shown.extend(c.escape_default());

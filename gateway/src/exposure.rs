@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use meguri_proto::TerminalId;
-use meguri_proto::clock::japan;
+use meguri_proto::clock::{japan, midnight};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
@@ -87,9 +87,8 @@ pub fn look_up(conn: &Connection, terminal: &TerminalId, days: Days) -> rusqlite
     };
     let heard = heard_at.map_or(days.from, |at| sql::instant(at).to_zoned(japan()).date());
     let oldest = days.from.min(heard).checked_sub(Span::new().days(days.kept)).unwrap_or(Date::MIN);
-    let begin = oldest.to_zoned(japan()).map_or(i64::MIN, |begin| sql::ms(begin.timestamp()));
-    let end = days.to.tomorrow().ok().and_then(|day| day.to_zoned(japan()).ok());
-    let end = end.map_or(i64::MAX, |end| sql::ms(end.timestamp()));
+    let begin = sql::ms(midnight(oldest));
+    let end = days.to.tomorrow().map_or(i64::MAX, |day| sql::ms(midnight(day)));
     let select = "SELECT date, reception, district, ward, town, lot, building, spot, first_at, last_at
         FROM pickup JOIN issued ON issued.pickup = pickup.id AND issued.terminal = ?1
         LEFT JOIN resident ON resident.pickup = pickup.id AND resident.rev = pickup.rev

@@ -1,6 +1,5 @@
 //! A pickup's state, kept in its row: decided anew from the office's word and every fact about it.
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_proto::pickup::{OfficeWord, Said, State, Statement, Verdict, decide, standing};
 use meguri_proto::{Epoch, Fact, FactBody, FactId, Item, Reason, clock};
@@ -82,15 +81,10 @@ pub(crate) fn refresh_under(tx: &Connection, pickup: i64, office: OfficeWord) ->
     Ok(())
 }
 
-/// When a day begins in Japan.
-pub(crate) fn midnight(date: Date) -> Timestamp {
-    date.to_zoned(clock::japan()).map(|midnight| midnight.timestamp()).unwrap_or_default()
-}
-
 /// When something happened, for a person: by the terminal's clock, unless that must be wrong, because it lies after
 /// the office's own, or before the day of the pickup. `HAPPENED` of the front page is the same as SQL.
 pub(crate) fn happened(said_at: Option<i64>, received_at: i64, date: Date) -> i64 {
-    let midnight = |date| sql::ms(midnight(date));
+    let midnight = |date| sql::ms(clock::midnight(date));
     // What comes before the day of the pickup is held to the day on which it came.
     let first = midnight(date).min(midnight(clock::business_date(sql::instant(received_at))));
     said_at.filter(|said_at| (first..=received_at).contains(said_at)).unwrap_or(received_at)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use meguri_proto::LogKind;
-use meguri_proto::clock::{business_date, japan};
+use meguri_proto::clock::{business_date, midnight};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +42,7 @@ impl Cutoffs {
         let today = business_date(now);
         // At the ends of the calendar nothing is old.
         let before = |span: Span| today.checked_sub(span).unwrap_or(Date::MIN);
-        let days = |days: u16| start(before(Span::new().days(days)));
+        let days = |days: u16| midnight(before(Span::new().days(days)));
         let residents =
             (retention.residents_months > 0).then(|| before(Span::new().months(retention.residents_months)));
         Self {
@@ -54,11 +54,6 @@ impl Cutoffs {
             health: days(retention.health_days),
         }
     }
-}
-
-/// When a day begins in Japan.
-fn start(day: Date) -> Timestamp {
-    day.to_zoned(japan()).map_or(Timestamp::MIN, |start| start.timestamp())
 }
 
 /// How much went, or would go.
@@ -205,7 +200,7 @@ impl Erasing {
         };
         let full = ROWS.unsigned_abs();
         let counts = &mut self.counts;
-        let old = residents.map(start).map(sql::ms);
+        let old = residents.map(midnight).map(sql::ms);
         Ok(match (part, residents, old) {
             (Part::Pickups, Some(before), _) => {
                 let select =
@@ -357,7 +352,7 @@ pub fn outlook(conn: &Connection, retention: &Retention, now: Timestamp) -> rusq
         Ok(count.unsigned_abs())
     };
     let day = residents.map(|day| day.to_string());
-    let old = residents.map(start).map(sql::ms);
+    let old = residents.map(midnight).map(sql::ms);
     let due = Counts {
         pickups: count("SELECT count(*) FROM pickup WHERE erased_at IS NULL AND date < ?1", &[&day])?,
         notes: count("SELECT count(*) FROM note WHERE received_at < ?1", &[&old])?,

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_config::{KeySet, Refused};
+use meguri_proto::clock::{business_date, midnight};
 use meguri_proto::{
     CityId, ConfigChange, ConfigState, ConfigWhy, ContractId, Digest, Fact, FactBody, TerminalId, VehicleId,
 };
@@ -14,7 +15,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::pickups::midnight;
 use crate::store::sql;
 use crate::touched::Touched;
 
@@ -101,7 +101,7 @@ pub fn carriers(
 /// # Errors
 /// When the store can't be read.
 pub fn coming(conn: &Connection, terminal: &TerminalId, now: Timestamp) -> rusqlite::Result<Vec<ContractId>> {
-    let Some((contract, _)) = works(conn, terminal, meguri_proto::clock::business_date(now), now)? else {
+    let Some((contract, _)) = works(conn, terminal, business_date(now), now)? else {
         return Ok(Vec::new());
     };
     let select = "SELECT DISTINCT s.contract FROM terminal AS t JOIN schedule AS s ON s.bundle = t.schedule

@@ -21,6 +21,14 @@ pub fn business_date(at: Timestamp) -> Date {
     at.to_zoned(japan()).date()
 }
 
+/// The instant at which a business day begins: 0:00 in Japan.
+#[must_use]
+pub fn midnight(day: Date) -> Timestamp {
+    // The calendar's first and last day may begin beyond what an instant can be.
+    let end = if day.year() < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    day.to_zoned(japan()).map_or(end, |at| at.timestamp())
+}
+
 /// Maps real time to rehearsed time: `from` at real time `real`, then `speed` times as fast.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use meguri_config::schedule::{after, midnight};
-use meguri_proto::clock::japan;
+use meguri_config::schedule::after;
+use meguri_proto::clock::{japan, midnight};
 
 const EXPECTED: &str = "expected a day like 2027-04-01 or an instant like 2027-04-01T00:00:00+09:00";
 

@@ -11,7 +11,7 @@ use meguri_config::fleet::CITY_FILE;
 use meguri_config::keys::{KEYS_TYPE, Key, Role};
 use meguri_config::{City, KeySet};
 use meguri_proto::Digest;
-use meguri_proto::clock::{business_date, japan};
+use meguri_proto::clock::{business_date, midnight};
 use serde::Serialize;
 
 use super::fault::{Fault, at};
@@ -360,8 +360,7 @@ fn role_of(set: &mut KeySet, role: RoleName) -> &mut Role {
 }
 
 fn in_a_year() -> Timestamp {
-    let day = business_date(Timestamp::now()).saturating_add(MONTHS.months());
-    day.to_zoned(japan()).map_or(Timestamp::MAX, |at| at.timestamp())
+    midnight(business_date(Timestamp::now()).saturating_add(MONTHS.months()))
 }
 
 /// Whose key: what stands before the equals sign.

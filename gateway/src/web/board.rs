@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
-use meguri_proto::clock::business_date;
+use meguri_proto::clock::{business_date, midnight};
 use meguri_proto::pickup::{Contradiction, Result as Outcome};
 use meguri_proto::{Fact, FactBody};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
-use super::format;
 use super::names::Names;
 use super::part::{self, Part};
 use super::state::{Counts, State};
@@ -307,7 +306,7 @@ pub(super) fn aside_open(conn: &Connection, scope: &Scope) -> rusqlite::Result<O
     Ok(at.map(|at| (count, at)))
 }
 
-/// When a pickup of the store was confirmed, for a person; NULL where it was not. The same as [`format::happened`].
+/// When a pickup of the store was confirmed, for a person; NULL where it was not. The same as [`super::format::happened`].
 pub(super) const HAPPENED: &str = "CASE WHEN said_at BETWEEN
         min((unixepoch(date) - 32400) * 1000, received_at - (received_at + 32400000) % 86400000) AND received_at
     THEN said_at ELSE received_at END";
@@ -482,7 +481,7 @@ fn uncarried(slices: &[Slice], terminals: &[Terminal]) -> Vec<Attention> {
 /// Notices that nobody has settled: of one day, or all. The newest first.
 fn notices(conn: &Connection, date: Option<Date>, scope: &Scope) -> rusqlite::Result<Vec<Attention>> {
     let (from, until) = match date.map(|date| (date, date.tomorrow())) {
-        Some((date, Ok(next))) => (sql::ms(format::midnight(date)), sql::ms(format::midnight(next))),
+        Some((date, Ok(next))) => (sql::ms(midnight(date)), sql::ms(midnight(next))),
         _ => (i64::MIN, i64::MAX),
     };
     // A dispatcher is told of their contractor's terminals; what is the whole office's is the city's to settle.

@@ -6,7 +6,7 @@ use meguri_proto::Reason;
 use meguri_proto::clock::japan;
 
 use super::text::{Lang, Text};
-pub(super) use crate::pickups::{happened, midnight};
+pub(super) use crate::pickups::happened;
 use crate::store::sql;
 
 /// An instant on Japan's clocks.

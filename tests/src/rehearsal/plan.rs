@@ -8,11 +8,11 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use meguri_config::bundle::{Peripheral, PeripheralKind};
 use meguri_config::fleet::Fleet;
-use meguri_config::schedule::{Plans, midnight};
+use meguri_config::schedule::Plans;
 use meguri_config::terminal::Timers;
 use meguri_config::{City, Configuration};
 use meguri_proto::TerminalId;
-use meguri_proto::clock::business_date;
+use meguri_proto::clock::{business_date, midnight};
 
 use super::terminal::{DeviceClock, NOT_THERE};
 

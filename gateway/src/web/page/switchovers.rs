@@ -340,10 +340,12 @@ fn taken(step: Step) -> Text {
 /// What is known of a step beside who took it when.
 fn detail(lang: Lang, step: &Taken) -> Option<String> {
     let detail = step.detail.as_ref()?;
-    let number = |name: &str| detail.get(name).and_then(Value::as_i64).map(format::number);
+    let plain = |name: &str| detail.get(name).and_then(Value::as_i64);
+    let number = |name: &str| plain(name).map(format::number);
     match step.step {
+        // A version is a number that people compare, not an amount; and so is a switchover's.
         Step::Drafted => {
-            number("version").map(|version| lang.fill(Text::ReleaseVersion, &[("version", &version)]))
+            plain("version").map(|version| lang.fill(Text::ReleaseVersion, &[("version", &version)]))
         }
         Step::Checked => Some(lang.fill(
             Text::StepCheckedDetail,
@@ -359,7 +361,7 @@ fn detail(lang: Lang, step: &Taken) -> Option<String> {
         Step::PickupsClosed => {
             number("pickups").map(|count| lang.fill(Text::StepPickupsDetail, &[("count", &count)]))
         }
-        Step::Withdrawn => number("by").map(|by| lang.fill(Text::StepWithdrawnDetail, &[("by", &by)])),
+        Step::Withdrawn => plain("by").map(|by| lang.fill(Text::StepWithdrawnDetail, &[("by", &by)])),
         _ => None,
     }
 }
