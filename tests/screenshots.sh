@@ -44,6 +44,6 @@ shot city-board 1440 900 /
 shot city-board-phone 390 844 /
 shot city-aside 1440 900 /aside
 
-# Pages that need somebody signed in, terminals that enrol and a handover are those of the test that goes through them.
-cargo build -p meguri-gateway --bin meguri-gateway -p meguri-app --no-default-features --bin terminal
+# Pages that need somebody signed in, terminals that enrol, a handover and a switchover are those of the tests that go through them.
+cargo build -p meguri-gateway --bin meguri-gateway -p meguri-config --bin meguri-config -p meguri-app --no-default-features --bin terminal
 MEGURI_PICTURES="$PWD/$out" cargo test -p meguri-tests --test browser

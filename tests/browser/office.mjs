@@ -2,72 +2,15 @@
 // terminals, enrolment, the handover sheet, a lost terminal and whose data it held, crews, people, tokens, the audit log; and axe-core on every page, in both languages,
 // light and dark, on a desk and on a phone.
 //
-// Run by tests/browser.rs, which starts the office. What it is told stands in MEGURI_BROWSER, as JSON.
+// Run by tests/browser.rs, which starts the office.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
-import { chromium } from "playwright-core";
+import { PATIENCE, PHONE, at, has, lacks, leave, look, lookAtAll, picture, press, signIn, somebody, told } from "./visit.mjs";
 
-const told = JSON.parse(process.env.MEGURI_BROWSER);
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PASSWORD = "kumo to yama to kawa";
-const DESK = { width: 1440, height: 900 };
-const PHONE = { width: 390, height: 844 };
-// No condition takes longer; passing it fails the test.
-const PATIENCE = 60_000;
-
-const problems = [];
-let checked = 0;
-
-// Debian's Chromium; its sandbox can't be had as root, nor in most containers, and the pages are our own.
-const browser = await chromium.launch({
-  executablePath: process.env.MEGURI_CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-dev-shm-usage", "--lang=ja"],
-  env: { ...process.env, LANGUAGE: "ja" },
-});
-
-// A browser of somebody's. The office's own authority is not one of this machine's.
-async function somebody(options = {}) {
-  const context = await browser.newContext({
-    baseURL: told.page, ignoreHTTPSErrors: true, locale: "ja-JP", timezoneId: "Asia/Tokyo", viewport: DESK, ...options,
-  });
-  context.setDefaultTimeout(PATIENCE);
-  const page = await context.newPage();
-  page.on("pageerror", (error) => problems.push(`${page.url()}: ${error}`));
-  page.on("console", (message) => {
-    // Pages that refuse something say so by their status, which Chromium tells as an error, too.
-    const refused = /the server responded with a status of 4(01|03|04|22)/.test(message.text());
-    if (message.type() === "error" && !refused) problems.push(`${page.url()}: ${message.text()}`);
-  });
-  page.on("request", (request) => {
-    const { origin } = new URL(request.url());
-    if (origin !== new URL(told.page).origin) problems.push(`${page.url()} loads ${request.url()}`);
-  });
-  return page;
-}
-
-// Has axe-core look at the page, and sees that nothing stands beside the window.
-async function look(page, where) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
-  for (const { id, impact, help, nodes } of violations) {
-    const at = nodes.map((node) => `${node.target.join(" ")}: ${node.failureSummary.split("\n").at(-1).trim()}`).join("; ");
-    problems.push(`${where}: ${impact} ${id}: ${help} (${at})`);
-  }
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  if (wide > 0) problems.push(`${where}: ${wide} px beside the window`);
-  checked += 1;
-}
-
-// A picture for the book, where it is asked for.
-async function picture(page, name, options = {}) {
-  if (!told.pictures) return;
-  mkdirSync(told.pictures, { recursive: true });
-  await page.screenshot({ path: `${told.pictures}/${name}.png`, ...options });
-}
 
 // The six digits of an authenticator (RFC 6238), some seconds ahead.
 function totp(secret, ahead = 0) {
@@ -79,33 +22,6 @@ function totp(secret, ahead = 0) {
   const digest = createHmac("sha1", key).update(step).digest();
   const code = digest.readUInt32BE(digest[19] & 15) & 0x7fffffff;
   return String(code % 1_000_000).padStart(6, "0");
-}
-
-// Waits until the page says all of it.
-const has = async (page, ...texts) => {
-  const began = Date.now();
-  for (;;) {
-    const text = await page.locator("body").innerText();
-    const lacking = texts.filter((one) => !text.includes(one));
-    if (lacking.length === 0) return;
-    assert.ok(Date.now() - began < PATIENCE / 4, `${page.url()} lacks ${lacking}:\n${text}`);
-    await page.waitForTimeout(50);
-  }
-};
-const lacks = async (page, ...texts) => {
-  await page.waitForLoadState();
-  let html = null;
-  while (html === null) html = await page.content().catch(() => page.waitForTimeout(50).then(() => null));
-  for (const one of texts) assert.ok(!html.includes(one), `${page.url()} has ${one}`);
-};
-const press = (page, name) => page.getByRole("button", { name, exact: true }).first().click();
-const at = (page, path) => page.waitForURL((url) => url.pathname === path);
-
-async function signIn(page, login, password) {
-  await page.goto("/signin");
-  await page.getByLabel("ログイン名").fill(login);
-  await page.getByLabel("パスワード").fill(password);
-  await press(page, "サインイン");
 }
 
 // ---- The first administrator, and their second factor.
@@ -461,16 +377,7 @@ const pages = [
   "/terminals/t-1/exposure", `/terminals/t-1/exposure?from=${lostOn}`, "/crews", "/crews/m-012/remove",
   "/handover?t=t-1&t=t-0003", "/people", "/tokens", "/audit", "/account", "/account/password", "/account/second", "/nothing-here",
 ];
-// Each pair of a language, a colour and a size is among these.
-for (const [lang, colorScheme, size] of [["ja", "light", DESK], ["ja", "dark", PHONE], ["en", "light", PHONE], ["en", "dark", DESK]]) {
-  await admin.emulateMedia({ colorScheme });
-  await admin.setViewportSize(size);
-  for (const path of pages) {
-    await admin.goto(`${path}${path.includes("?") ? "&" : "?"}lang=${lang}`);
-    await look(admin, `${path} ${lang} ${colorScheme} ${size.width}`);
-    if (told.every) await picture(admin, `${path.replaceAll(/\W+/g, "-")}-${lang}-${colorScheme}-${size.width}`, { fullPage: true });
-  }
-}
+await lookAtAll(admin, pages);
 await admin.setViewportSize(PHONE);
 await admin.emulateMedia({ colorScheme: "light" });
 await admin.goto("/terminals?lang=ja");
@@ -478,6 +385,4 @@ await picture(admin, "city-terminals-phone");
 await admin.goto("/crews?lang=ja");
 await picture(admin, "city-crews-phone");
 
-await browser.close();
-console.log(`axe-core looked at ${checked} pages`);
-assert.deepEqual(problems, [], problems.join("\n"));
+await leave();
