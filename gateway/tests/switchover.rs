@@ -807,8 +807,15 @@ async fn after_the_push_only_a_newer_release_withdraws_it() {
 
     // The plan is approved anew, with the same instant.
     bench.clock(at("2027-03-25T03:00:00Z")).await;
-    let again = bench.lead(&Plan::switchover(12, &ALL), &[100]).await;
+    let anew = Plan::switchover(12, &ALL);
+    let again = bench.lead(&anew, &[100]).await;
     assert_eq!(bench.one(again).await.listed.kind, Kind::Switchover);
+    // Whoever takes that holds nothing that is withdrawn, though the instant is the same.
+    bench.stages("t-1", &anew).await;
+    assert_eq!(
+        (bench.ready(again, "t-1").await, bench.ready(of, "t-1").await),
+        (Ready::Staged, Ready::LetGo)
+    );
     bench.stop().await;
 }
 

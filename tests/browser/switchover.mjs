@@ -226,7 +226,7 @@ try {
   await push("5,25,100", "90");
   await has(lead, "端末への配信を始めました");
   await withdraw("2027030800003");
-  await has(lead, "取りやめました", "業者切替 3 が代わり");
+  await has(lead, "取りやめました", "番号3が代わり");
   await until(lead, "/switchovers/2/readiness", ["t-0005", "古い予定を保持"], ["t-0006", "対象外（新しい版あり）"]);
   on("t-0005", "t-0006");
   await until(lead, "/switchovers/2/readiness", ["t-0005", "対象外（新しい版あり）", "なし"]);
@@ -251,14 +251,13 @@ try {
   await has(lead, "端末を停止しました");
   release("plan", 2027031100001, "2027年度業者切替", "2027-05-31");
   await draft(4);
-  await check("新しい業者には、乗務員がまだ登録されていません");
+  await check("新しい業者には、乗務員がまだ登録されていません", "第四収集");
   await second.goto("/switchovers/4");
   await look(second, "/switchovers/4, checked");
   await picture(second, "city-switchover-checked", { fullPage: true });
   await approve(4);
   await lead.goto("/switchovers/4/push");
   await look(lead, "/switchovers/4/push");
-  await picture(lead, "city-switchover-push", { fullPage: true });
   await lead.goto("/switchovers/4");
   await push("25,100", "90");
   await until(
@@ -283,6 +282,15 @@ try {
   await has(lead, "配信を続けます");
   await lacks(lead, "配信を停止中");
 
+  // What was withdrawn is over, though the newer one has the same instant.
+  await until(lead, "/switchovers/1/readiness", ["t-0005", "対象外（新しい版あり）"], ["t-0001", "対象外（新しい版あり）"]);
+  await until(lead, "/switchovers/2/readiness", ["t-0005", "対象外（新しい版あり）"], ["t-0001", "対象外（新しい版あり）"]);
+  await lead.goto("/switchovers/2");
+  await has(lead, "順調");
+  assert.equal((await lead.locator(".figure .big").first().innerText()).trim(), "－", "no day is left to what is withdrawn");
+  await lead.goto("/terminals/t-0002");
+  await has(lead, "版 2027031100001 を拒否");
+
   // ---- How far each is: those that need somebody first, and some of them alone.
   await lead.goto("/switchovers/4/readiness");
   await look(lead, "/switchovers/4/readiness");
@@ -300,7 +308,7 @@ try {
   const csv = readFileSync(await saved.path(), "utf8");
   assert.ok(csv.startsWith("\ufeff端末,状態,") && csv.split("\r\n").length === 9 && csv.includes("t-0002,拒否,2027/03/11"), csv);
   await lead.goto("/switchovers");
-  await has(lead, "2027年度業者切替", "取りやめ", "配信中", "2027031100001", "2組のうち2組まで配信");
+  await has(lead, "2027年度業者切替", "番号4", "取りやめ", "配信中", "2027031100001", "2組のうち2組まで配信", "期限 2038年3月31日");
   await picture(lead, "city-switchovers", { fullPage: true });
 
   // ---- What contractors see of it: their own terminals, and nobody who decided.
@@ -366,7 +374,7 @@ try {
     ["t-0003", "元の回線", "新しい接続先につながらない", "新しい版を配る"], ["t-0001", "準備済み（切替待ち）"],
   );
   await lead.goto("/switchovers/4");
-  await has(lead, "切替済み", "切替の日時が来た");
+  await has(lead, "切替済み", "過ぎました", "切替の日時が来た");
   // By noon whoever has not said that it changed over is silent, and says so as soon as it is on.
   clock("2027-04-01T03:05:00Z");
   await back(lead, "kian");

@@ -44,7 +44,7 @@ export async function somebody(options = {}) {
   return page;
 }
 
-// Has axe-core look at the page, and sees that nothing stands beside the window.
+// Has axe-core look at the page, and sees that nothing stands beside the window, and the bar is one line on a desk.
 export async function look(page, where) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
@@ -54,6 +54,8 @@ export async function look(page, where) {
   }
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (wide > 0) problems.push(`${where}: ${wide} px beside the window`);
+  const bar = await page.evaluate(() => document.querySelector("header.bar")?.offsetHeight ?? 0);
+  if (page.viewportSize().width === DESK.width && bar > 80) problems.push(`${where}: the bar is ${bar} px high`);
   checked += 1;
 }
 
@@ -61,6 +63,8 @@ export async function look(page, where) {
 export async function picture(page, name, options = {}) {
   if (!told.pictures) return;
   mkdirSync(told.pictures, { recursive: true });
+  // Nothing is lit up by where the last click was.
+  await page.mouse.move(0, 0);
   await page.screenshot({ path: `${told.pictures}/${name}.png`, ...options });
 }
 

@@ -182,6 +182,8 @@ struct Of {
     at: Option<Timestamp>,
     release: i64,
     version: u64,
+    /// Version of the newer one that it was withdrawn by.
+    replaced: Option<u64>,
 }
 
 /// Reads it; none where there is no such switchover, or it is not for whoever asks.
@@ -197,8 +199,9 @@ pub fn read(
     if super::one(conn, id, scope, now)?.is_none() {
         return Ok(None);
     }
-    let select = "SELECT kind, s.state, at, release, r.version, rollout, part > 0, r.terminals FROM switchover AS s JOIN release AS r ON r.id = release
-        WHERE s.id = ?1";
+    let select = "SELECT s.kind, s.state, s.at, s.release, r.version, s.rollout, s.part > 0, r.terminals,
+            (SELECT n.version FROM switchover AS w JOIN release AS n ON n.id = w.release WHERE w.id = s.withdrawn_by)
+        FROM switchover AS s JOIN release AS r ON r.id = s.release WHERE s.id = ?1";
     let of = conn
         .prepare_cached(select)?
         .query_row([id], |row| {
@@ -211,6 +214,7 @@ pub fn read(
                 rollout: sql::json(row, 5)?,
                 pushed: row.get(6)?,
                 terminals: sql::seq(row, 7)?,
+                replaced: row.get::<_, Option<i64>>(8)?.map(i64::unsigned_abs),
             })
         })
         .optional()?;
@@ -347,8 +351,12 @@ fn reached(of: &Of, given: &[Given]) -> Reached {
     };
     let held = given.iter().rev().find(|one| one.whole.as_deref() == Some("verified"));
     if of.state == State::Withdrawn {
+        // What is newer than what it was withdrawn by was decided anew, with the same instant or without.
+        let withdrawn = |version: u64| of.replaced.map_or(version == of.version, |by| version < by);
         return match held {
-            Some(Given { part: Some(_), said_at, .. }) => plain(Ready::HoldsWithdrawn, *said_at),
+            Some(Given { part: Some(_), said_at, version, .. }) if withdrawn(*version) => {
+                plain(Ready::HoldsWithdrawn, *said_at)
+            }
             _ => plain(Ready::LetGo, held.and_then(|held| held.said_at)),
         };
     }

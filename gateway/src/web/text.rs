@@ -879,6 +879,7 @@ texts! {
     Switchovers "業者切替" "Switchovers";
     SwitchoversNone "業者切替はまだありません。設定の版が届くと、ここで起案できます。" "There is no switchover yet. Once a release has come it can be drafted here.";
     SwitchoverName "名前" "Name";
+    SwitchoverNumber "番号{id}" "number {id}";
     SwitchoverKind "業者切替" "Switchover";
     SwitchoverCorrection "設定の修正" "Correction";
     SwitchoverInstant "切替の日時" "Instant";
@@ -893,9 +894,9 @@ texts! {
     SwitchoverClosed "完了" "Closed";
     SwitchoverWithdrawn "取りやめ" "Withdrawn";
     SwitchoverStopped "配信を停止中" "Stopped";
-    SwitchoverDays "切替まで" "Until the switchover";
+    SwitchoverDays "切替まで" "Time left";
     SwitchoverDaysUnit "日" "days";
-    SwitchoverOver "切替の日を過ぎました" "It has come";
+    SwitchoverOver "過ぎました" "It has come";
     SwitchoverGroup "配信した組" "Groups offered";
     SwitchoverNext "次にすること" "What comes next";
     SwitchoverSteps "これまでの経過" "What was done";
@@ -984,7 +985,7 @@ texts! {
     StepChecked "点検" "Checked";
     StepApproved "承認" "Approved";
     StepPushed "配信を開始" "Push began";
-    StepGroup "次の組に配信" "Next group";
+    StepGroup "組に配信" "Offered to a group";
     StepStopped "配信を停止" "Stopped";
     StepWentOn "配信を再開" "Went on";
     StepCutOver "切替の日時が来た" "Its instant came";
@@ -995,7 +996,7 @@ texts! {
     StepGroupDetail "{group}組目、{terminals}台" "Group {group}, {terminals} terminals";
     StepStoppedDetail "{of}台のうち{refused}台が拒否" "{refused} of {of} refuse it";
     StepPickupsDetail "{count}件" "{count} pickups";
-    StepWithdrawnDetail "業者切替 {by} が代わり" "Switchover {by} takes its place";
+    StepWithdrawnDetail "番号{by}が代わり" "number {by} takes its place";
     Releases "起案を待つ設定の版" "Releases to be drafted";
     ReleasesNone "起案を待つ版はありません" "No release waits to be drafted";
     ReleaseVersion "版 {version}" "Version {version}";
@@ -1013,11 +1014,12 @@ texts! {
     ReadinessAsOf "{time}現在" "as of {time}";
     ReadinessProgress "切替後の業者ごとの進み" "By contractor afterwards";
     ReadinessReady "準備済み" "Ready";
+    ReadinessWell "順調" "Well";
     ReadinessOnWay "途中" "On the way";
     ReadinessLook "要確認" "To look at";
     ReadinessStopped "不可" "Can't";
     ReadinessAsks "人の手が要る端末" "Need somebody";
-    ReadinessBar "{name}：{all}台のうち準備済み{ready}、要確認{look}、不可{stopped}" "{name}: of {all}, {ready} ready, {look} to look at, {stopped} can't";
+    ReadinessBar "{name}：{all}台のうち順調{well}、要確認{look}、不可{stopped}" "{name}: of {all}, {well} well, {look} to look at, {stopped} can't";
     ReadinessAll "すべて" "all";
     ReadinessShow "表示" "Show";
     ReadinessCsv "CSVで保存" "Save as CSV";
@@ -1034,6 +1036,7 @@ texts! {
     ReadinessTodo "すること" "What to do";
     ReadinessGroup "{group}組目" "group {group}";
     ReadinessSince "{time}から" "since {time}";
+    ReadinessDetail "端末より：{detail}" "it says: {detail}";
     ReadinessUnsent "未送信 {count}件" "{count} unsent";
     ReadyWaiting "順番待ち" "Waits for its turn";
     ReadyOffered "配信済み（応答なし）" "Offered, no answer";
@@ -1074,6 +1077,7 @@ texts! {
     TerminalConfigHeld "版 {version}" "version {version}";
     TerminalConfigOwn "登録したときの設定" "as it was enrolled";
     TerminalConfigOffered "版 {version} を配信済み、応答なし" "version {version} is offered, no answer yet";
+    TerminalConfigRefused "版 {version} を拒否" "version {version} is refused";
     TerminalConfigComing "{time}から {contractor} {vehicle}" "from {time}: {contractor} {vehicle}";
     StateVerified "確認済み" "verified";
     StateStaged "切替待ち" "staged";

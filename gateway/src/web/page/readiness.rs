@@ -8,6 +8,7 @@ use maud::{Markup, html};
 use meguri_proto::ConfigWhy;
 
 use super::super::format;
+use super::super::names::Names;
 use super::super::request::Address;
 use super::super::switchovers::{PAGE, Told};
 use super::super::text::{Lang, Text};
@@ -15,7 +16,7 @@ use super::problem::Problem;
 use super::switchovers::instant;
 use crate::export::is_formula;
 use crate::schedules::word;
-use crate::switchover::readiness::Line;
+use crate::switchover::readiness::{Bound, Line};
 use crate::switchover::{Readiness, Ready, Todo};
 
 /// How it is told apart at a glance: its colour's class, which a mark goes with.
@@ -154,6 +155,8 @@ struct Part {
 impl Part {
     fn add(&mut self, ready: Ready) {
         *match class(ready) {
+            // Nobody waits for it.
+            _ if ready == Ready::LetGo => &mut self.go,
             "go" => &mut self.go,
             "warn" => &mut self.warn,
             "stop" => &mut self.stop,
@@ -179,7 +182,7 @@ pub(super) fn parts(lang: Lang, told: &Told) -> Markup {
             thead role="rowgroup" { tr role="row" {
                 th scope="col" role="columnheader" { (say(Text::Contractor)) }
                 th scope="col" role="columnheader" .barcell { (say(Text::ReadinessProgress)) }
-                @for text in [Text::ReadinessReady, Text::ReadinessOnWay, Text::ReadinessLook, Text::ReadinessStopped] {
+                @for text in [Text::ReadinessWell, Text::ReadinessOnWay, Text::ReadinessLook, Text::ReadinessStopped] {
                     th .num scope="col" role="columnheader" { (say(text)) }
                 }
             } }
@@ -189,7 +192,7 @@ pub(super) fn parts(lang: Lang, told: &Told) -> Markup {
                 }
                 td .barcell role="cell" { (bar(lang, name, *part)) }
                 @for (text, count) in [
-                    (Text::ReadinessReady, part.go), (Text::ReadinessOnWay, part.done),
+                    (Text::ReadinessWell, part.go), (Text::ReadinessOnWay, part.done),
                     (Text::ReadinessLook, part.warn), (Text::ReadinessStopped, part.stop),
                 ] {
                     td .num role="cell" data-label=(say(text)) { (format::number(count)) }
@@ -205,7 +208,7 @@ fn bar(lang: Lang, name: &str, part: Part) -> Markup {
         &[
             ("name", &name),
             ("all", &part.all()),
-            ("ready", &part.go),
+            ("well", &part.go),
             ("look", &part.warn),
             ("stopped", &part.stop),
         ],
@@ -281,7 +284,7 @@ impl View<'_> {
                     (lang.fill(Text::ReadinessAsOf, &[("time", &as_of)]))
                 }
                 nav .days .noprint {
-                    a .quiet href={ "/switchovers/" (id) } { (say(Text::AsideBack)) }
+                    a .quiet href={ "/switchovers/" (id) } { (say(Text::Back)) }
                     a .quiet href={ "/switchovers/" (id) "/readiness.csv" } { (say(Text::ReadinessCsv)) }
                     button type="button" data-print { (say(Text::Print)) }
                 }
@@ -336,13 +339,11 @@ impl View<'_> {
                         b .line .(class(line.ready)) { (say(ready(line.ready))) }
                         @if let Some(since) = line.since { span .sub .line { (lang.fill(Text::ReadinessSince, &[("time", &time(since))])) } }
                         @if let Some(one) = line.why { span .sub .line { (say(why(one))) } }
-                        @if !line.detail.is_empty() { span .sub .line .detail { (line.detail) } }
+                        @if !line.detail.is_empty() { span .sub .line { (lang.fill(Text::ReadinessDetail, &[("detail", &line.detail)])) } }
                     }
                     td data-label=(say(Text::ReadinessBecomes)) {
-                        @if line.before != line.after {
-                            span .sub .line { (names.contractor(line.before.contract.as_str())) " " (names.vehicle(line.before.vehicle.as_str())) " →" }
-                        }
-                        (names.contractor(line.after.contract.as_str())) " " (names.vehicle(line.after.vehicle.as_str()))
+                        @if line.before != line.after { span .sub .line { (bound(names, &line.before)) " →" } }
+                        (bound(names, &line.after))
                     }
                     td data-label=(say(Text::TerminalLast)) {
                         @match line.last_heard {
@@ -363,6 +364,14 @@ impl View<'_> {
                 } } }
             }
         }
+    }
+}
+
+/// A contractor and a vehicle, neither of which is broken where there is room.
+fn bound(names: &Names, bound: &Bound) -> Markup {
+    html! {
+        span .place { (names.contractor(bound.contract.as_str())) } " "
+        span .place { (names.vehicle(bound.vehicle.as_str())) }
     }
 }
 
@@ -387,7 +396,7 @@ const ALL: [Ready; 13] = [
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::switchover::readiness::{Bound, Counts};
+    use crate::switchover::readiness::Counts;
     use crate::switchover::{Readiness, State};
 
     #[test]

@@ -1,11 +1,13 @@
 //! What the pages of switchovers look like: all of them, one with its steps and what is to be done next, and what is asked before
 //! a step that can't be taken back.
 
+use jiff::SignedDuration;
 use jiff::civil::Date;
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::super::format;
+use super::super::names::Names;
 use super::super::switchovers::Told;
 use super::super::text::{Lang, Text};
 use super::people::key;
@@ -36,6 +38,16 @@ fn kind(kind: Kind) -> Text {
         Kind::Switchover => Text::SwitchoverKind,
         Kind::Correction => Text::SwitchoverCorrection,
     }
+}
+
+/// Its number, by which commands and steps name it.
+fn number(lang: Lang, one: &Listed) -> String {
+    lang.fill(Text::SwitchoverNumber, &[("id", &one.id)])
+}
+
+/// Its release's version, which is not broken.
+fn version(lang: Lang, one: &Listed) -> Markup {
+    html! { span .place { (lang.fill(Text::ReleaseVersion, &[("version", &one.version)])) } }
 }
 
 /// Its instant in words.
@@ -95,7 +107,7 @@ impl List<'_> {
             tbody { @for one in self.list { tr {
                 th scope="row" {
                     a .number href={ "/switchovers/" (one.id) } { (one.name) }
-                    span .sub .line { (say(kind(one.kind))) }
+                    span .sub .line { (say(kind(one.kind))) (super::dot(lang)) (number(lang, one)) }
                 }
                 td { (state(lang, one)) }
                 td data-label=(say(Text::SwitchoverInstant)) { (instant(lang, one, self.today)) }
@@ -148,14 +160,21 @@ impl List<'_> {
             @if self.keys.is_empty() { p .empty { (say(Text::KeySetsNone)) } }
             @else {
                 p .sub { (say(Text::KeySetsLead)) }
-                dl .facts { @for one in self.keys {
+                dl .facts .keys { @for one in self.keys {
                     dt { (lang.fill(Text::KeySet, &[("version", &one.version)])) }
-                    dd { code { (one.fingerprint) } span .sub .line {
-                        (lang.fill(Text::KeySetExpires, &[("day", &format::in_japan(one.expires).date())]))
-                    } }
+                    dd { code { (one.fingerprint) } span .sub .line { (self.last_day(one)) } }
                 } }
             }
         }
+    }
+}
+
+impl List<'_> {
+    /// Until when a key set holds: people write its last day, the set says the midnight after it.
+    fn last_day(&self, one: &Keys) -> String {
+        let last = one.expires.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(one.expires);
+        let day = format::day(self.lang, format::in_japan(last).date(), self.today.year());
+        self.lang.fill(Text::KeySetExpires, &[("day", &day)])
     }
 }
 
@@ -247,9 +266,9 @@ pub(in super::super) fn ask(lang: Lang, told: &Told, form: &str, step: Asks, tod
         p .sub {
             (instant(lang, one, today)) (super::dot(lang))
             (lang.fill(Text::ReleaseTerminals, &[("count", &format::number(one.terminals))])) (super::dot(lang))
-            (lang.fill(Text::ReleaseVersion, &[("version", &one.version)]))
+            (version(lang, one))
         }
-        @if step == Asks::Approve && let Some(found) = &told.found { (findings(lang, found)) }
+        @if step == Asks::Approve && let Some(found) = &told.found { (findings(lang, &told.names, found)) }
         ul .does { @for text in does { li { (say(*text)) } } }
         form .fields method="post" action={ "/switchovers/" (one.id) "/" (step.word()) } {
             (key(form))
@@ -278,7 +297,19 @@ pub(in super::super) fn ask(lang: Lang, told: &Told, form: &str, step: Asks, tod
 }
 
 /// What stands in the way, or should be known.
-fn findings(lang: Lang, found: &[Finding]) -> Markup {
+fn findings(lang: Lang, names: &Names, found: &[Finding]) -> Markup {
+    let named = |finding: &Finding| {
+        let one = |id: &String| match finding.found {
+            Found::NoCrews | Found::NoDispatchers => names.company(id).to_owned(),
+            Found::VehiclesWithout => names.vehicle(id).to_owned(),
+            Found::SameInstant => lang.fill(Text::SwitchoverNumber, &[("id", id)]),
+            Found::MoreInstants => {
+                id.parse().map_or_else(|_| id.clone(), |day: Date| format::day(lang, day, 0))
+            }
+            _ => id.clone(),
+        };
+        finding.named.iter().map(one).collect::<Vec<_>>().join(super::comma(lang))
+    };
     html! {
         @if found.is_empty() { p .told { (lang.say(Text::FindingsNone)) } }
         @else { ul .asides { @for finding in found { li {
@@ -290,7 +321,7 @@ fn findings(lang: Lang, found: &[Finding]) -> Markup {
             (lang.say(words(finding.found)))
             @if !finding.named.is_empty() {
                 span .sub .line {
-                    (finding.named.join(super::comma(lang)))
+                    (named(finding))
                     @if finding.count > finding.named.len() as u64 {
                         " " (lang.fill(Text::FindingAll, &[("count", &format::number(finding.count))]))
                     }
@@ -387,7 +418,10 @@ impl OneView<'_> {
             div .dayline {
                 h1 { (one.name) }
                 (state(lang, one))
-                span .asof { (say(kind(one.kind))) (super::dot(lang)) (instant(lang, one, self.today)) }
+                span .asof {
+                    (say(kind(one.kind))) (super::dot(lang)) (instant(lang, one, self.today)) (super::dot(lang))
+                    (number(lang, one)) (super::dot(lang)) (version(lang, one))
+                }
                 nav .days { a .quiet href="/switchovers" { (say(Text::AsideBack)) } }
             }
             @if let Some(said) = self.said { (said.shown(lang)) }
@@ -409,7 +443,7 @@ impl OneView<'_> {
                     }
                     @if let Some(found) = &told.found { section .card {
                         h2 { (say(Text::Findings)) }
-                        (findings(lang, found))
+                        (findings(lang, &told.names, found))
                     } }
                 }
                 div {
@@ -434,7 +468,9 @@ impl OneView<'_> {
                 h2 { (say(Text::SwitchoverDays)) }
                 p .big {
                     @match days.map(|days| days.get_days()) {
-                        Some(days @ 0..) => { (days) small { " " (say(Text::SwitchoverDaysUnit)) } }
+                        _ if one.state == State::Withdrawn => "－",
+                        // On its day it has come: it is a midnight.
+                        Some(days @ 1..) => { (days) small { " " (say(Text::SwitchoverDaysUnit)) } }
                         Some(_) => { small { (say(Text::SwitchoverOver)) } }
                         None => { small { (say(Text::SwitchoverAtOnce)) } }
                     }

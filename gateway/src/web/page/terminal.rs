@@ -129,7 +129,11 @@ impl OneView<'_> {
             }
             @if let Some(state) = state { " " b { (lang.say(state)) } }
             @if let Some(why) = one.why { span .sub .line { (lang.say(super::readiness::why(why))) } }
-            @if let Some(version) = one.offered { span .sub .line { (lang.fill(Text::TerminalConfigOffered, &[("version", &version)])) } }
+            @if let Some(version) = one.offered {
+                @let refused = one.state == Some(ConfigState::Refused);
+                @let text = if refused { Text::TerminalConfigRefused } else { Text::TerminalConfigOffered };
+                span .sub .line { (lang.fill(text, &[("version", &version)])) }
+            }
             @if let Some((at, contract, vehicle)) = &one.coming { span .sub .line { (lang.fill(Text::TerminalConfigComing, &[
                 ("time", &format::clock_on(lang, &format::in_japan(*at), self.today)),
                 ("contractor", &names.contractor(contract.as_str())), ("vehicle", &names.vehicle(vehicle)),
