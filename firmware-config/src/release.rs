@@ -265,9 +265,10 @@ impl<W: Write> ReleaseWriter<W> {
     /// Begins a release; `path` is for errors.
     ///
     /// # Errors
-    /// When it can't be written.
+    /// When it can't be written, or could not be read again.
     pub fn new(path: &Path, output: W, header: &Header, keys: &KeyChain) -> Result<Self, ReleaseError> {
         let mut writer = Self { path: path.to_owned(), output, line: 0 };
+        header.check().map_err(|problem| writer.wrong(1, problem))?;
         writer.write(&Line::Release(header.clone()))?;
         for set in &keys.sets {
             writer.write(&Line::Keys(set.clone()))?;
@@ -278,8 +279,14 @@ impl<W: Write> ReleaseWriter<W> {
     /// Adds a bundle's envelope.
     ///
     /// # Errors
-    /// When it can't be written.
+    /// When it can't be written, or could not be read again.
     pub fn bundle(&mut self, envelope: Box<RawValue>) -> Result<(), ReleaseError> {
+        let bytes = envelope.get().len();
+        if bytes > BUNDLE_BYTES {
+            let problem =
+                format!("the bundle has {bytes} bytes, more than the {BUNDLE_BYTES} that terminals read");
+            return Err(self.wrong(self.line + 1, problem));
+        }
         self.write(&Line::Bundle(envelope))
     }
 
@@ -296,6 +303,10 @@ impl<W: Write> ReleaseWriter<W> {
         self.line += 1;
         let written = serde_json::to_writer(&mut self.output, line).map_err(io::Error::from);
         written.and_then(|()| self.output.write_all(b"\n")).map_err(|source| self.failed(source))
+    }
+
+    fn wrong(&self, line: u64, problem: String) -> ReleaseError {
+        ReleaseError::Line { path: self.path.clone(), line, problem }
     }
 
     fn failed(&self, source: io::Error) -> ReleaseError {

@@ -25,6 +25,14 @@ pub struct Ride<'a> {
     pub contract: &'a Contract,
 }
 
+/// A day as people write it, `2027-04-01`: a time of day beside it would be dropped.
+///
+/// # Errors
+/// Where it is anything else.
+pub fn day(text: &str) -> Result<Date, jiff::Error> {
+    Date::strptime("%Y-%m-%d", text)
+}
+
 /// The next day.
 #[must_use]
 pub fn after(day: Date) -> Date {
@@ -188,7 +196,7 @@ district = [{ name = "中区A", ward = "中区", vehicle = ["v-3", "v-12"] }]
 [template.base]
 broker = { host = "office.example", office = "https://office.example:8651" }
 screen = { theme = "night", lock_minutes = 30 }
-timers = { hello = 120 }
+timers = { hello = 120, peripherals = 600 }
 
 [template.truck]
 extends = "base"
@@ -264,21 +272,55 @@ screen = { language = "en" }
         assert_eq!((screen.language, screen.theme), (Language::En, Theme::Night));
         assert_eq!((screen.fullscreen, screen.lock_minutes), (true, 20));
         assert_eq!((now.timers.hello, now.timers.silence), (120.0, 30.0));
+        assert_eq!((now.timers.peripherals, now.timers.sticks), (600.0, 5.0));
     }
 
     #[test]
     fn faults_are_named_with_their_place() {
         for (good, bad, named) in [
             ("theme = \"night\"", "colour = 1", "line 4"),
-            ("[vehicle.v-12]", "[vehicle.v-99]", "vehicle v-99: is not in city.toml"),
-            ("[\"v-3\", \"v-12\"]", "\"v-99\"", "terminal t-1: names the vehicle v-99"),
+            ("[vehicle.v-12]", "[vehicle.v-99]", "vehicle v-99: is not in city.toml (line 12, column 10)"),
+            (
+                "[\"v-3\", \"v-12\"]",
+                "\"v-99\"",
+                "terminal t-1: names the vehicle v-99, which is not in city.toml (line 18, column",
+            ),
+            ("[\"v-3\", \"v-12\"]", "11", "integer `11`, expected one id"),
             ("[\"v-3\", \"v-12\"]", "[]", "line 18"),
-            ("template = \"truck\"", "template = \"lorry\"", "template: lorry is not in the file"),
-            ("extends = \"base\"", "extends = \"truck\"", "truck extends truck"),
+            (
+                "template = \"truck\"",
+                "template = \"lorry\"",
+                "template: lorry is not in the file (line 19, column 12)",
+            ),
+            (
+                "extends = \"base\"",
+                "extends = \"truck\"",
+                "truck extends truck, which extends truck in the end (line 8, column 11)",
+            ),
             ("host = \"office.example\", ", "", "terminal t-1 in v-3, broker.host: is said neither"),
-            ("lock_minutes = 20", "lock_minutes = 721", "terminal t-1 in v-3, screen.lock_minutes: is 721"),
-            ("\"https://office", "\"http://office", "broker.office: expected https"),
-            ("baud = 2400", "baud = 1", "in v-12, peripheral.baud: is 1, expected 300"),
+            (
+                "lock_minutes = 20",
+                "lock_minutes = 721",
+                "template truck, screen.lock_minutes: is 721, expected at most 720, or 0 for never (line 9, column 46)",
+            ),
+            ("language = \"en\"", "lock_minutes = 721", "terminal t-1, screen.lock_minutes: is 721"),
+            ("hello = 120", "silence = 301", "terminal t-1 in v-3, timers.silence_most: is 300"),
+            (
+                "hello = 120",
+                "silence_most = 0.05",
+                "template base, timers.silence_most: is 0.05, expected 0.1 to",
+            ),
+            ("peripherals = 600", "peripherals = 0", "template base, timers.peripherals: is 0, expected 0.1"),
+            (
+                "\"https://office",
+                "\"http://office",
+                "broker.office: is \"http://office.example:8651\", expected https",
+            ),
+            (
+                "baud = 2400",
+                "baud = 1",
+                "vehicle v-12, peripheral.baud: is 1, expected 300 to 4000000 (line 14, column 1)",
+            ),
             ("port = 8884", "port = 70000", "line 13"),
             ("port = 8884", "authority_file = \"none.pem\"", "none.pem"),
             ("id = \"t-1\"", "id = \"t–1\"", "line 17"),
@@ -288,6 +330,17 @@ screen = { language = "en" }
             assert!(error.contains(named), "{named}: {error}");
         }
         let terminal = &FLEET[FLEET.find("[[terminal]]").unwrap()..];
+        // Nobody rides by this template.
+        let unused = fleet(&FLEET.replacen(
+            "[vehicle.v-12]",
+            "[template.spare]\nscreen = { lock_minutes = 60000 }\n[vehicle.v-12]",
+            1,
+        ))
+        .unwrap_err();
+        assert!(
+            unused.contains("template spare, screen.lock_minutes: is 60000") && unused.contains("line 13"),
+            "{unused}"
+        );
         let twice = fleet(&format!("{FLEET}{terminal}")).unwrap_err();
         assert!(twice.contains("terminal t-1: is there twice"), "{twice}");
     }

@@ -1,9 +1,11 @@
 //! Files that are there whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use tempfile::{Builder, NamedTempFile};
 
 use super::fault::{Fault, at};
 
@@ -16,36 +18,32 @@ pub(super) const PRIVATE: u32 = 0o600;
 pub(super) const RELEASE_BYTES: usize = 128 * 1024 * 1024;
 
 /// Writes a file: temporary file, fsync, rename, fsync of the folder. What fails leaves the former one as it was; who may read that one
-/// may read the new one.
+/// may read the new one. Of a link it is the file behind it that is replaced.
 pub(super) fn replace<T>(
     path: &Path,
     mode: u32,
-    write: impl FnOnce(&mut BufWriter<File>) -> Result<T, Fault>,
+    write: impl FnOnce(&mut BufWriter<NamedTempFile>) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let temporary = beside(path);
-    let mode = fs::metadata(path).map_or(mode, |former| former.permissions().mode() & 0o777);
-    let written = (|| {
-        // Where a run was cut off before.
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(at("remove", &temporary)(error));
-            }
-            _ => {}
-        }
-        let new = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary);
-        let mut output = BufWriter::new(new.map_err(at("write", &temporary))?);
-        let wrote = write(&mut output)?;
-        let file = output.into_inner().map_err(|error| at("write", &temporary)(error.into_error()))?;
-        file.sync_all().map_err(at("write", &temporary))?;
-        fs::rename(&temporary, path).map_err(at("replace", path))?;
-        Ok(wrote)
-    })();
-    if written.is_err() {
-        // It is of no use to anybody; that it may stay behind is no second fault.
-        let _ = fs::remove_file(&temporary);
+    let behind = fs::canonicalize(path);
+    let path = behind.as_deref().unwrap_or(path);
+    let former = fs::metadata(path).ok();
+    if former.as_ref().is_some_and(|former| !former.is_file()) {
+        return Err(Fault::refused(format!("{} is there, and is no file", path.display())));
     }
-    let wrote = written?;
-    sync_folder(path)?;
+    let mode = former.map_or(mode, |former| former.permissions().mode() & 0o777);
+    let folder = folder_of(path);
+    // Of this run alone: another that writes the same file meanwhile has its own.
+    let temporary = Builder::new()
+        .prefix(path.file_name().unwrap_or_default())
+        .suffix(".new")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder);
+    let mut output = BufWriter::new(temporary.map_err(at("write in", folder))?);
+    let wrote = write(&mut output)?;
+    let temporary = output.into_inner().map_err(|error| at("write", path)(error.into_error()))?;
+    temporary.as_file().sync_all().map_err(at("write", path))?;
+    temporary.persist(path).map_err(|error| at("replace", path)(error.error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(at("write in", folder))?;
     Ok(wrote)
 }
 
@@ -74,14 +72,9 @@ pub(super) fn read(path: &Path, most: usize) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    path.with_file_name(name)
-}
+/// Of this run alone: another that writes the same file meanwhile has its own.
 
-fn sync_folder(path: &Path) -> Result<(), Fault> {
+fn folder_of(path: &Path) -> &Path {
     // The parent of a bare name is the folder in which the program stands.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(at("write", folder))
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -20,6 +20,8 @@ pub(super) struct KeyFolder {
     pub(super) chain: KeyChain,
     /// The last of them.
     pub(super) last: Option<KeySet>,
+    /// The one before the last.
+    before_last: Option<KeySet>,
     /// One more that still waits for signatures.
     pub(super) waiting: Option<Waiting>,
 }
@@ -88,6 +90,7 @@ impl KeyFolder {
             path: path.clone(),
             chain: KeyChain { v: 1, sets: Vec::new() },
             last: None,
+            before_last: None,
             waiting: None,
         };
         for version in 1..=SETS_MOST as u64 {
@@ -111,7 +114,7 @@ impl KeyFolder {
                     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
                     let raw = RawValue::from_string(text);
                     read.chain.sets.push(raw.map_err(|error| Fault::refused(error.to_string()))?);
-                    read.last = Some(set);
+                    read.before_last = read.last.replace(set);
                 }
                 Err(refused) if refused.why == ConfigWhy::TooFewSignatures => {
                     let set = KeySet::unverified(&bytes, city)?;
@@ -137,6 +140,21 @@ impl KeyFolder {
                 self.path.display()
             )),
         })
+    }
+
+    /// The key set of a file that signatures can be added to, and the set before it: one that waits for them, or the last that holds,
+    /// as whoever keeps a key shows once that it can be opened.
+    pub(super) fn signable(self, file: &Path) -> Result<Option<(Waiting, Option<KeySet>)>, Fault> {
+        let is_it = |path: &Path| path.file_name() == file.file_name();
+        match (self.waiting, self.last) {
+            (Some(waiting), last) if is_it(&waiting.path) => Ok(Some((waiting, last))),
+            (_, Some(set)) if is_it(&self::file(&self.path, set.version)) => {
+                let path = self::file(&self.path, set.version);
+                let envelope = Envelope::read(&files::read(&path, KEYS_BYTES)?, KEYS_BYTES)?;
+                Ok(Some((Waiting { path, envelope, set }, self.before_last)))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The file of a version.

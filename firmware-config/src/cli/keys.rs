@@ -249,7 +249,8 @@ fn finish(
 ) -> Result<ExitCode, Fault> {
     set.root.threshold = next.root_threshold.unwrap_or(set.root.threshold);
     set.config.threshold = next.config_threshold.unwrap_or(set.config.threshold);
-    set.check().map_err(Fault::refused)?;
+    let instead = "`keys rotate --replace NAME=HEX` puts a key in another's place in one step";
+    set.check().map_err(|problem| Fault::refused(format!("{problem}; nothing was made. {instead}")))?;
     if set.expires <= Timestamp::now() {
         return Err(Fault::refused(format!(
             "the key set would be over since {}",
@@ -278,9 +279,14 @@ fn finish(
         return Err(Fault::refused(format!("{} is there already; nothing was made", waiting.path.display())));
     }
     let private = draw.write()?;
-    std::fs::create_dir_all(waiting.path.parent().unwrap_or(Path::new("")))
-        .map_err(at("make the folder of", &waiting.path))?;
-    files::create(&waiting.path, files::OPEN, format!("{}\n", waiting.envelope.to_json()).as_bytes())?;
+    let made = std::fs::create_dir_all(waiting.path.parent().unwrap_or(Path::new("")));
+    let made = made.map_err(at("make the folder of", &waiting.path)).and_then(|()| {
+        files::create(&waiting.path, files::OPEN, format!("{}\n", waiting.envelope.to_json()).as_bytes())
+    });
+    if made.is_err() {
+        forget(&private);
+    }
+    made?;
     report(&waiting, before, &private, json)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -323,6 +329,50 @@ pub(super) fn report(
         out::say(format!("it waits for signatures: `meguri-config sign {} --key …`", file.display()));
     }
     Ok(())
+}
+
+/// A key set for people, line by line.
+pub(super) fn lines(set: &KeySet, fingerprint: &Digest) -> Vec<String> {
+    let until = instant::shown(set.expires);
+    let mut lines = vec![
+        format!("{} 鍵一覧 key set {}　期限 until {until}", set.city, set.version),
+        format!("  指紋 fingerprint {fingerprint}"),
+    ];
+    lines.extend(listed(set).map(|key| format!("  {key}")));
+    let signs = |role: &Role| format!("{} of {}", role.threshold, role.keys.len());
+    lines.push(format!("  root: {}, config: {}", signs(&set.root), signs(&set.config)));
+    lines
+}
+
+/// What a key set changes of the one before, line by line: whoever signs it looks at this first.
+pub(super) fn changes(before: Option<&KeySet>, set: &KeySet) -> Vec<String> {
+    let Some(before) = before else {
+        return vec!["最初の鍵一覧 the first key set: it says whom the city believes from now on".to_owned()];
+    };
+    let version = before.version;
+    let mut lines = vec![format!("鍵一覧 {version} から変わること / what changes from key set {version}:")];
+    let (old, new): (BTreeSet<_>, BTreeSet<_>) = (listed(before).collect(), listed(set).collect());
+    lines.extend(old.difference(&new).map(|key| format!("  - {key}")));
+    lines.extend(new.difference(&old).map(|key| format!("  + {key}")));
+    for (role, old, new) in [("root", &before.root, &set.root), ("config", &before.config, &set.config)] {
+        if old.threshold != new.threshold {
+            lines.push(format!("  {role}: 署名 {} → {} signatures", old.threshold, new.threshold));
+        }
+    }
+    if lines.len() == 1 {
+        lines.push("  期限だけ its end alone".to_owned());
+    }
+    lines
+}
+
+/// Its keys with what each of them signs.
+fn listed(set: &KeySet) -> impl Iterator<Item = String> {
+    set.keys.iter().map(|Key { public, name }| {
+        let of = [(&set.root, "root"), (&set.config, "config")];
+        let of = of.iter().filter(|(role, _)| role.keys.contains(&public.id()));
+        let roles: Vec<_> = of.map(|(_, name)| *name).collect();
+        format!("{public}  {name}  {}", roles.join(", "))
+    })
 }
 
 fn replaced(set: &mut KeySet, named: &str, draw: &mut Draw<'_>) -> Result<(), Fault> {
@@ -399,8 +449,22 @@ impl<'a> Draw<'a> {
 
     /// Writes the files.
     fn write(&self) -> Result<Vec<PathBuf>, Fault> {
-        let write = |(path, fresh): &(PathBuf, Fresh)| fresh.write(path).map(|()| path.clone());
-        self.drawn.iter().map(write).collect()
+        let mut written = Vec::new();
+        for (path, fresh) in &self.drawn {
+            if let Err(fault) = fresh.write(path) {
+                forget(&written);
+                return Err(fault);
+            }
+            written.push(path.clone());
+        }
+        Ok(written)
+    }
+}
+
+/// Removes keys that were drawn for a key set that was not made: they would stand in the way of the next try.
+fn forget(private: &[PathBuf]) {
+    for path in private {
+        let _ = std::fs::remove_file(path);
     }
 }
 

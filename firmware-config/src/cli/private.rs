@@ -2,6 +2,7 @@
 //!
 //! Argon2id (RFC 9106) makes of the passphrase the key of a ChaCha20-Poly1305 (RFC 8439) seal over the 32 bytes of the seed.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, at};
-use super::files;
+use super::{files, out};
 
 /// Longest file.
 const FILE_BYTES: usize = 4 * 1024;
@@ -22,6 +23,8 @@ const FILE_BYTES: usize = 4 * 1024;
 const COST: Cost = Cost { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
 /// No file makes this program take more: four times as much memory, about ten times as long. This program writes [`COST`] alone.
 const COST_MOST: Cost = Cost { memory_kib: 256 * 1024, passes: 8, lanes: 8 };
+/// The permissions of all but the owner.
+const OTHERS: u32 = 0o077;
 /// What is sealed with the seed, so that no other kind of file passes for a key.
 const KIND: &str = "meguri private key v1";
 
@@ -96,8 +99,25 @@ impl Fresh {
             sealed: STANDARD.encode(sealed),
         };
         let text = serde_json::to_string_pretty(&file).map_err(|error| Fault::refused(error.to_string()))?;
-        files::create(path, files::PRIVATE, format!("{text}\n").as_bytes())
+        files::create(path, files::PRIVATE, format!("{text}\n").as_bytes())?;
+        if mode_of(path)? & OTHERS != 0 {
+            out::note(keeps_no_modes(path));
+        }
+        Ok(())
     }
+}
+
+/// Who may read it.
+fn mode_of(path: &Path) -> Result<u32, Fault> {
+    Ok(std::fs::metadata(path).map_err(at("read", path))?.permissions().mode() & 0o7777)
+}
+
+/// Sticks of FAT and exFAT know no owner.
+fn keeps_no_modes(path: &Path) -> String {
+    format!(
+        "{}: what it lies on keeps no permissions, so that its passphrase alone protects it: lock the medium away",
+        path.display()
+    )
 }
 
 fn random(bytes: &mut [u8]) -> Result<(), Fault> {
@@ -110,14 +130,18 @@ pub(super) struct Sealed(KeyFile);
 impl Sealed {
     /// Reads a key's file, which nobody else may read.
     pub(super) fn read(path: &Path) -> Result<Self, Fault> {
-        let mode = std::fs::metadata(path).map_err(at("read", path))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            let path = path.display();
-            let problem = format!(
-                "{path} can be read by others than its owner (mode {:04o}); `chmod 600` it, and ask who did",
-                mode & 0o7777
-            );
-            return Err(Fault::refused(problem));
+        let mode = mode_of(path)?;
+        if mode & OTHERS != 0 {
+            if std::fs::set_permissions(path, Permissions::from_mode(files::PRIVATE)).is_ok()
+                && mode_of(path)? & OTHERS == 0
+            {
+                let problem = format!(
+                    "{} could be read by others than its owner (mode {mode:04o}). Now it can't be any more: ask who did, then sign again",
+                    path.display()
+                );
+                return Err(Fault::refused(problem));
+            }
+            out::note(keeps_no_modes(path));
         }
         let bytes = files::read(path, FILE_BYTES)?;
         let file: KeyFile = serde_json::from_slice(&bytes).map_err(|error| {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use meguri_config::bundle::{BUNDLE_BYTES, BUNDLE_TYPE};
 use meguri_config::dsse::Envelope;
-use meguri_config::keys::{KEYS_TYPE, Role};
+use meguri_config::keys::KEYS_TYPE;
 use meguri_config::release::Header;
 use meguri_config::stick::STICK_BYTES;
 use meguri_config::{Bundle, KeySet, Refused, Release, Stick};
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::fault::Fault;
 use super::folder::{Signed, signed};
-use super::{files, instant, out};
+use super::{files, instant, keys, out};
 
 #[derive(Args)]
 pub(super) struct Show {
@@ -136,26 +136,7 @@ fn key_set(payload: &[u8], envelope: &Envelope, json: bool) -> Result<ExitCode, 
         out::json(&serde_json::json!({ "key_set": set, "fingerprint": fingerprint, "signed": by }));
         return Ok(ExitCode::SUCCESS);
     }
-    out::say(format!(
-        "{} 鍵一覧 key set {}　期限 until {}",
-        set.city,
-        set.version,
-        instant::shown(set.expires)
-    ));
-    out::say(format!("  指紋 fingerprint {fingerprint}"));
-    let has = |role: &Role, key: &meguri_config::keys::Key| role.keys.contains(&key.public.id());
-    for key in &set.keys {
-        let roles = [(&set.root, "root"), (&set.config, "config")];
-        let roles: Vec<_> = roles.iter().filter(|(role, _)| has(role, key)).map(|(_, name)| *name).collect();
-        out::say(format!("  {}  {}  {}", key.public, key.name, roles.join(", ")));
-    }
-    out::say(format!(
-        "  root: {} of {}, config: {} of {}",
-        set.root.threshold,
-        set.root.keys.len(),
-        set.config.threshold,
-        set.config.keys.len()
-    ));
+    keys::lines(&set, &fingerprint).iter().for_each(out::say);
     out::say(format!("  {}", by.line()));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! `meguri-config sign`: adds signatures to a release or a key set, in place.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,17 +12,17 @@ use meguri_config::dsse::Envelope;
 use meguri_config::ed25519::PublicKey;
 use meguri_config::fleet::CITY_FILE;
 use meguri_config::keys::{KEYS_BYTES, KEYS_TYPE};
-use meguri_config::plan::Schedules;
+use meguri_config::plan::{self, Schedules};
 use meguri_config::{Bundle, City, Configuration, KeySet, Release, ReleaseWriter};
 use meguri_proto::Digest;
 use serde_json::value::RawValue;
 
-use super::fault::Fault;
+use super::fault::{Fault, at};
 use super::files::RELEASE_BYTES;
 use super::folder::KeyFolder;
 use super::progress::Progress;
 use super::signer::{SignWith, Signer};
-use super::{files, instant, keys, out};
+use super::{files, instant, keys, out, verify};
 
 #[derive(Args)]
 pub(super) struct Sign {
@@ -48,13 +49,19 @@ fn is_key_set(path: &Path) -> bool {
 fn key_set(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
     // keys/NNNN.json lies below the folder of the plan, which says whose keys they are.
     let folder = args.file.parent().unwrap_or(Path::new(""));
-    let city = City::read(&folder.join("..").join(CITY_FILE))?;
-    let folder = KeyFolder::read(folder, &city.id)?;
-    let same = |path: &Path| path.file_name() == args.file.file_name();
-    let Some(mut waiting) = folder.waiting.filter(|waiting| same(&waiting.path)) else {
-        return Err(Fault::refused(format!("{} does not wait for signatures", args.file.display())));
+    let city = City::read(&folder.join("..").join(CITY_FILE)).map_err(|error| {
+        Fault::from(error).within("a key set is signed where it lies, in keys/ of the city's plan")
+    })?;
+    // Read before the folder is: what has another file by the end has it here, too.
+    let read = files::read(&args.file, KEYS_BYTES)?;
+    let Some((mut waiting, before)) = KeyFolder::read(folder, &city.id)?.signable(&args.file)? else {
+        let problem = "is neither the last key set nor waits for signatures: it is signed no more";
+        return Err(Fault::refused(format!("{} {problem}", args.file.display())));
     };
-    let before = folder.last.as_ref();
+    let before = before.as_ref();
+    let fingerprint = KeySet::fingerprint(waiting.envelope.to_json().as_bytes())?;
+    keys::lines(&waiting.set, &fingerprint).iter().for_each(out::note);
+    keys::changes(before, &waiting.set).iter().for_each(out::note);
     let may = |key: &PublicKey| match waiting.may_sign(before, key) {
         true => Ok(()),
         false => Err(Fault::refused("this key is no root key of this set or the one before")),
@@ -64,7 +71,11 @@ fn key_set(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
         waiting.envelope.add(&signer.public(), &signer.sign(&to_sign)?);
     }
     waiting.still_read()?;
-    files::write(&waiting.path, files::OPEN, format!("{}\n", waiting.envelope.to_json()).as_bytes())?;
+    let text = format!("{}\n", waiting.envelope.to_json());
+    files::replace(&waiting.path, files::OPEN, |output| {
+        output.write_all(text.as_bytes()).map_err(at("write", &waiting.path))?;
+        unchanged(&waiting.path, KEYS_BYTES, &read)
+    })?;
     keys::report(&waiting, before, &[], json)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -75,6 +86,12 @@ fn release(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
     let read = files::read(path, RELEASE_BYTES)?;
     let mut release = Release::read(path, read.as_slice())?;
     let keys = release.keys.last(None, &release.header.city)?;
+    if release.header.expires <= Timestamp::now() {
+        let over = instant::shown(release.header.expires);
+        return Err(Fault::refused(format!(
+            "terminals take this release no more since {over}: build it anew"
+        )));
+    }
     if keys.expires <= Timestamp::now() {
         let over = instant::shown(keys.expires);
         return Err(Fault::refused(format!("the release's key set {} is over since {over}", keys.version)));
@@ -99,12 +116,7 @@ fn release(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
             progress.step();
         }
         writer.finish()?;
-        // Somebody else's signatures, or another release, are not written over.
-        if files::read(path, RELEASE_BYTES)? != read {
-            let path = path.display();
-            return Err(Fault::refused(format!("{path} was changed meanwhile, and is left so: sign anew")));
-        }
-        Ok(())
+        unchanged(path, RELEASE_BYTES, &read)
     })?;
     let (terminals, threshold) = (header.terminals, keys.config.threshold);
     if json {
@@ -120,19 +132,31 @@ fn release(args: &Sign, json: bool) -> Result<ExitCode, Fault> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Somebody else's signatures, or another file, are not written over: a passphrase takes minutes.
+fn unchanged(path: &Path, most: usize, read: &[u8]) -> Result<(), Fault> {
+    if files::read(path, most)? == read {
+        return Ok(());
+    }
+    Err(Fault::refused(format!("{} was changed meanwhile, and is left so: sign anew", path.display())))
+}
+
 /// Nobody signs what says otherwise than its header, nor without having seen what it does.
 fn look_at(mut release: Release<&[u8]>, path: &Path, keys: &KeySet) -> Result<(), Fault> {
-    let mut schedules = Schedules::new();
+    let (mut schedules, mut switchover_at) = (Schedules::new(), None);
     while let Some(envelope) = release.next() {
         let place = format!("{}, line {}", path.display(), release.line());
         let bundle = Bundle::unverified(envelope?.get().as_bytes());
         let bundle = bundle.and_then(|bundle| release.header.agrees(&bundle).map(|()| bundle));
         let bundle = bundle.map_err(|refused| Fault::from(refused).within(&place))?;
+        switchover_at = switchover_at.into_iter().chain(plan::switchover_at(&bundle.schedule)).min();
         if schedules.insert(bundle.terminal.clone(), bundle.schedule).is_some() {
             return Err(Fault::refused(format!("{place}: terminal {} is there twice", bundle.terminal)));
         }
     }
     let header = &release.header;
+    if let Some(wrong) = verify::otherwise(header, switchover_at) {
+        return Err(Fault::refused(format!("{}, line 1: {wrong}", path.display())));
+    }
     out::note(format!(
         "{} 「{}」 第{}版 / version {}",
         header.city, header.name, header.version, header.version

@@ -64,13 +64,11 @@ impl SignWith {
         }
         if let Some(program) = &self.signer {
             let mut running = Running::start(program, Duration::from_secs(self.signer_patience))?;
-            let key = match &self.signer_key {
-                Some(key) => key.clone(),
-                None => running.ask("public")?,
+            let wrong = |problem| format!("the public key of {} {problem}", program.display());
+            let key: PublicKey = match &self.signer_key {
+                Some(key) => key.parse().map_err(|problem| Fault::Misuse(wrong(problem)))?,
+                None => running.ask("public")?.parse().map_err(|problem| Fault::refused(wrong(problem)))?,
             };
-            let key: PublicKey = key.parse().map_err(|problem| {
-                Fault::misuse(format!("the public key of {} {problem}", program.display()))
-            })?;
             may(&key).map_err(|fault| fault.within(program.display()))?;
             signers.push(Signer::Program(key, running));
         }

@@ -169,10 +169,8 @@ fn release(args: &Verify, path: &Path, json: bool) -> Result<ExitCode, Fault> {
         return Err(Fault::refused(format!("{} has no bundle for {terminal}", path.display())));
     }
     // Of bundles that are not good nothing is believed, so that then there is nothing to hold the header against.
-    if args.terminal.is_none() && verified.refused.is_empty() && switchover_at != header.switchover_at {
-        let shown = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), instant::shown);
-        let (says, is) = (shown(header.switchover_at), shown(switchover_at));
-        verified.header = Some(format!("the header says that contracts change {says}, the bundles {is}"));
+    if args.terminal.is_none() && verified.refused.is_empty() {
+        verified.header = otherwise(&header, switchover_at);
     }
     let good = verified.refused.is_empty() && verified.header.is_none();
     if json {
@@ -181,6 +179,13 @@ fn release(args: &Verify, path: &Path, json: bool) -> Result<ExitCode, Fault> {
         say(&verified, path);
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What the header says otherwise than its bundles of when contracts change.
+pub(super) fn otherwise(header: &Header, switchover_at: Option<Timestamp>) -> Option<String> {
+    let shown = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), instant::shown);
+    let (says, is) = (shown(header.switchover_at), shown(switchover_at));
+    (says != is).then(|| format!("the header says that contracts change {says}, the bundles {is}"))
 }
 
 fn say(verified: &Verified, path: &Path) {
