@@ -18,7 +18,9 @@ pub const BUNDLE_TYPE: &str = "application/vnd.meguri.bundle.v1+json";
 /// Longest envelope of a bundle, in bytes; one of a year's two configurations has some 4 KB.
 pub const BUNDLE_BYTES: usize = 64 * 1024;
 /// Most configurations of a schedule.
-const SCHEDULE_MOST: usize = 16;
+pub(crate) const SCHEDULE_MOST: usize = 16;
+/// Longest certificates (PEM) of another authority, in bytes.
+pub(crate) const AUTHORITY_BYTES: usize = 8 * 1024;
 /// Most peripherals of a terminal.
 const PERIPHERALS_MOST: usize = 16;
 
@@ -325,7 +327,7 @@ impl Connection {
     /// Names the first that can't.
     pub fn check(&self) -> Result<(), Wrong> {
         crate::terminal::check_address(&self.host, self.port, self.office.as_deref())?;
-        let long = self.authority.as_ref().is_some_and(|pem| pem.len() > 8 * 1024);
+        let long = self.authority.as_ref().is_some_and(|pem| pem.len() > AUTHORITY_BYTES);
         if long { Err(Wrong::new("broker.authority", "has more than 8 KiB")) } else { Ok(()) }
     }
 }

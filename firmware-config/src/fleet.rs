@@ -4,12 +4,16 @@
 //! template, the vehicle it rides in, the terminal itself. Lists are replaced whole, all else field by field.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use meguri_proto::{TerminalId, VehicleId};
+use pem::{EncodeConfig, LineEnding, Pem};
 use serde::Deserialize;
 
-use crate::bundle::{Connection, Peripheral, check_peripherals};
+use crate::bundle::{AUTHORITY_BYTES, Connection, Peripheral, check_peripherals};
 use crate::city::City;
 use crate::many::Many;
 use crate::read::{ConfigError, Wrong, read};
@@ -189,13 +193,43 @@ impl BrokerPart {
     fn read_authority(&mut self, folder: &Path) -> Result<(), ConfigError> {
         let Some(file) = &self.authority_file else { return Ok(()) };
         let path = folder.join(file);
-        let text = std::fs::read_to_string(&path);
-        let text = text.map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-        if !text.contains("-----BEGIN CERTIFICATE-----") {
-            return Err(Wrong::new("authority_file", "holds no certificate (PEM)").at(&path));
+        let mut text = Vec::new();
+        let read =
+            File::open(&path).and_then(|file| file.take(AUTHORITY_BYTES as u64 + 1).read_to_end(&mut text));
+        read.map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let wrong = |problem| Wrong::new("authority_file", problem).at(&path);
+        if text.len() > AUTHORITY_BYTES {
+            return Err(wrong("has more than 8 KiB".to_owned()));
         }
-        self.authority = Some(text);
+        self.authority = Some(certificates(&text).map_err(wrong)?);
         Ok(())
+    }
+}
+
+/// The certificates (PEM) of a text and nothing else of it: what stands here goes to every terminal, and into git.
+fn certificates(text: &[u8]) -> Result<String, String> {
+    let found = pem::parse_many(text).map_err(|error| format!("is no PEM of certificates: {error}"))?;
+    if let Some(other) = found.iter().find(|pem| pem.tag() != "CERTIFICATE") {
+        return Err(format!("holds a {}, expected certificates alone", other.tag()));
+    }
+    if found.is_empty() {
+        return Err("holds no certificate (PEM)".to_owned());
+    }
+    if !found.iter().all(|pem| is_sequence(pem.contents())) {
+        return Err("holds a certificate that can't be read".to_owned());
+    }
+    let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
+    let alone = |pem: &Pem| pem::encode_config(&Pem::new(pem.tag(), pem.contents()), lines);
+    Ok(found.iter().map(alone).collect())
+}
+
+/// Whether bytes are one sequence of DER, as certificates are, from the first to the last.
+fn is_sequence(der: &[u8]) -> bool {
+    // Neither of fewer than 128 bytes, nor of more than 64 KiB.
+    match der {
+        [0x30, 0x81, length, rest @ ..] => rest.len() == usize::from(*length),
+        [0x30, 0x82, high, low, rest @ ..] => rest.len() == usize::from(u16::from_be_bytes([*high, *low])),
+        _ => false,
     }
 }
 
@@ -343,5 +377,47 @@ impl Fleet {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// What stands in a file is taken over, or refused.
+    fn read(text: &str) -> Result<String, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("authority.pem"), text).unwrap();
+        let mut broker = BrokerPart { authority_file: Some("authority.pem".into()), ..BrokerPart::default() };
+        broker.read_authority(folder.path()).map_err(|error| error.to_string())?;
+        Ok(broker.authority.unwrap())
+    }
+
+    #[test]
+    fn certificates_alone_go_to_terminals() {
+        let made = rcgen::generate_simple_self_signed(["broker.example".to_owned()]).unwrap();
+        let (certificate, key) = (made.cert.pem().replace('\r', ""), made.signing_key.serialize_pem());
+        assert_eq!(read(&certificate).unwrap(), certificate);
+        let two = format!("{certificate}{certificate}");
+        let told = format!("the city's\r\n{}and another\n{certificate}", certificate.replace('\n', "\r\n"));
+        assert_eq!(read(&told).unwrap(), two, "what stands around is left out");
+        let rest = certificate.trim_start_matches("-----BEGIN CERTIFICATE-----\n");
+        for (text, named) in [
+            (format!("{key}{certificate}"), "holds a PRIVATE KEY, expected certificates alone"),
+            (format!("{certificate}{key}"), "holds a PRIVATE KEY"),
+            (certificate.replace("CERTIFICATE", "CERTIFICATE REQUEST"), "holds a CERTIFICATE REQUEST"),
+            ("-----BEGIN CERTIFICATE-----\nrubbish".to_owned(), "holds no certificate"),
+            (
+                "-----BEGIN CERTIFICATE-----\n.\n-----END CERTIFICATE-----\n".to_owned(),
+                "is no PEM of certificates",
+            ),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(), "can't be read"),
+            (format!("-----BEGIN CERTIFICATE-----\nAAAA{rest}"), "can't be read"),
+            (format!("{certificate}{}", "\n".repeat(8 * 1024)), "has more than 8 KiB"),
+        ] {
+            let error = read(&text).unwrap_err();
+            assert!(error.contains("authority.pem: authority_file: ") && error.contains(named), "{error}");
+        }
     }
 }
