@@ -207,7 +207,7 @@ impl Bundle {
             Refused::new(ConfigWhy::Malformed, format!("the bundle can't be read: {}", place(&error)))
         })?;
         let wrong =
-            |Wrong { field, problem }| Refused::new(ConfigWhy::OutOfBounds, format!("{field} {problem}"));
+            |Wrong { field, problem, .. }| Refused::new(ConfigWhy::OutOfBounds, format!("{field} {problem}"));
         bundle.check().map_err(wrong)?;
         Ok(bundle)
     }

@@ -144,43 +144,50 @@ impl City {
     fn check(&self) -> Result<(), Wrong> {
         short("name", &self.name)?;
         short("division", &self.division)?;
-        self.wards.iter().try_for_each(|ward| short("wards", ward))?;
-        once("contractor", self.contractor.iter().map(|c| c.id.as_str()))?;
-        once("contract", self.contract.iter().map(|c| c.id.as_str()))?;
-        once("vehicle", self.vehicle.iter().map(|v| v.id.as_str()))?;
-        once("district", self.district.iter().map(|d| d.name.as_str()))?;
-        once("wards", self.wards.iter().map(String::as_str))?;
-        for contract in &self.contract {
+        for (index, ward) in self.wards.iter().enumerate() {
+            short("wards", ward).map_err(|wrong| wrong.under(&[&"wards", &index]))?;
+        }
+        once("contractor", "id", self.contractor.iter().map(|c| c.id.as_str()))?;
+        once("contract", "id", self.contract.iter().map(|c| c.id.as_str()))?;
+        once("vehicle", "id", self.vehicle.iter().map(|v| v.id.as_str()))?;
+        once("district", "name", self.district.iter().map(|d| d.name.as_str()))?;
+        once("wards", "", self.wards.iter().map(String::as_str))?;
+        for (index, contract) in self.contract.iter().enumerate() {
+            let under = |field| move |wrong: Wrong| wrong.under(&[&"contract", &index, &field]);
             if self.contractor(&contract.contractor).is_none() {
-                return Err(unknown("contract", &contract.id, "contractor", &contract.contractor));
+                let unknown = unknown("contract", &contract.id, "contractor", &contract.contractor);
+                return Err(under("contractor")(unknown));
             }
             if contract.until < contract.from {
                 let problem = format!("ends on {} before it starts on {}", contract.until, contract.from);
-                return Err(Wrong::new(format!("contract {}", contract.id), problem));
+                return Err(under("until")(Wrong::new(format!("contract {}", contract.id), problem)));
             }
         }
-        for vehicle in &self.vehicle {
+        for (index, vehicle) in self.vehicle.iter().enumerate() {
+            let under = |field| move |wrong: Wrong| wrong.under(&[&"vehicle", &index, &field]);
             for contract in vehicle.contract.iter() {
                 if self.contract(contract).is_none() {
-                    return Err(unknown("vehicle", &vehicle.id, "contract", contract));
+                    return Err(under("contract")(unknown("vehicle", &vehicle.id, "contract", contract)));
                 }
             }
-            self.one_after_the_other(vehicle)?;
-            short(&format!("vehicle {} name", vehicle.id), &vehicle.name)?;
-            short(&format!("vehicle {} round", vehicle.id), &vehicle.round)?;
+            self.one_after_the_other(vehicle).map_err(under("contract"))?;
+            short(&format!("vehicle {} name", vehicle.id), &vehicle.name).map_err(under("name"))?;
+            short(&format!("vehicle {} round", vehicle.id), &vehicle.round).map_err(under("round"))?;
         }
-        for contractor in &self.contractor {
-            short(&format!("contractor {} name", contractor.id), &contractor.name)?;
+        for (index, contractor) in self.contractor.iter().enumerate() {
+            let named = short(&format!("contractor {} name", contractor.id), &contractor.name);
+            named.map_err(|wrong| wrong.under(&[&"contractor", &index, &"name"]))?;
         }
-        for district in &self.district {
-            short("district name", &district.name)?;
+        for (index, district) in self.district.iter().enumerate() {
+            let under = |field| move |wrong: Wrong| wrong.under(&[&"district", &index, &field]);
+            short("district name", &district.name).map_err(under("name"))?;
             for vehicle in district.vehicle.iter() {
                 if self.vehicle(vehicle).is_none() {
-                    return Err(unknown("district", &district.name, "vehicle", vehicle));
+                    return Err(under("vehicle")(unknown("district", &district.name, "vehicle", vehicle)));
                 }
             }
             if !self.wards.contains(&district.ward) {
-                return Err(unknown("district", &district.name, "ward", &district.ward));
+                return Err(under("ward")(unknown("district", &district.name, "ward", &district.ward)));
             }
         }
         Ok(())
@@ -209,14 +216,15 @@ impl Contract {
     }
 }
 
-fn once<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Wrong> {
+fn once<'a>(what: &str, field: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Wrong> {
     let mut seen = HashSet::new();
-    for name in names {
+    for (index, name) in names.enumerate() {
+        let wrong = |problem| Err(Wrong::new(what, problem).under(&[&what, &index, &field]));
         if name.is_empty() {
-            return Err(Wrong::new(what, "has an empty name"));
+            return wrong("has an empty name".to_owned());
         }
         if !seen.insert(name) {
-            return Err(Wrong::new(what, format!("{name} is there twice")));
+            return wrong(format!("{name} is there twice"));
         }
     }
     Ok(())
@@ -273,6 +281,11 @@ district = [{ name = "中区A", ward = "中区", vehicle = "v-3" }]
             assert!(GOOD.contains(good), "{good}");
             let error = read(&GOOD.replacen(good, bad, 1)).unwrap_err().to_string();
             assert!(error.starts_with("city.toml") && error.contains(named), "{error}");
+            assert!(error.contains("line ") && error.contains(", column "), "{error}");
         }
+        let error = read(&GOOD.replace("name = \"3号車\"", "name = \" \"")).unwrap_err().to_string();
+        assert!(error.ends_with("(line 8, column 60)"), "{error}");
+        // Of the same character in several forms, one.
+        assert!(read(&GOOD.replace("広島市", "葛\u{e0100}城市")).is_ok());
     }
 }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::bundle::{AUTHORITY_BYTES, Connection, Peripheral, check_peripherals};
 use crate::city::City;
 use crate::many::Many;
-use crate::read::{ConfigError, Wrong, read};
+use crate::read::{ConfigError, Wrong, parse, text};
 use crate::terminal::{
     Language, ReasonSetting, Retention, Screen, Theme, Timers, all_reasons, check_reasons,
 };
@@ -62,6 +62,15 @@ macro_rules! with_parts {
                 self.timers.onto(&mut parts.timers);
                 over(&mut parts.peripheral, self.peripheral.as_ref());
                 over(&mut parts.reason, self.reason.as_ref());
+            }
+
+            /// Whether what is said here can be, whatever is said elsewhere.
+            fn check(&self) -> Result<(), Wrong> {
+                let mut parts = Parts::new();
+                self.onto(&mut parts);
+                self.timers.with_room(&mut parts.timers);
+                parts.broker.host.get_or_insert_with(|| "localhost".to_owned());
+                parts.check()
             }
         }
     };
@@ -153,8 +162,33 @@ part! {
         health: f64,
         /// MQTT keep alive, at least 5.
         keep_alive: f64,
+        /// Between looks whether all that the configuration names is plugged in.
+        peripherals: f64,
+        /// Between looks for a USB stick.
+        sticks: f64,
         /// How long a new broker's address must have been silent until the one before is gone back to.
         trial: f64,
+    }
+}
+
+impl TimersPart {
+    /// Of two timers that bound each other, leaves room for the one that is said here where the other is said elsewhere.
+    fn with_room(&self, timers: &mut Timers) {
+        let Timers { silence, silence_most, reconnect, reconnect_most, .. } = timers;
+        for (least, most, is_said) in [
+            ((silence, 0.1), (silence_most, 86_400.0), (self.silence.is_some(), self.silence_most.is_some())),
+            (
+                (reconnect, 0.01),
+                (reconnect_most, 30.0),
+                (self.reconnect.is_some(), self.reconnect_most.is_some()),
+            ),
+        ] {
+            match is_said {
+                (true, false) => *most.0 = most.1,
+                (false, true) => *least.0 = least.1,
+                _ => {}
+            }
+        }
     }
 }
 
@@ -308,13 +342,14 @@ impl Fleet {
     /// # Errors
     /// As [`Fleet::read_folder`].
     pub fn read(path: &Path, city: &City) -> Result<Self, ConfigError> {
-        let mut fleet: Self = read(path, |_| Ok(()))?;
+        let text = text(path)?;
+        let mut fleet: Self = parse(path, &text, |_| Ok(()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let templates = fleet.template.values_mut().map(|template| &mut template.broker);
         let vehicles = fleet.vehicle.values_mut().map(|vehicle| &mut vehicle.broker);
         let terminals = fleet.terminal.iter_mut().map(|terminal| &mut terminal.broker);
         templates.chain(vehicles).chain(terminals).try_for_each(|broker| broker.read_authority(folder))?;
-        fleet.check(city).map_err(|wrong| wrong.at(path))?;
+        fleet.check(city).map_err(|wrong| wrong.in_text(path, &text))?;
         Ok(fleet)
     }
 
@@ -352,26 +387,34 @@ impl Fleet {
     }
 
     fn check(&self, city: &City) -> Result<(), Wrong> {
-        for name in self.template.keys() {
-            self.lineage(name)?;
+        for (name, template) in &self.template {
+            self.lineage(name).map_err(|wrong| wrong.under(&[&"template", name, &"extends"]))?;
+            // Nobody may ride by it yet.
+            let within = |wrong: Wrong| wrong.within(format!("template {name}"), &[&"template", name]);
+            template.check().map_err(within)?;
         }
         let vehicles: HashSet<_> = city.vehicle.iter().map(|vehicle| &vehicle.id).collect();
-        if let Some(unknown) = self.vehicle.keys().find(|id| !vehicles.contains(id)) {
-            return Err(Wrong::new(format!("vehicle {unknown}"), format!("is not in {CITY_FILE}")));
+        for (id, settings) in &self.vehicle {
+            let (here, keys): (_, [&dyn Display; 2]) = (format!("vehicle {id}"), [&"vehicle", id]);
+            if !vehicles.contains(id) {
+                return Err(Wrong::new(here, format!("is not in {CITY_FILE}")).under(&keys));
+            }
+            settings.check().map_err(|wrong| wrong.within(&here, &keys))?;
         }
         let mut seen = HashSet::new();
-        for terminal in &self.terminal {
+        for (index, terminal) in self.terminal.iter().enumerate() {
             let here = format!("terminal {}", terminal.id);
             if !seen.insert(&terminal.id) {
-                return Err(Wrong::new(here, "is there twice"));
+                return Err(Wrong::new(here, "is there twice").under(&[&"terminal", &index, &"id"]));
             }
+            terminal.check().map_err(|wrong| wrong.within(&here, &[&"terminal", &index]))?;
             for vehicle in terminal.vehicle.iter() {
                 if !vehicles.contains(vehicle) {
                     let problem = format!("names the vehicle {vehicle}, which is not in {CITY_FILE}");
-                    return Err(Wrong::new(here, problem));
+                    return Err(Wrong::new(here, problem).under(&[&"terminal", &index, &"vehicle"]));
                 }
                 let within =
-                    |wrong: Wrong| Wrong::new(format!("{here} in {vehicle}, {}", wrong.field), wrong.problem);
+                    |wrong: Wrong| wrong.within(format!("{here} in {vehicle}"), &[&"terminal", &index]);
                 let checked = self.parts(terminal, vehicle).and_then(|parts| parts.check());
                 checked.map_err(within)?;
             }

@@ -29,7 +29,7 @@ pub use fleet::Fleet;
 pub use keys::KeySet;
 pub use many::Many;
 pub use plain::is_plain;
-pub use read::{ConfigError, Wrong, told};
+pub use read::{ConfigError, Place, Wrong, told};
 pub use refused::Refused;
 pub use release::{Release, ReleaseWriter};
 pub use shell::shell_word;

@@ -1,22 +1,14 @@
 //! One of something, or several: what people write as one word as long as there is one.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Error, IntoDeserializer as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One or several, never none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    try_from = "Written<T>",
-    into = "Written<T>",
-    bound(serialize = "T: Clone + Serialize", deserialize = "T: Deserialize<'de>")
-)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Many<T>(Vec<T>);
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Written<T> {
-    One(T),
-    Several(Vec<T>),
-}
 
 impl<T> Many<T> {
     /// The first one named.
@@ -52,19 +44,68 @@ impl<T> From<T> for Many<T> {
     }
 }
 
-impl<T> TryFrom<Written<T>> for Many<T> {
-    type Error = &'static str;
-    fn try_from(written: Written<T>) -> Result<Self, Self::Error> {
-        match written {
-            Written::One(one) => Ok(Self(vec![one])),
-            Written::Several(several) if several.is_empty() => Err("expected one at least"),
-            Written::Several(several) => Ok(Self(several)),
+/// By hand, as serde's untagged enums say neither what they found nor what they expected.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(OneOrSeveral(PhantomData))
+    }
+}
+
+struct OneOrSeveral<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrSeveral<T> {
+    type Value = Many<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("one id (\"a\") or several ([\"a\", \"b\"])")
+    }
+
+    fn visit_str<E: Error>(self, one: &str) -> Result<Self::Value, E> {
+        T::deserialize(one.into_deserializer()).map(|one| Many(vec![one]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Self::Value, A::Error> {
+        let mut several = Vec::new();
+        while let Some(one) = all.next_element()? {
+            several.push(one);
+        }
+        if several.is_empty() { Err(A::Error::custom("expected one at least")) } else { Ok(Many(several)) }
+    }
+}
+
+impl<T: Serialize> Serialize for Many<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(to),
+            several => several.serialize(to),
         }
     }
 }
 
-impl<T> From<Many<T>> for Written<T> {
-    fn from(mut many: Many<T>) -> Self {
-        if many.0.len() == 1 { Self::One(many.0.remove(0)) } else { Self::Several(many.0) }
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Line {
+        of: Many<meguri_proto::VehicleId>,
+    }
+
+    #[test]
+    fn what_is_neither_is_told_with_its_place() {
+        for text in ["of = \"v-1\"\n", "of = [\"v-1\", \"v-2\"]\n"] {
+            assert_eq!(toml::to_string(&toml::from_str::<Line>(text).unwrap()).unwrap(), text);
+        }
+        for (text, named, column) in [
+            ("of = 11", "integer `11`, expected one id", 6),
+            ("of = []", "expected one at least", 6),
+            ("of = [\"v-1\", 11]", "integer `11`", 14),
+            ("of = \"号車\"", "a-z", 6),
+        ] {
+            let error = toml::from_str::<Line>(text).unwrap_err().to_string();
+            let place = format!("line 1, column {column}");
+            assert!(error.contains(named) && error.contains(&place), "{text}: {error}");
+        }
     }
 }
