@@ -1,12 +1,13 @@
 //! A terminal's settings (`terminal.toml`). Until configurations arrive signed, a local file.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use meguri_proto::{CityId, ContractId, ContractorId, Reason, TerminalId, VehicleId};
 use serde::{Deserialize, Serialize};
 
-use crate::city::{City, short};
+use crate::city::City;
 use crate::read::{ConfigError, Wrong, parse, read};
 
 /// A terminal's settings.
@@ -280,16 +281,14 @@ impl Terminal {
     /// When the settings name none, or the file can't be read or is empty.
     pub fn secret(&self) -> Result<String, ConfigError> {
         let Some(path) = &self.broker.secret_file else {
-            let (field, problem) =
-                ("broker.secret_file".into(), "is not set: this terminal has no secret".into());
-            return Err(ConfigError::Value { path: PathBuf::from("terminal.toml"), field, problem });
+            let problem = "is not set: this terminal has no secret";
+            return Err(Wrong::new("broker.secret_file", problem).at(Path::new("terminal.toml")));
         };
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
         let secret = text.trim();
         if secret.is_empty() {
-            let (field, problem) = ("secret".into(), "the file is empty; make the terminal anew".into());
-            return Err(ConfigError::Value { path: path.clone(), field, problem });
+            return Err(Wrong::new("secret", "the file is empty; make the terminal anew").at(path));
         }
         Ok(secret.to_owned())
     }
@@ -346,19 +345,55 @@ impl Terminal {
     }
 }
 
-/// Whether a broker and the office beside it can be reached by these words.
+/// Whether a broker and the office beside it can be reached by these words: a slip of the pen takes all terminals off the line.
 pub(crate) fn check_address(host: &str, port: u16, office: Option<&str>) -> Result<(), Wrong> {
-    short("broker.host", host)?;
-    if host.contains(char::is_whitespace) {
-        return Err(Wrong::new("broker.host", "has a space, expected a host name or an address"));
+    if !is_host(host) {
+        let problem = format!(
+            "is {host:?}, expected a host name (a-z, 0-9, -, .) or an IP address, and nothing around it"
+        );
+        return Err(Wrong::new("broker.host", problem));
     }
     if port == 0 {
         return Err(Wrong::new("broker.port", "is 0, expected 1 to 65535"));
     }
-    if office.is_some_and(|office| !office.starts_with("https://")) {
-        return Err(Wrong::new("broker.office", "expected https://host:port"));
+    match office.filter(|office| !is_office(office)) {
+        Some(office) => {
+            Err(Wrong::new("broker.office", format!("is {office:?}, expected https://host:port")))
+        }
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether this is `https://host` or `https://host:port`.
+fn is_office(office: &str) -> bool {
+    let Some(there) = office.strip_prefix("https://") else { return false };
+    let (is_there, port) = match there.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host.parse::<Ipv6Addr>().is_ok(), port),
+        None => {
+            let (host, port) = there.split_at(there.find(':').unwrap_or(there.len()));
+            (is_host(host), port)
+        }
+    };
+    let is_port = |port: &str| {
+        port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    is_there && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+}
+
+/// Whether this is an IP address, or a host name (RFC 1123, section 2.1; names within a house have underscores, too).
+fn is_host(host: &str) -> bool {
+    let label = |label: &str| {
+        let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    // A last label of digits alone is an address gone wrong, like 10.0.0.256.
+    let number = |label: &str| label.bytes().all(|digit| digit.is_ascii_digit());
+    let name =
+        || host.len() <= 253 && host.split('.').all(label) && !host.rsplit('.').next().is_some_and(number);
+    host.parse::<IpAddr>().is_ok() || name()
 }
 
 /// Whether each reason is offered once, and one at least.
@@ -502,9 +537,56 @@ secret_file = "secret"
             let fast = error(&timer(fast));
             assert!(fast.starts_with(&format!("terminal.toml: {name}: is ")), "{fast}");
         }
-        for host in ["", "   ", "broker .example"] {
+        let known = GOOD.replace(
+            "secret_file = \"secret\"",
+            "identity = \"identity\"\noffice = \"https://office.example\"",
+        );
+        let long = format!("{0}.{0}.{0}.{0}.example", "a".repeat(63));
+        for host in [
+            "",
+            "   ",
+            "broker .example",
+            "meguri.example:8883",
+            "https://meguri.example/",
+            "10.0.0.256",
+            "a..b",
+            "-a.example",
+            "市.example",
+            "[::1]",
+            "a\\u0000",
+            &long,
+        ] {
             let host = error(&GOOD.replace("127.0.0.1", host));
-            assert!(host.starts_with("terminal.toml: broker.host: "), "{host}");
+            assert!(
+                host.starts_with("terminal.toml: broker.host: ") && host.contains("(line 10, column 8)"),
+                "{host}"
+            );
+        }
+        for office in [
+            "https://",
+            "http://office.example",
+            "https://office.example/",
+            "https://office.example/a",
+            "https://office.example:",
+            "https://office.example:0",
+            "https://office.example:+1",
+            "https://office.example:65536",
+            "https://a@office.example",
+            "https://[::1",
+            "https://::1",
+            "https://office .example",
+            "https://office.example\\u0000",
+        ] {
+            let office = error(&known.replace("https://office.example", office));
+            assert!(office.starts_with("terminal.toml: broker.office: is "), "{office}");
+        }
+        for (host, office) in [
+            ("localhost", "https://office.example:8651"),
+            ("::1", "https://[::1]:8651"),
+            ("broker_1", "https://10.0.0.1"),
+        ] {
+            let text = known.replace("127.0.0.1", host).replace("https://office.example", office);
+            assert!(Terminal::parse(Path::new("terminal.toml"), &text).is_ok(), "{host} {office}");
         }
         let twice = error(&format!("{GOOD}\n[[reason]]\ncode = \"other\"\n[[reason]]\ncode = \"other\"\n"));
         assert!(twice.contains("other is there twice"), "{twice}");
