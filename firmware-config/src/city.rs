@@ -8,7 +8,7 @@ use meguri_proto::{CityId, ContractId, ContractorId, VehicleId, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::many::Many;
-use crate::plain::is_plain;
+use crate::plain::{is_plain, unseen};
 use crate::read::{ConfigError, Wrong, parse, read};
 
 /// A city's plan.
@@ -241,7 +241,15 @@ pub(crate) fn short(field: &str, text: &str) -> Result<(), Wrong> {
         let problem = format!("expected 1 to {} printable characters, found {length}", limits::SHORT_TEXT);
         return Err(Wrong::new(field, problem));
     }
-    Ok(())
+    if text.chars().all(char::is_whitespace) {
+        return Err(Wrong::new(field, "is of blanks alone, expected something to be read"));
+    }
+    match unseen(text) {
+        Some(c) => {
+            Err(Wrong::new(field, format!("holds a character that is not seen (U+{:04X})", u32::from(c))))
+        }
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -275,6 +283,17 @@ district = [{ name = "中区A", ward = "中区", vehicle = "v-3" }]
             ("name = \"広島市\"", "name = \"\"", ": name: expected 1 to 100"),
             ("division = \"担当課\"", "division = \"\\u0007\"", ": division: expected 1 to 100"),
             ("name = \"3号車\"", "name = \"\\u202e車号3\"", "name: expected 1 to 100"),
+            ("name = \"広島市\"", "name = \"\\u3000 \"", ": name: is of blanks alone"),
+            (
+                "name = \"3号車\"",
+                "name = \"3\\u200b号車\"",
+                "name: holds a character that is not seen (U+200B)",
+            ),
+            (
+                "division = \"担当課\"",
+                "division = \"\\ufeff担当課\"",
+                "division: holds a character that is not seen (U+FEFF)",
+            ),
             ("[\"中区\"]", "[\"\\u001b[2J\"]", ": wards: expected 1 to 100"),
             ("[\"中区\"]", &format!("[\"{}\"]", "区".repeat(101)), ": wards: expected 1 to 100"),
         ] {

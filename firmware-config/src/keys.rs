@@ -8,9 +8,9 @@ use meguri_proto::{CityId, ConfigWhy, Digest, limits};
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
+use crate::city::short;
 use crate::dsse::{Envelope, place};
 use crate::ed25519::PublicKey;
-use crate::plain::is_plain;
 use crate::refused::Refused;
 
 /// What envelopes of key sets hold.
@@ -199,8 +199,8 @@ impl KeySet {
         }
         let mut seen = BTreeSet::new();
         for key in &self.keys {
-            if key.name.chars().count() > limits::SHORT_TEXT || !key.name.chars().all(is_plain) {
-                return Err(format!("the name of key {} is no short text", key.public));
+            if let Err(wrong) = short("", &key.name) {
+                return Err(format!("the name of key {} is no short text: {}", key.public, wrong.problem));
             }
             if !seen.insert(key.public.id()) {
                 return Err(format!("key {} is there twice", key.public));
