@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _};
 use meguri_proto::clock::{business_date, midnight};
 use meguri_proto::{TerminalId, VehicleId};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::bundle::Configuration;
+use crate::bundle::{Configuration, SCHEDULE_MOST};
+use crate::read::Wrong;
 use crate::schedule::{Plans, Ride, after, before};
+
+/// Days before the end of all contracts from which on it is told: in December a city renews its keys, and prepares for April.
+const END_IS_NEAR: i64 = 120;
 
 /// A setting that changes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -76,6 +80,10 @@ pub enum FindingKind {
     VehicleWithoutTerminal,
     /// A terminal has no contract between two that it has.
     ContractGap,
+    /// A terminal's contracts end while the city's go on.
+    TerminalWithoutNext,
+    /// All contracts end before long, and none follows.
+    NothingFollows,
 }
 
 /// Something that looks wrong, in both languages.
@@ -119,7 +127,7 @@ pub fn plan(plans: &Plans<'_>, against: Option<&Schedules>, now: Timestamp) -> P
     let mut schedules = Schedules::new();
     let mut all_rides = Vec::new();
     for terminal in &plans.fleet.terminal {
-        match plans.schedule(terminal, now) {
+        match plans.schedule(terminal, now).and_then(|schedule| few_enough(terminal, schedule)) {
             Ok(schedule) => drop(schedules.insert(terminal.id.clone(), schedule)),
             Err(wrong) => findings.push(error(
                 FindingKind::TerminalWithoutContract,
@@ -133,7 +141,9 @@ pub fn plan(plans: &Plans<'_>, against: Option<&Schedules>, now: Timestamp) -> P
     for (terminal, rides) in &all_rides {
         two_places(plans, terminal, today, &mut findings);
         gaps(&terminal.id, rides, today, &mut findings);
+        ends(plans, &terminal.id, rides, today, &mut findings);
     }
+    nothing_follows(plans, today, &mut findings);
     vehicles(plans, all_rides.iter().flat_map(|(_, rides)| rides), today, &mut findings);
     districts(plans, today, &mut findings);
     let differences = against.map(|against| differences(against, &schedules, now));
@@ -332,6 +342,55 @@ fn gaps(terminal: &TerminalId, rides: &[Ride<'_>], today: Date, findings: &mut V
             format!("terminal {terminal} has no contract on {when} and stays under the one before"),
         ));
     }
+}
+
+/// A terminal that is given no vehicle with a contract any more, while others are.
+fn ends(
+    plans: &Plans<'_>,
+    terminal: &TerminalId,
+    rides: &[Ride<'_>],
+    today: Date,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(last) = rides.last().map(|ride| ride.until).filter(|last| *last >= today) else { return };
+    if last_day(plans).is_some_and(|end| end > last) {
+        findings.push(warning(
+            FindingKind::TerminalWithoutNext,
+            format!(
+                "端末 {terminal} の契約は {last} で終わり、そのあとの号車がありません（端末は前の契約のまま）"
+            ),
+            format!("terminal {terminal} has no contract after {last} and stays under its last one"),
+        ));
+    }
+}
+
+/// The next year may have been forgotten. Told when it is near: the end of a contract is known years ahead.
+fn nothing_follows(plans: &Plans<'_>, today: Date, findings: &mut Vec<Finding>) {
+    let Some(end) = last_day(plans).filter(|end| *end >= today) else { return };
+    if end <= today.saturating_add(END_IS_NEAR.days()) {
+        findings.push(warning(
+            FindingKind::NothingFollows,
+            format!("契約はすべて {end} までに終わり、そのあとの契約がありません"),
+            format!("all contracts end until {end}, and none follows"),
+        ));
+    }
+}
+
+/// The last day of any contract.
+fn last_day(plans: &Plans<'_>) -> Option<Date> {
+    plans.city.contract.iter().map(|contract| contract.until).max()
+}
+
+/// No terminal takes a longer one.
+fn few_enough(
+    terminal: &crate::fleet::FleetTerminal,
+    schedule: Vec<Configuration>,
+) -> Result<Vec<Configuration>, Wrong> {
+    if schedule.len() <= SCHEDULE_MOST {
+        return Ok(schedule);
+    }
+    let problem = format!("has {} contracts from today on, expected at most {SCHEDULE_MOST}", schedule.len());
+    Err(Wrong::new(format!("terminal {}", terminal.id), problem))
 }
 
 fn vehicles<'r>(

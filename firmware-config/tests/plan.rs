@@ -170,6 +170,20 @@ fn every_finding_is_found() {
             "terminal t-1 has no contract on 2027-04-01 and stays under the one before",
         ),
         (
+            TerminalWithoutNext,
+            Severity::Warning,
+            &[("vehicle = [\"v-3\", \"v-12\"]\n", "vehicle = \"v-3\"\n")],
+            FEBRUARY,
+            "terminal t-1 has no contract after 2027-03-31 and stays under its last one",
+        ),
+        (
+            NothingFollows,
+            Severity::Warning,
+            &[],
+            "2027-12-02T00:00:00Z",
+            "all contracts end until 2028-03-31, and none follows",
+        ),
+        (
             TerminalWithoutContract,
             Severity::Error,
             &[("vehicle = [\"v-3\", \"v-12\"]\n", "vehicle = \"v-3\"\n")],
@@ -204,4 +218,44 @@ fn a_gap_that_is_over_is_of_no_interest() {
     let kinds = |now| look(&gap, None, now).findings.iter().map(|finding| finding.kind).collect::<Vec<_>>();
     assert!(kinds("2027-04-01T00:00:00Z").contains(&FindingKind::ContractGap), "it is today");
     assert_eq!(kinds("2027-04-01T15:00:00Z"), []);
+}
+
+#[test]
+fn the_end_of_all_contracts_is_told_when_it_is_near() {
+    let kinds = |now| look(&[], None, now).findings.iter().map(|finding| finding.kind).collect::<Vec<_>>();
+    assert_eq!(kinds("2027-11-30T00:00:00Z"), []);
+    assert_eq!(kinds("2027-12-02T00:00:00Z"), [FindingKind::NothingFollows], "once");
+    assert_eq!(kinds("2028-03-31T14:59:59Z"), [FindingKind::NothingFollows]);
+    assert!(
+        !kinds("2028-03-31T15:00:00Z").contains(&FindingKind::NothingFollows),
+        "terminals have none then"
+    );
+}
+
+#[test]
+fn a_schedule_that_no_terminal_takes_is_found() {
+    let contracts = |count: i16| -> (String, String) {
+        let years = (0..count).map(|more| 2029 + more);
+        let one = |year: i16| {
+            format!(
+                "    {{ id = \"k2-{year}\", contractor = \"k2\", from = \"{year}-04-01\", until = \"{}-03-31\" }},\n",
+                year + 1
+            )
+        };
+        (years.clone().map(one).collect(), years.map(|year| format!(", \"k2-{year}\"")).collect())
+    };
+    let kinds = |count| {
+        let (contracts, ids) = contracts(count);
+        let changes = [
+            ("contract = [\n", format!("contract = [\n{contracts}")),
+            ("[\"k2-2026\", \"k2-2027\"]", format!("[\"k2-2026\", \"k2-2027\"{ids}]")),
+        ];
+        let changes: Vec<_> = changes.iter().map(|(old, new)| (*old, new.as_str())).collect();
+        let found = look(&changes, None, FEBRUARY).findings;
+        let wrong = found.into_iter().filter(|finding| finding.severity == Severity::Error);
+        wrong.map(|finding| (finding.kind, finding.en)).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(14), []);
+    let named = "terminal t-2 has 17 contracts from today on, expected at most 16";
+    assert_eq!(kinds(15), [(FindingKind::TerminalWithoutContract, named.to_owned())]);
 }
