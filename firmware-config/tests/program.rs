@@ -162,7 +162,9 @@ fn from_an_empty_folder_to_the_stick() {
 
     let written = desk.json(0, &["export", "one.release", "--terminal", "t-0001", "--out", "."]);
     assert_eq!(written["files"].as_array().unwrap().len(), 1);
-    desk.run(1, &["export", "one.release", "--terminal", "t-0009", "--out", "."]);
+    fs::create_dir(desk.path("stick")).unwrap();
+    desk.run(1, &["export", "one.release", "--terminal", "t-0009", "--out", "stick"]);
+    assert!(!desk.path("stick/meguri").exists(), "nothing was made");
     let stick = Stick::read(&fs::read(desk.path("meguri/t-0001.json")).unwrap()).unwrap();
     assert_eq!(Bundle::unverified(stick.bundle.get().as_bytes()).unwrap().version, 1);
     assert!(desk.told(0, &["show", "meguri/t-0001.json"]).contains("terminal = \"t-0001\""));
@@ -172,6 +174,9 @@ fn from_an_empty_folder_to_the_stick() {
     desk.run(2, &["sign", "one.release"]);
     let long = ["build", "plan", "--version", "3", "--expires", "2999-01-01", "-o", "long.release"];
     assert!(desk.told(0, &long).contains("key set 1 is over on"));
+    for number in ["9223372036854775806", "9223372035854775808"] {
+        desk.run(2, &["build", "plan", "--version", number, "--expires", "2099-01-01", "-o", "x"]);
+    }
     desk.run(2, &["build", "plan", "--version", "0", "--expires", "2099-01-01", "-o", "x"]);
     desk.run(2, &["build", "plan", "--version", "3", "--expires", "tomorrow", "-o", "x"]);
     desk.run(1, &["build", "plan", "--version", "3", "--expires", "2020-01-01", "-o", "x"]);
@@ -204,6 +209,31 @@ fn findings_are_told_and_what_is_wrong_is_not_built() {
     desk.edit("plan/terminals.toml", "theme = \"day\"", "colour = \"day\"");
     let said = desk.told(1, &["plan", "plan"]);
     assert!(said.contains("terminals.toml") && said.contains("line 8") && said.contains("colour"), "{said}");
+}
+
+#[test]
+fn what_would_change_at_once_is_not_built_against_what_is_held() {
+    let desk = Desk::with_keys();
+    desk.build("1", "held.release");
+    // The new contracts begin yesterday in place of next April.
+    let city = City::read(&desk.path("plan/city.toml")).unwrap();
+    let next = city.contract[2].from;
+    let yesterday = business_date(jiff::Timestamp::now()).yesterday().unwrap();
+    desk.edit(
+        "plan/city.toml",
+        &format!("until = \"{}\"", next.yesterday().unwrap()),
+        &format!("until = \"{}\"", yesterday.yesterday().unwrap()),
+    );
+    desk.edit("plan/city.toml", &format!("from = \"{next}\""), &format!("from = \"{yesterday}\""));
+    let expires = in_half_a_year();
+    let build = ["build", "plan", "--version", "2", "--expires", &expires, "-o", "two.release"];
+    let said = desk.told(1, &[&build[..], &["--against", "held.release"]].concat());
+    assert!(
+        said.contains("t-0001") && said.contains("at once") && !desk.path("two.release").exists(),
+        "{said}"
+    );
+    // Whoever means it says nothing of what is held.
+    desk.run(0, &build);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use meguri_config::plan::{self, Severity};
 use meguri_config::release::Header;
 use meguri_config::schedule::Plans;
 use meguri_config::{Bundle, Fleet, ReleaseWriter};
+use meguri_proto::limits;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -18,12 +19,15 @@ use super::folder::KeyFolder;
 use super::progress::Progress;
 use super::{files, instant, out, planned};
 
+/// Highest version that is built. Terminals only ever go up, so that a slip of the pen must leave numbers for later.
+const NUMBER_MOST: u64 = limits::DOCUMENT_VERSION - 1_000_000_000;
+
 #[derive(Args)]
 pub(super) struct Build {
     /// The folder of the city's plan.
     dir: PathBuf,
     /// The version of all bundles; higher than of every release before.
-    #[arg(long = "version", value_name = "N", value_parser = clap::value_parser!(u64).range(1..i64::MAX as u64))]
+    #[arg(long = "version", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=NUMBER_MOST))]
     number: u64,
     /// Until when terminals accept it: a day or an instant.
     #[arg(long, value_parser = instant::until, value_name = "DAY")]
@@ -37,6 +41,10 @@ pub(super) struct Build {
     /// The folder of key sets; keys/ beside the plan where nothing is said.
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
+    /// What terminals hold now: a release, or the folder of another plan. Nothing is built that changes a contract at once, as its
+    /// first day is over.
+    #[arg(long, value_name = "RELEASE|DIR")]
+    against: Option<PathBuf>,
     /// The instant it is built at, in place of now.
     #[arg(long, value_parser = instant::from, value_name = "INSTANT")]
     now: Option<Timestamp>,
@@ -79,7 +87,8 @@ pub(super) fn run(args: &Build, json: bool) -> Result<ExitCode, Fault> {
         ));
     }
     let plans = Plans::new(&city, &fleet);
-    let looked = plan::plan(&plans, None, now);
+    let held = args.against.as_ref().map(|path| planned::held(path, now, &city.id)).transpose()?;
+    let looked = plan::plan(&plans, held.as_ref(), now);
     if looked.findings.iter().any(|finding| finding.severity == Severity::Error) {
         planned::findings(&looked.findings, out::note);
         return Err(Fault::refused("nothing was built: what is wrong must be mended first"));

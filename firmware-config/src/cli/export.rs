@@ -36,7 +36,6 @@ pub(super) fn run(args: &Export, json: bool) -> Result<ExitCode, Fault> {
     if !args.out.is_dir() {
         return Err(Fault::refused(format!("{} is no folder", args.out.display())));
     }
-    std::fs::create_dir_all(&folder).map_err(at("make", &folder))?;
     let mut written = Vec::new();
     while let Some(envelope) = release.next() {
         let envelope = envelope?;
@@ -51,6 +50,7 @@ pub(super) fn run(args: &Export, json: bool) -> Result<ExitCode, Fault> {
         if stick.len() > STICK_BYTES {
             return Err(Fault::refused(format!("the file of {} would be too large", bundle.terminal)));
         }
+        std::fs::create_dir_all(&folder).map_err(at("make", &folder))?;
         let path = folder.join(Stick::file_name(&bundle.terminal));
         files::write(&path, files::OPEN, stick.as_bytes())?;
         written.push(path);

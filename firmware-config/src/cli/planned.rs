@@ -83,15 +83,15 @@ pub(super) fn diff(args: &DiffArgs, json: bool) -> Result<ExitCode, Fault> {
 
 fn look(dir: &Path, against: Option<&Path>, now: Timestamp) -> Result<Plan, Fault> {
     let (city, fleet) = Fleet::read_folder(dir)?;
-    let held = match against {
-        Some(path) => {
-            let (of, held) = schedules(path, now)?;
-            same_city(path, &of, &city.id)?;
-            Some(held)
-        }
-        None => None,
-    };
+    let held = against.map(|path| held(path, now, &city.id)).transpose()?;
     Ok(plan::plan(&Plans::new(&city, &fleet), held.as_ref(), now))
+}
+
+/// What terminals of this city hold by a release or the folder of a plan.
+pub(super) fn held(path: &Path, now: Timestamp, city: &CityId) -> Result<Schedules, Fault> {
+    let (of, held) = schedules(path, now)?;
+    same_city(path, &of, city)?;
+    Ok(held)
 }
 
 fn same_city(path: &Path, of: &CityId, city: &CityId) -> Result<(), Fault> {
