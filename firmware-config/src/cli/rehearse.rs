@@ -26,7 +26,7 @@ pub(super) fn run(args: &Rehearse, json: bool) -> Result<ExitCode, Fault> {
         std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM)).filter(|path| path.is_file());
     let program = beside.unwrap_or_else(|| PathBuf::from(PROGRAM));
     let mut command = Command::new(&program);
-    command.arg(&args.dir).args(&args.rest);
+    command.arg(&args.dir).args(["--by", "meguri-config rehearse"]).args(&args.rest);
     if json {
         command.arg("--json");
     }

@@ -18,10 +18,14 @@ const OLD_BROKER: &str = "office.rehearsal.example";
 const NEW_BROKER: &str = "office-2.rehearsal.example";
 const MQTT_TLS: u16 = 8883;
 
+/// How many terminals the made-up city may have.
+pub(super) const TERMINALS: std::ops::RangeInclusive<u64> = 6..=99_999;
+
 /// Writes the plan of a made-up city with three contractors. The districts of two change hands: in half of them another vehicle
 /// comes, in the others the vehicle stays and works for somebody else.
 pub(crate) fn write(folder: &Path, terminals: usize) -> anyhow::Result<()> {
-    ensure!((6..=99_999).contains(&terminals), "{terminals} terminals, expected 6 to 99999");
+    let may = TERMINALS.contains(&(terminals as u64));
+    ensure!(may, "{terminals} terminals, expected {} to {}", TERMINALS.start(), TERMINALS.end());
     std::fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
     std::fs::write(folder.join(CITY_FILE), toml::to_string(&made_up_city(terminals)?)?)?;
     std::fs::write(folder.join(FLEET_FILE), made_up_fleet(terminals))?;

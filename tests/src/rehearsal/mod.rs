@@ -29,7 +29,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use meguri_config::terminal::Timers;
-use meguri_config::{City, Terminal as Settings};
+use meguri_config::{City, Terminal as Settings, shell_word};
 use meguri_gateway::{crew, terminals};
 use meguri_proto::crew::PinLock;
 use meguri_proto::{CrewId, Digest};
@@ -71,6 +71,29 @@ pub struct Options {
     pub span: Span,
     /// Pickups of a terminal and working day.
     pub pickups: usize,
+}
+
+impl Options {
+    /// The command line by which a program plays the same: what is as usual is not said.
+    #[must_use]
+    pub fn command(&self, program: &str) -> String {
+        let mut command = program.to_owned();
+        match &self.plans {
+            Some(plans) => command += &format!(" {}", shell_word(&plans.to_string_lossy())),
+            None => command += &format!(" --terminals {}", self.terminals),
+        }
+        command += &format!(" --seed {}", self.seed);
+        for (name, said, usual) in [
+            ("before", self.span.before.to_string(), program::BEFORE.to_string()),
+            ("after", self.span.after.to_string(), program::AFTER.to_string()),
+            ("pickups", self.pickups.to_string(), program::PICKUPS.to_string()),
+        ] {
+            if said != usual {
+                command += &format!(" --{name} {said}");
+            }
+        }
+        command
+    }
 }
 
 /// Timers by which three months are over in minutes: two hellos a day, and patience of minutes.
@@ -225,6 +248,7 @@ impl Rehearsal {
             faults: plan::told(seats),
             checks,
             took,
+            again: self.options.command(program::PROGRAM),
             seed: self.options.seed,
         }
     }

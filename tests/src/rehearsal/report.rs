@@ -31,6 +31,8 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// How long it took.
     pub took: Duration,
+    /// The command that plays the same again.
+    pub again: String,
     /// From what it was drawn.
     pub seed: u64,
 }
@@ -128,12 +130,8 @@ impl Report {
         for (number, check) in self.checks.iter().enumerate() {
             let _ = writeln!(page, "{}. {} {}", number + 1, mark(check), check.en);
         }
-        let seed = self.seed;
-        let _ = writeln!(
-            page,
-            "\nDrawn from seed {seed}: `meguri-rehearsal{} --terminals {all} --seed {seed}` plays the same again.",
-            if self.made_up { "" } else { " DIR" },
-        );
+        let Self { seed, again, .. } = self;
+        let _ = writeln!(page, "\nDrawn from seed {seed}: `{again}` plays the same again.");
     }
 
     fn days(&self) -> [String; 3] {

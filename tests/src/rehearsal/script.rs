@@ -74,6 +74,11 @@ pub struct Span {
     pub after: i32,
 }
 
+/// Fewest days before: the switchover is drafted 20 days before, and crews have worked by then.
+pub(super) const BEFORE_LEAST: i64 = 21;
+/// Fewest days after: who was without coverage comes back from 12 days after on.
+pub(super) const AFTER_LEAST: i64 = 14;
+
 /// An instant of a day in Japan.
 pub(super) fn at(day: Date, hour: i8, minute: i8) -> anyhow::Result<Timestamp> {
     Ok(day.at(hour, minute, 0, 0).to_zoned(japan())?.timestamp())
