@@ -1,6 +1,8 @@
 //! Stores of earlier versions, kept as SQL, opened by this program. How to keep the next one: `kept/README.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod signed;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -18,14 +20,18 @@ use meguri_gateway::config::Settings;
 use meguri_gateway::ingest::Incoming;
 use meguri_gateway::office::Office;
 use meguri_gateway::outbox::{Outbox, Waiting};
+use meguri_gateway::people::accounts::{self, New as NewPerson};
+use meguri_gateway::people::password::hash;
 use meguri_gateway::people::{Person, Role};
 use meguri_gateway::store::{Store, sql};
+use meguri_gateway::switchover::releases::Releases;
+use meguri_gateway::switchover::steps::{self, New};
 use meguri_gateway::writer::{Parts, Running, Writer};
 use meguri_proto::pickup::Result as Outcome_;
 use meguri_proto::{
-    Ack, BootId, Digest, Entry, Epoch, EpochHeld, Fact, FactBody, FactId, Health, Hello, Incarnation,
-    ItemResult, ListRef, LogKind, LogPublish, LogsHeld, Message, Nonce, Outcome, PickupId, Reason, Stamps,
-    Topic, TrackBody, TrackFact, Undo, UpTopic,
+    Ack, BootId, ConfigChange, ConfigState, ConfigWhy, Digest, Entry, Epoch, EpochHeld, Fact, FactBody,
+    FactId, Health, Hello, Incarnation, ItemResult, ListRef, LogKind, LogPublish, LogsHeld, Message, Nonce,
+    Outcome, PickupId, Reason, Stamps, Topic, TrackBody, TrackFact, Undo, UpTopic,
 };
 use rusqlite::Connection;
 use serde_json::value::RawValue;
@@ -283,7 +289,57 @@ async fn live_a_day(dir: &Path) {
     track.write(&serde_json::to_string(&sample).unwrap());
     bench.say("t-1", UpTopic::Track, track.publish(&[]));
     bench.held().await;
+    // A correction of the terminals' configurations: one has taken it, one refuses it, and the third has not been heard of.
+    let plan = push_a_correction(&bench.writer, dir).await;
+    let change = |terminal: &str, state, why| {
+        let (version, bundle) = (plan.version, plan.digest(terminal));
+        fact(Fact::Config(ConfigChange {
+            version,
+            bundle,
+            state,
+            contract: None,
+            effective_at: None,
+            why,
+            detail: String::new(),
+        }))
+    };
+    log.write(&change("t-1", ConfigState::Verified, None));
+    bench.say("t-1", UpTopic::Fact, log.publish(&[note]));
+    bench.held().await;
+    second.write(&change("t-2", ConfigState::Refused, Some(ConfigWhy::Expired)));
+    bench.say("t-2", UpTopic::Fact, second.publish(&[]));
+    bench.held().await;
     bench.stop().await;
+}
+
+async fn push_a_correction(writer: &Writer, dir: &Path) -> signed::Plan {
+    let of = |contract: &str, vehicle: &str| {
+        let mut value = signed::configuration(None, contract, vehicle);
+        value["contractor"] = "k1".into();
+        vec![value]
+    };
+    let mut plan = signed::Plan::new(2026);
+    (plan.made_at, plan.expires) = ("2026-11-01T00:00:00Z", "2029-12-31T00:00:00Z");
+    let plan = plan.with("t-1", of("c-1", "v1")).with("t-2", of("c-1", "v1")).with("t-3", of("c-2", "v2"));
+    let releases = Releases::new(writer.clone(), "hiroshima".parse().unwrap(), Clock::system());
+    releases.take(plan.write(dir)).await.unwrap().unwrap();
+    let password = hash("correct horse battery staple", [7; 16]).unwrap();
+    let pushed = writer.run_job(move |tx, touched| {
+        let now = Timestamp::now();
+        for login in ["kanri", "kacho"] {
+            let (name, password) = (login.to_owned(), password.clone());
+            let (role, contractor, must_change) = (Role::Administrator, None, false);
+            let new = NewPerson { login: login.to_owned(), name, role, contractor, password, must_change };
+            accounts::add(tx, now, &new).unwrap();
+        }
+        let new = New { version: 2026, name: None, kind: None };
+        let one = steps::draft(tx, touched, now, "kanri", &new)?;
+        steps::check(tx, touched, now, "kanri", one)?;
+        steps::approve(tx, touched, now, "kacho", one)?;
+        steps::push(tx, touched, now, "kanri", one, None)
+    });
+    pushed.await.unwrap().unwrap();
+    plan
 }
 
 /// Keeps the store that this version makes. See `kept/README.md`.
