@@ -214,19 +214,19 @@ fn findings_are_told_and_what_is_wrong_is_not_built() {
 #[test]
 fn what_would_change_at_once_is_not_built_against_what_is_held() {
     let desk = Desk::with_keys();
-    desk.build("1", "held.release");
-    // The new contracts begin yesterday in place of next April.
-    let city = City::read(&desk.path("plan/city.toml")).unwrap();
-    let next = city.contract[2].from;
-    let yesterday = business_date(jiff::Timestamp::now()).yesterday().unwrap();
+    let next = City::read(&desk.path("plan/city.toml")).unwrap().contract[2].from;
+    let before = |days: i64| next.saturating_sub(days.days()).to_string();
+    let (now, expires) = (before(60), next.to_string());
+    let build = ["build", "plan", "--now", &now, "--expires", &expires];
+    desk.run(0, &[&build[..], &["--version", "1", "-o", "held.release"]].concat());
+    let build = [&build[..], &["--version", "2", "-o", "two.release"]].concat();
+    // The new contracts begin a month too early.
     desk.edit(
         "plan/city.toml",
-        &format!("until = \"{}\"", next.yesterday().unwrap()),
-        &format!("until = \"{}\"", yesterday.yesterday().unwrap()),
+        &format!("until = \"{}\"", before(1)),
+        &format!("until = \"{}\"", before(91)),
     );
-    desk.edit("plan/city.toml", &format!("from = \"{next}\""), &format!("from = \"{yesterday}\""));
-    let expires = in_half_a_year();
-    let build = ["build", "plan", "--version", "2", "--expires", &expires, "-o", "two.release"];
+    desk.edit("plan/city.toml", &format!("from = \"{next}\""), &format!("from = \"{}\"", before(90)));
     let said = desk.told(1, &[&build[..], &["--against", "held.release"]].concat());
     assert!(
         said.contains("t-0001") && said.contains("at once") && !desk.path("two.release").exists(),
@@ -315,6 +315,29 @@ fn keys_are_rotated_by_both_roots() {
     // A set that is missing in between is not passed over.
     fs::remove_file(desk.path("plan/keys/0002.json")).unwrap();
     assert!(desk.told(1, &["keys", "rotate", "plan"]).contains("key set 3 is there, but not 2"));
+}
+
+/// As the key ceremony has it: taking both out first would leave fewer keys than signatures.
+#[test]
+fn two_lost_keys_are_replaced_by_one_key_set() {
+    let desk = Desk::with_keys();
+    let roots = ["--key", "private/部長.key", "--key", "private/課長.key"];
+    fs::create_dir(desk.path("new")).unwrap();
+    let new = |name: &str| {
+        let made = desk.json(0, &[&["keys", "new", name, "--out", "new"], &PASS[..]].concat());
+        format!("{name}={}", made["public"].as_str().unwrap())
+    };
+    let (one, two) = (new("係長"), new("主任"));
+    desk.run(1, &[&["keys", "revoke", "plan", "係長", "主任"], &roots[..], &PASS].concat());
+    let replaced = ["keys", "rotate", "plan", "--replace", &one, "--replace", &two];
+    let said = desk.json(0, &[&replaced[..], &roots, &PASS].concat());
+    assert_eq!((&said["complete"], &said["version"]), (&true.into(), &2.into()));
+    desk.build("1", "one.release");
+    desk.run(1, &[&["sign", "one.release", "--key", "private/係長.key"], &PASS[..]].concat());
+    for who in ["係長", "主任"] {
+        desk.run(0, &[&["sign", "one.release", "--key", &format!("new/{who}.key")], &PASS[..]].concat());
+    }
+    desk.run(0, &["verify", "one.release", "--keys", "plan"]);
 }
 
 #[test]
