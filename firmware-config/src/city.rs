@@ -5,11 +5,13 @@ use std::path::Path;
 
 use jiff::civil::Date;
 use meguri_proto::{CityId, ContractId, ContractorId, VehicleId, limits};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::many::Many;
 use crate::plain::{is_plain, unseen};
 use crate::read::{ConfigError, Wrong, parse, read};
+use crate::schedule::day;
 
 /// A city's plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +54,16 @@ pub struct Contract {
     /// Whose it is.
     pub contractor: ContractorId,
     /// First day.
+    #[serde(deserialize_with = "day_alone")]
     pub from: Date,
     /// Last day.
+    #[serde(deserialize_with = "day_alone")]
     pub until: Date,
+}
+
+fn day_alone<'de, D: Deserializer<'de>>(from: D) -> Result<Date, D::Error> {
+    let text = String::deserialize(from)?;
+    day(&text).map_err(|_| D::Error::custom(format!("expected a day like 2027-04-01, not {text:?}")))
 }
 
 /// A vehicle, under one contract after the other.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -266,7 +267,11 @@ fn keys_are_rotated_by_both_roots() {
     // Until it is signed the one before holds, and no third one is made.
     desk.build("1", "one.release");
     assert!(desk.told(1, &["keys", "rotate", "plan"]).contains("0002.json still waits for signatures"));
-    assert_eq!(desk.sign("plan/keys/0002.json", "部長")["complete"], false);
+    // What is signed is told before it is.
+    let told =
+        desk.told(0, &[&["sign", "plan/keys/0002.json", "--key", "private/部長.key"], &PASS[..]].concat());
+    let (change, wrote) = (told.find("  補佐  root, config"), told.find("wrote"));
+    assert!(told.contains("from key set 1") && change.is_some() && wrote.is_some(), "{told}");
     let stranger = [&["sign", "plan/keys/0002.json", "--key", "private/主任.key"], &PASS[..]].concat();
     assert!(desk.told(1, &stranger).contains("no root key"));
     assert_eq!(
@@ -278,7 +283,11 @@ fn keys_are_rotated_by_both_roots() {
     assert_eq!((&complete["complete"], &complete["fingerprint"]), (&true.into(), &waiting["fingerprint"]));
     assert_eq!(desk.json(0, &["show", "one.release"])["fingerprint"], first);
     assert!(desk.told(0, &["show", "one.release"]).contains(first.as_str().unwrap()));
-    desk.run(1, &["sign", "plan/keys/0002.json", "--key", "private/課長.key", PASS[0], PASS[1]]);
+    // One who signs once more shows that the key can be opened, and changes nothing; of the set before nothing is signed any more.
+    let again = desk.sign("plan/keys/0002.json", "部長");
+    assert_eq!((&again["signatures"], &again["complete"]), (&complete["signatures"], &true.into()));
+    let former = [&["sign", "plan/keys/0001.json", "--key", "private/部長.key"], &PASS[..]].concat();
+    assert!(desk.told(1, &former).contains("is signed no more"));
 
     // A key that is taken out signs nothing any more; what its set accepted before stays a release of that set.
     desk.sign("one.release", "係長");
@@ -354,8 +363,8 @@ fn private_keys_are_their_owners_alone() {
     desk.run(2, &["keys", "new", "../係長", "--out", "private", PASS[0], PASS[1]]);
     let key = desk.path("private/係長.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
-    assert!(desk.told(1, &with("passphrase")).contains("chmod 600"));
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(desk.told(1, &with("passphrase")).contains("Now it can't be any more"));
+    assert_eq!(mode(&key), 0o600);
     // The seal covers the public half, too, so that nobody signs in another one's name.
     let theirs: Value = serde_json::from_slice(&fs::read(desk.path("private/主任.key")).unwrap()).unwrap();
     let mut file: Value = serde_json::from_slice(&fs::read(&key).unwrap()).unwrap();
@@ -367,6 +376,39 @@ fn private_keys_are_their_owners_alone() {
     assert!(desk.told(1, &with("passphrase")).contains("more memory or time"));
     // Nothing of all that changed the release.
     assert_eq!(desk.json(1, &["verify", "one.release"])["good"], 0);
+}
+
+/// A passphrase takes minutes, and others work in the same folder.
+#[test]
+fn what_changed_while_somebody_signs_is_not_written_over() {
+    let desk = Desk::with_keys();
+    desk.build("1", "one.release");
+    desk.run(0, &["keys", "rotate", "plan"]);
+    let asked = desk.path("asked");
+    assert!(Command::new("mkfifo").arg(&asked).status().unwrap().success());
+    for (file, who, others) in [("one.release", "係長", "主任"), ("plan/keys/0002.json", "部長", "課長")]
+    {
+        let key = format!("private/{who}.key");
+        let slow = ["sign", file, "--key", &key, "--passphrase-file", "asked"];
+        std::thread::scope(|scope| {
+            let slow = scope.spawn(|| desk.told(1, &slow));
+            // Opened once the other end is: then it has read what it is to sign.
+            let mut passphrase = fs::OpenOptions::new().write(true).open(&asked).unwrap();
+            desk.sign(file, others);
+            passphrase.write_all(b"correct horse battery staple\n").unwrap();
+            drop(passphrase);
+            let said = slow.join().unwrap();
+            assert!(said.contains("was changed meanwhile"), "{said}");
+        });
+        assert!(desk.told(0, &["show", file]).contains(if who == "係長" {
+            "署名 1/2"
+        } else {
+            "not yet: 部長"
+        }));
+    }
+    let left = fs::read_dir(desk.path(".")).unwrap().chain(fs::read_dir(desk.path("plan/keys")).unwrap());
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(!left.iter().any(|name| name.ends_with(".new")), "{left:?}");
 }
 
 #[test]
@@ -438,6 +480,43 @@ fn bytes(hex: &str) -> Vec<u8> {
 }
 
 #[test]
+fn nothing_is_written_that_nobody_could_read() {
+    let desk = Desk::with_keys();
+    let build = ["build", "plan", "--version", "1", "-o", "one.release"];
+    let half = in_half_a_year();
+    for (more, named) in [
+        ([&*half, ""], "name"),
+        ([&half, "\u{1b}[2J"], "name"),
+        (["2099-05-31T10:00:00", "年度"], "expected a day like"),
+    ] {
+        let status = if named == "name" { 1 } else { 2 };
+        let more = ["--expires", more[0], "--name", more[1]];
+        assert!(desk.told(status, &[&build[..], &more].concat()).contains(named), "{more:?}");
+        assert!(!desk.path("one.release").exists());
+    }
+    // What is no file is not replaced by one, and behind a link is the file.
+    std::os::unix::fs::symlink("one.release", desk.path("link")).unwrap();
+    desk.build("1", "one.release");
+    desk.sign("link", "係長");
+    assert!(fs::symlink_metadata(desk.path("link")).unwrap().is_symlink());
+    assert!(desk.told(0, &["show", "one.release"]).contains("署名 1/2"));
+    assert!(Command::new("mkfifo").arg(desk.path("pipe")).status().unwrap().success());
+    desk.run(1, &["keys", "export", "plan", "-o", "pipe"]);
+    // A time of day beside a day of the plan would be dropped.
+    desk.edit("plan/city.toml", "from = \"", "from = \"2020-01-01T10:00:00 ");
+    assert!(desk.told(1, &["check", "plan"]).contains("expected a day like"));
+}
+
+#[test]
+fn a_release_that_is_over_is_not_signed() {
+    let desk = Desk::with_keys();
+    let over = ["--now", "2026-01-01", "--expires", "2026-01-31", "-o", "one.release"];
+    desk.run(0, &[&["build", "plan", "--version", "1"], &over[..]].concat());
+    let sign = [&["sign", "one.release", "--key", "private/係長.key"], &PASS[..]].concat();
+    assert!(desk.told(1, &sign).contains("take this release no more since 2026-02-01"));
+}
+
+#[test]
 fn a_release_that_says_otherwise_than_its_header_is_not_signed() {
     let desk = Desk::with_keys();
     desk.build("1", "one.release");
@@ -447,6 +526,10 @@ fn a_release_that_says_otherwise_than_its_header_is_not_signed() {
         (
             text.replacen("\"version\":1,\"name\"", "\"version\":9,\"name\"", 1),
             "line 3: the bundle of t-0001 is of another release",
+        ),
+        (
+            text.replacen("\"switchover_at\":\"2027-03-31", "\"switchover_at\":\"2027-04-30", 1),
+            "line 1: the header says that contracts change",
         ),
         (text.replacen("\"terminals\":2", "\"terminals\":3", 1), "line 4: ends after 2 of 3"),
         (text.lines().take(3).collect::<Vec<_>>().join("\n"), "line 3: ends after 1 of 2"),
