@@ -164,9 +164,9 @@ impl Work {
             Stage::Offer if !rollout::offer_some(tx, touched, now, SOME)? => Some(Stage::Offer),
             // By a clock in doubt nothing changes over; groups go on.
             Stage::Offer if !self.certain => Some(Stage::Groups),
-            // What is offered is bound with it: only time has more to follow.
+            // What is offered is bound with it: only time has more to follow. Nothing is cut over before all rows have followed.
             Stage::Offer if by_time => Some(Stage::Follow(None)),
-            Stage::Offer => Some(Stage::CutOver),
+            Stage::Offer => Some(Stage::Close),
             Stage::Follow(None) => Some(Stage::Follow(Some(schedules::to_follow(tx, now, usize::MAX)?))),
             Stage::Follow(Some(mut due)) => {
                 let some = due.split_off(due.len().saturating_sub(SOME));
