@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use jiff::Timestamp;
+use meguri_config::Clock;
 use meguri_proto::enrol::{EnrolReply, EnrolRequest, RenewReply, RenewRequest};
 use meguri_proto::{CityId, Digest, Message, TerminalId};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,8 @@ pub struct Door {
     pub reached: Reached,
     /// For how many days a certificate holds.
     pub days: u16,
+    /// The office's time; certificates go by the machine's.
+    pub clock: Clock,
 }
 
 /// How terminals reach the office.
@@ -236,7 +239,7 @@ impl Desk {
             + Send
             + 'static,
     {
-        let Door { writer, readers, broker, authority, channel, days, .. } = self.door.clone();
+        let Door { writer, readers, broker, authority, channel, days, clock, .. } = self.door.clone();
         // TLS goes by the machine's clock everywhere, in a rehearsal, too.
         let (now, random) = (Timestamp::now(), rand::random());
         let done = writer
@@ -246,8 +249,9 @@ impl Desk {
                     touched.presence = true;
                     // Whoever drew a code for a blocked terminal wants it in again.
                     if key.is_some() {
+                        let now = clock.now();
                         terminals::block(tx, touched, now, terminal, false)?;
-                        schedules::enrolled(tx, touched, terminal)?;
+                        schedules::enrolled(tx, touched, terminal, now)?;
                     }
                 }
                 Ok::<_, EnrolError>(certified)

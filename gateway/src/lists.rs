@@ -229,7 +229,7 @@ fn standing(
         DocumentName::Keys | DocumentName::Config => {
             let body = match name {
                 DocumentName::Keys => schedules::keys(conn)?,
-                _ => schedules::offered(conn, terminal)?,
+                _ => schedules::offered(conn, terminal, now)?,
             };
             let Some(body) = body else { return Ok(None) };
             Some(body)

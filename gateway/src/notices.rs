@@ -17,7 +17,8 @@ pub struct Row {
     /// What: `fork`, `hole`, `two_devices`, `list_too_large`, `restored`, `import_held`,
     /// `contract_moved`, `clock_doubted`, `stays_erased`, `watch_trouble`, `lost`, `erased`,
     /// `lost_before_restore`, `found_before_restore`, `keys_first`, `keys_rotated`, `switchover_ahead`, `switchover_behind`,
-    /// `switchover_stopped`, `switchover_waits`, `accounts_left`, `config_unknown`, `signers_gone`.
+    /// `switchover_stopped`, `switchover_waits`, `accounts_left`, `config_unknown`, `signers_gone`, `contract_over`,
+    /// `config_expired`.
     pub kind: String,
     /// Of which terminal.
     pub terminal: Option<String>,

@@ -6,6 +6,7 @@ use meguri_config::City;
 use meguri_proto::clock::business_date;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::schedules;
 use crate::store::sql;
 
 /// Takes the plan over. What is gone from the plan stays, since history refers to it. Terminals stay under their
@@ -43,7 +44,7 @@ pub fn take_over(tx: &Connection, now: Timestamp, city: &City) -> rusqlite::Resu
 }
 
 /// Has every vehicle work for its contract of today: where it has none, for the next one, else the last. Tells of terminals that
-/// their vehicle leaves behind. Says whether notices changed.
+/// are left behind. Says whether notices changed.
 ///
 /// # Errors
 /// When the store can't be written.
@@ -57,7 +58,7 @@ pub fn turn(tx: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
             WHERE place = 1) AS today
         WHERE vehicle.id = today.vehicle AND vehicle.contract <> today.contract";
     tx.execute(update, [business_date(now).to_string()])?;
-    tell_of_moved(tx, now)
+    tell(tx, now)
 }
 
 /// The contract that a vehicle works for on a day, by the plan as taken over; none where it has none then.
@@ -70,28 +71,60 @@ pub fn contract_on(conn: &Connection, vehicle: &str, day: Date) -> rusqlite::Res
     conn.prepare_cached(select)?.query_row([vehicle, &day.to_string()], |row| row.get(0)).optional()
 }
 
-/// Has one notice open for each terminal whose vehicle works for another contract today, and none for others, those kept out, or
-/// those whose signed schedule says what they work for. Says whether notices changed.
+/// Has one notice open for each terminal that is left behind, and none for others or those kept out. Says whether notices changed.
 ///
 /// # Errors
 /// When the store can't be written.
-pub fn tell_of_moved(tx: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
-    const KIND: &str = "contract_moved";
-    const MOVED: &str = "SELECT terminal.id AS terminal,
-            json_object('vehicle', vehicle.id, 'from', terminal.contract, 'to', vehicle.contract) AS detail
-        FROM terminal JOIN vehicle ON vehicle.id = terminal.vehicle
-        WHERE terminal.contract <> vehicle.contract AND blocked_at IS NULL AND terminal.schedule IS NULL";
+pub fn tell(tx: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+    // Its vehicle works for another contract today. Where it has a signed schedule, that says what it works for.
+    let moved = "SELECT t.id AS terminal, t.contract AS contract,
+            json_object('vehicle', v.id, 'from', t.contract, 'to', v.contract) AS detail
+        FROM terminal AS t JOIN vehicle AS v ON v.id = t.vehicle
+        WHERE t.contract <> v.contract AND t.blocked_at IS NULL AND t.schedule IS NULL";
+    // Its contract is over and no schedule leads it on, so that it gets no list. Not those of above, nor one whose row is yet to
+    // follow its schedule, nor one that a switchover under way is yet to offer it to, which counts it.
+    let over = format!(
+        "SELECT t.id AS terminal, c.id AS contract, json_object('contract', c.id, 'until', c.last_day) AS detail
+        FROM terminal AS t JOIN contract AS c ON c.id = t.contract JOIN vehicle AS v ON v.id = t.vehicle
+        WHERE c.last_day < {TODAY} AND t.blocked_at IS NULL AND t.lost_at IS NULL
+            AND (t.contract = v.contract OR t.schedule IS NOT NULL) AND t.position IS {}
+            AND NOT EXISTS (SELECT 1 FROM bundle AS b JOIN switchover AS s ON s.release = b.release
+                WHERE b.terminal = t.id AND b.offered_at IS NULL AND s.state IN ('pushed', 'cut_over')
+                    AND b.version > coalesce((SELECT version FROM bundle WHERE id = t.schedule), 0))",
+        schedules::position_at(1)
+    );
+    // It came, or another tablet came in its place, when its newest configuration was over. Where its contract is over as well, that is
+    // told above.
+    let expired = format!(
+        "SELECT t.id AS terminal, c.id AS contract, json_object('version', b.version) AS detail
+        FROM terminal AS t JOIN contract AS c ON c.id = t.contract JOIN bundle AS b ON b.id = {}
+        WHERE {} AND c.last_day >= {TODAY} AND t.blocked_at IS NULL AND t.lost_at IS NULL",
+        schedules::newest("t.id"),
+        schedules::is_over("b", 1)
+    );
+    let mut changed = keep_told(tx, now, "contract_moved", moved)?;
+    changed |= keep_told(tx, now, "contract_over", &over)?;
+    changed |= keep_told(tx, now, "config_expired", &expired)?;
+    Ok(changed)
+}
+
+/// The day in Japan of the instant bound to `?1`.
+const TODAY: &str = "date((?1 + 32400000) / 1000, 'unixepoch')";
+
+/// Has one notice of a kind open for each terminal that a query finds, with contract and detail, and none for others. Says whether
+/// notices changed.
+fn keep_told(tx: &Connection, now: Timestamp, kind: &str, found: &str) -> rusqlite::Result<bool> {
     let settle = format!(
-        "UPDATE notice SET settled_at = ?1
-        WHERE kind = ?2 AND settled_at IS NULL AND (terminal, detail) NOT IN ({MOVED})"
+        "UPDATE notice SET settled_at = ?1 WHERE kind = ?2 AND settled_at IS NULL
+            AND (terminal, detail) NOT IN (SELECT terminal, detail FROM ({found}))"
     );
     let insert = format!(
         "INSERT INTO notice (at, kind, terminal, detail, contract)
-        SELECT ?1, ?2, terminal, detail, detail ->> 'from' FROM ({MOVED}) AS moved
+        SELECT ?1, ?2, terminal, detail, contract FROM ({found}) AS found
         WHERE NOT EXISTS (SELECT 1 FROM notice
-            WHERE kind = ?2 AND notice.terminal = moved.terminal AND settled_at IS NULL)"
+            WHERE kind = ?2 AND notice.terminal = found.terminal AND settled_at IS NULL)"
     );
-    let settled = tx.execute(&settle, params![sql::ms(now), KIND])?;
-    let told = tx.execute(&insert, params![sql::ms(now), KIND])?;
+    let settled = tx.prepare_cached(&settle)?.execute(params![sql::ms(now), kind])?;
+    let told = tx.prepare_cached(&insert)?.execute(params![sql::ms(now), kind])?;
     Ok(settled + told > 0)
 }

@@ -1,7 +1,7 @@
 //! Terminals' signed schedules: what is offered to each, what it said of it, and whom it works for on a day.
 //!
-//! A terminal's schedule is its newest bundle that was offered and that it has not refused. What it is bound to in its own row
-//! follows the schedule at each instant; in between a person may bind it to another vehicle of the same contract.
+//! A terminal's schedule is the newest bundle that it was offered; where it refused that, the newest one that it took. What it is bound
+//! to in its own row follows the schedule at each instant; in between a person may bind it to another vehicle of the same contract.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::plan;
 use crate::store::sql;
 use crate::touched::Touched;
 
@@ -25,6 +26,25 @@ pub(crate) fn position_at(number: u8) -> String {
     format!(
         "(SELECT max(x.position) FROM schedule AS x
             WHERE x.bundle = t.schedule AND (x.from_at IS NULL OR x.from_at <= ?{number}))"
+    )
+}
+
+/// The id of the newest bundle that `terminal` was offered, a column or parameter; NULL where it was offered none.
+#[must_use]
+pub(crate) fn newest(terminal: &str) -> String {
+    format!(
+        "(SELECT n.id FROM bundle AS n WHERE n.terminal = {terminal} AND n.offered_at IS NOT NULL
+            ORDER BY n.version DESC LIMIT 1)"
+    )
+}
+
+/// A condition that holds for a bundle `b` that its terminal refuses as expired, and that is over at the instant bound to `?{number}`:
+/// it never takes that one.
+#[must_use]
+pub(crate) fn is_over(b: &str, number: u8) -> String {
+    format!(
+        "({b}.state IS 'refused' AND {b}.why IS 'expired'
+            AND EXISTS (SELECT 1 FROM release AS r WHERE r.id = {b}.release AND r.expires <= ?{number}))"
     )
 }
 
@@ -124,17 +144,25 @@ pub fn ever_named(conn: &Connection, terminal: &TerminalId, contract: &ContractI
 }
 
 /// The envelope of the newest bundle that a terminal was offered: the body of its document `config`. What was withdrawn meanwhile is
-/// given to nobody who comes late: the newer one that it was withdrawn by takes its place, also where it is about to be offered.
+/// given to nobody who comes late: the newer one that it was withdrawn by takes its place, also where it is about to be offered. What
+/// the terminal would refuse because it is over is not given, nor anything older.
 ///
 /// # Errors
 /// When the store can't be read.
-pub fn offered(conn: &Connection, terminal: &TerminalId) -> rusqlite::Result<Option<String>> {
-    let select = "SELECT envelope FROM bundle AS b JOIN bundle_body ON bundle_body.bundle = b.id
+pub fn offered(conn: &Connection, terminal: &TerminalId, now: Timestamp) -> rusqlite::Result<Option<String>> {
+    let select = format!(
+        "SELECT CASE WHEN NOT {} THEN envelope END FROM bundle AS b JOIN bundle_body ON bundle_body.bundle = b.id
         LEFT JOIN switchover AS s ON s.release = b.release
         WHERE terminal = ?1 AND s.state IS NOT 'withdrawn' AND (offered_at IS NOT NULL
             OR EXISTS (SELECT 1 FROM switchover AS w WHERE w.state = 'withdrawn' AND w.withdrawn_by = s.id))
-        ORDER BY version DESC LIMIT 1";
-    conn.prepare_cached(select)?.query_row([terminal.as_str()], |row| row.get(0)).optional()
+        ORDER BY version DESC LIMIT 1",
+        is_over("b", 2)
+    );
+    let envelope = conn
+        .prepare_cached(&select)?
+        .query_row(params![terminal.as_str(), sql::ms(now)], |row| row.get(0))
+        .optional()?;
+    Ok(envelope.flatten())
 }
 
 /// The body of the document `keys`: every key set so far. None where there is none yet, and none before people have pushed something: a
@@ -231,7 +259,7 @@ pub fn to_follow(conn: &Connection, now: Timestamp, most: usize) -> rusqlite::Re
     statement.query_map(params![sql::ms(now), most], |row| sql::parsed(row, 0))?.collect()
 }
 
-/// Binds a terminal to the newest schedule that it was offered and has not refused, and has its row follow it.
+/// Binds a terminal to the newest schedule that it was offered, or took where it refused that, and has its row follow it.
 fn bind(
     tx: &Connection,
     touched: &mut Touched,
@@ -246,8 +274,11 @@ fn bind(
 
 /// As [`bind`], but for its row, which follows with the next look at what is due. Says whether it is another schedule.
 fn rebind(tx: &Connection, touched: &mut Touched, terminal: &TerminalId) -> rusqlite::Result<bool> {
+    // Whoever refuses one is given no older one any more: of those it has what it took, and no other.
     let select =
-        "SELECT id FROM bundle WHERE terminal = ?1 AND offered_at IS NOT NULL AND state IS NOT 'refused'
+        "SELECT id FROM bundle AS b WHERE terminal = ?1 AND offered_at IS NOT NULL AND state IS NOT 'refused'
+            AND (state IS 'verified' OR NOT EXISTS (SELECT 1 FROM bundle AS n WHERE n.terminal = b.terminal
+                AND n.version > b.version AND n.offered_at IS NOT NULL AND n.state IS 'refused'))
         ORDER BY version DESC LIMIT 1";
     let newest: Option<i64> =
         tx.prepare_cached(select)?.query_row([terminal.as_str()], |row| row.get(0)).optional()?;
@@ -274,20 +305,38 @@ fn rebind(tx: &Connection, touched: &mut Touched, terminal: &TerminalId) -> rusq
 }
 
 /// A tablet takes a terminal's place: what the one before said of its bundles does not hold of this one, which is offered anew whatever
-/// that one was.
+/// that one was. What is over by now it would refuse: that is not offered, and people are told.
 ///
 /// # Errors
 /// When the store can't be written.
-pub fn enrolled(tx: &Connection, touched: &mut Touched, terminal: &TerminalId) -> rusqlite::Result<()> {
+pub fn enrolled(
+    tx: &Connection,
+    touched: &mut Touched,
+    terminal: &TerminalId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     let unsaid = "UPDATE schedule SET state = NULL, why = NULL, detail = NULL, said_at = NULL
         WHERE bundle IN (SELECT id FROM bundle WHERE terminal = ?1)";
     tx.prepare_cached(unsaid)?.execute([terminal.as_str()])?;
     let unsaid =
         "UPDATE bundle SET state = NULL, why = NULL, detail = NULL, said_at = NULL WHERE terminal = ?1";
     tx.prepare_cached(unsaid)?.execute([terminal.as_str()])?;
+    // It is enrolled as what the row says now. Where it refuses the bundle it stays that, and not what the one before was.
+    let newest = newest("?1");
+    let from = format!(
+        "UPDATE bundle SET from_contract = t.contract, from_vehicle = t.vehicle FROM terminal AS t
+        WHERE bundle.id = {newest} AND t.id = ?1"
+    );
+    tx.prepare_cached(&from)?.execute([terminal.as_str()])?;
+    let over = format!(
+        "UPDATE bundle SET state = 'refused', why = 'expired'
+        WHERE id = {newest} AND release IN (SELECT id FROM release WHERE expires <= ?2)"
+    );
+    tx.prepare_cached(&over)?.execute(params![terminal.as_str(), sql::ms(now)])?;
     touched.standing.insert(terminal.clone());
     (touched.presence, touched.configurations) = (true, true);
     rebind(tx, touched, terminal)?;
+    touched.notice |= plan::tell(tx, now)?;
     Ok(())
 }
 

@@ -144,7 +144,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut door = tokio::spawn(doors(
         trust.zip(door).map(|(trust, (listener, reached))| {
             let office = (writer.clone(), readers.clone(), broker.clone(), audit.clone());
-            let door = trust.door(&settings, &city, office, reached);
+            let door = trust.door(&settings, &city, office, reached, clock.clone());
             (listener, door)
         }),
         changes.clone(),
@@ -512,10 +512,11 @@ impl Trust {
         city: &City,
         (writer, readers, broker, audit): (Writer, Readers, Arc<Broker>, Audit),
         reached: Reached,
+        clock: Clock,
     ) -> Door {
         let Self { authority, believed, channel, .. } = self;
         let (city, days) = (city.id.clone(), settings.tls.terminal_days);
-        Door { writer, readers, broker, audit, authority, believed, channel, city, reached, days }
+        Door { writer, readers, broker, audit, authority, believed, channel, city, reached, days, clock }
     }
 }
 

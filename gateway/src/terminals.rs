@@ -255,7 +255,7 @@ pub fn bind(
     }
     let update = "UPDATE terminal SET contract = ?2, vehicle = ?3 WHERE id = ?1";
     tx.execute(update, [terminal.as_str(), contract.as_str(), vehicle.as_str()])?;
-    touched.notice |= plan::tell_of_moved(tx, now)?;
+    touched.notice |= plan::tell(tx, now)?;
     touched.terminals.insert(terminal.clone());
     Ok(bound(tx, terminal)?)
 }
@@ -291,7 +291,7 @@ pub fn block(
     } else {
         lost::settle(tx, touched, now, terminal)?;
     }
-    touched.notice |= plan::tell_of_moved(tx, now)?;
+    touched.notice |= plan::tell(tx, now)?;
     touched.terminals.insert(terminal.clone());
     Ok(true)
 }

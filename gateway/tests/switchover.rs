@@ -913,7 +913,7 @@ async fn what_is_withdrawn_is_given_to_nobody_who_comes_late() {
         .job(move |tx, touched| {
             steps::withdraw(tx, touched, now, "kanri", of, Some(8)).unwrap();
             ["t-1", "t-2", "t-3", "t-4"]
-                .map(|terminal| schedules::offered(tx, &id(terminal)))
+                .map(|terminal| schedules::offered(tx, &id(terminal), now))
                 .into_iter()
                 .collect()
         })
@@ -1438,7 +1438,7 @@ async fn another_tablet_is_offered_it_anew() {
     bench.says_why("t-1", &plan, ConfigState::Refused, None, Some(ConfigWhy::OldVersion));
     bench.send("t-1").await;
     assert_eq!(bench.ready(of, "t-1").await, Ready::Staged);
-    bench.job(|tx, touched| schedules::enrolled(tx, touched, &id("t-1"))).await.unwrap();
+    bench.enrol("t-1").await;
     assert_eq!(bench.ready(of, "t-1").await, Ready::Offered, "the tablet before is not this one");
     bench.sent().await;
     bench.hello("t-1", Vec::new());
@@ -1451,6 +1451,229 @@ async fn another_tablet_is_offered_it_anew() {
     bench.says_why("t-3", &plan, ConfigState::Refused, None, Some(ConfigWhy::Expired));
     bench.send("t-3").await;
     assert_eq!(bench.ready(of, "t-3").await, Ready::Refused);
+    bench.stop().await;
+}
+
+impl Bench {
+    /// Another tablet takes a terminal's place.
+    async fn enrol(&self, terminal: &'static str) {
+        let now = self.now();
+        self.job(move |tx, touched| schedules::enrolled(tx, touched, &id(terminal), now)).await.unwrap();
+        self.settled().await;
+    }
+
+    async fn bind(
+        &self,
+        vehicle: &'static str,
+        new_settings: bool,
+    ) -> Result<terminals::Bound, TerminalError> {
+        let now = self.now();
+        let vehicle = vehicle.parse().unwrap();
+        self.job(move |tx, touched| terminals::bind(tx, touched, now, &id("t-1"), &vehicle, new_settings))
+            .await
+    }
+
+    /// The terminals of which people are told something.
+    async fn told_of(&self, kind: &str) -> Vec<String> {
+        let all = self.readers.with(notices::open_rows).await.unwrap();
+        let mut all: Vec<String> =
+            all.into_iter().filter(|row| row.kind == kind).filter_map(|row| row.terminal).collect();
+        all.sort();
+        all
+    }
+}
+
+/// A switchover that all terminals have gone through, after a release of before that they had; two months later.
+async fn long_over(bench: &mut Bench) -> Plan {
+    bench.lead(&Plan::unchanged(6, &ALL), &[100]).await;
+    let plan = Plan::switchover(7, &ALL);
+    bench.lead(&plan, &[100]).await;
+    for terminal in ["t-1", "t-2", "t-3", "t-4"] {
+        bench.stages(terminal, &plan).await;
+    }
+    bench.clock(at(INSTANT)).await;
+    for terminal in ["t-1", "t-2", "t-3", "t-4"] {
+        bench.changes(terminal, &plan, ConfigState::Healthy, None).await;
+    }
+    plan
+}
+
+fn c27() -> (String, String) {
+    ("c-27".into(), "v3".into())
+}
+
+#[tokio::test]
+async fn a_tablet_replaced_after_its_release_expired_stays_under_the_contract_of_now() {
+    let mut bench = Bench::new();
+    long_over(&mut bench).await;
+    bench.clock(at("2027-06-10T03:00:00Z")).await;
+    assert_eq!(bench.bound("t-1").await, c27());
+    bench.enrol("t-1").await;
+    assert_eq!(bench.bound("t-1").await, c27());
+    // It is not offered what it could but refuse; people are told instead.
+    bench.sent().await;
+    bench.hello("t-1", Vec::new());
+    let sent = bench.sent().await;
+    assert!(!sent.contains_key(&("t-1".to_owned(), "config".to_owned())), "{:?}", sent.keys());
+    assert!(sent[&("t-1".to_owned(), "crew".to_owned())].as_deref().unwrap().contains("m-3"));
+    assert_eq!(bench.notices("config_expired").await, [serde_json::json!({ "version": 7 })]);
+    assert_eq!(bench.told_of("config_expired").await, ["t-1"]);
+    let page = bench.page("/attention").await;
+    assert!(page.contains("設定の期限が切れていて、端末に渡せません") && page.contains("版7です"), "{page}");
+    bench.clock(bench.now() + hours(24)).await;
+    assert_eq!(bench.bound("t-1").await, c27(), "nor does it go back to what the release of before says");
+    assert_eq!(bench.told_of("config_expired").await, ["t-1"], "told once");
+    // Without a signed configuration it is bound by its settings, like any other.
+    assert!(matches!(bench.bind("v2", false).await, Err(TerminalError::OtherContract { .. })));
+    bench.bind("v2", true).await.unwrap();
+    bench.bind("v3", true).await.unwrap();
+
+    // With a new release everything is as it should be.
+    let mut next = Plan::new(8).with("t-1", vec![configuration(None, "c-27", "v3")]);
+    (next.made_at, next.expires) = ("2027-06-11T00:00:00Z", "2027-08-31T15:00:00Z");
+    bench.lead(&next, &[100]).await;
+    assert_eq!(offered(&mut bench).await, ["t-1"]);
+    bench.clock(bench.now() + hours(1)).await;
+    assert!(bench.notices("config_expired").await.is_empty());
+    assert_eq!(bench.bound("t-1").await, c27());
+    assert!(matches!(bench.bind("v2", true).await, Err(TerminalError::Signed { .. })));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn another_tablet_that_refuses_its_bundle_stays_what_it_was_enrolled_as() {
+    let mut bench = Bench::new();
+    let plan = long_over(&mut bench).await;
+    bench.clock(at(INSTANT) + hours(48)).await;
+    bench.enrol("t-1").await;
+    bench.hello("t-1", Vec::new());
+    assert!(bench.sent().await.contains_key(&("t-1".to_owned(), "config".to_owned())), "it is not over");
+    assert!(bench.notices("config_expired").await.is_empty());
+    // The keys were rotated meanwhile.
+    bench.says_why("t-1", &plan, ConfigState::Refused, None, Some(ConfigWhy::TooFewSignatures));
+    bench.send("t-1").await;
+    bench.clock(bench.now() + hours(1)).await;
+    assert_eq!(bench.bound("t-1").await, c27());
+    // One enrolled before an instant that it never takes over has not changed over.
+    bench.stop().await;
+    let mut bench = Bench::new();
+    let plan = Plan::switchover(7, &ALL);
+    bench.lead(&plan, &[100]).await;
+    bench.enrol("t-1").await;
+    bench.clock(at(INSTANT) + hours(9)).await;
+    assert_eq!(bench.bound("t-1").await, c27());
+    bench.says_why("t-1", &plan, ConfigState::Refused, None, Some(ConfigWhy::TooFewSignatures));
+    bench.send("t-1").await;
+    assert_eq!(bench.bound("t-1").await, ("a-26".into(), "v1".into()));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_refuses_a_bundle_has_the_one_that_it_took_and_none_that_it_never_got() {
+    let mut bench = Bench::new();
+    let first = Plan::new(6)
+        .with("t-1", vec![configuration(None, "a-26", "v9")])
+        .with("t-3", vec![configuration(None, "a-26", "v9")]);
+    bench.lead(&first, &[100]).await;
+    bench.says("t-3", &first, ConfigState::Verified, None);
+    bench.send("t-3").await;
+    let second = Plan::new(7)
+        .with("t-1", vec![configuration(None, "a-26", "v1")])
+        .with("t-3", vec![configuration(None, "a-26", "v1")]);
+    bench.lead(&second, &[100]).await;
+    let schedule = async |bench: &Bench, terminal: &'static str| -> Option<i64> {
+        let select =
+            "SELECT b.version FROM terminal AS t LEFT JOIN bundle AS b ON b.id = t.schedule WHERE t.id = ?1";
+        bench.readers.with(move |conn| conn.query_row(select, [terminal], |row| row.get(0))).await.unwrap()
+    };
+    for (terminal, expected) in [("t-1", None), ("t-3", Some(6))] {
+        bench.says_why(terminal, &second, ConfigState::Refused, None, Some(ConfigWhy::TooFewSignatures));
+        bench.send(terminal).await;
+        assert_eq!(schedule(&bench, terminal).await, expected, "{terminal}");
+    }
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_terminal_outside_the_release_whose_contract_is_over_is_told_of() {
+    let mut bench = Bench::new();
+    let plan = Plan::switchover(7, &ALL);
+    // One is kept out while others are pushed, one comes after the push, one is not in it at all; another was never heard.
+    let now = bench.now();
+    bench.job(move |tx, touched| terminals::block(tx, touched, now, &id("t-4"), true)).await.unwrap();
+    let of = bench.lead(&Plan::switchover(7, &["t-1", "t-3"]), &[100]).await;
+    bench
+        .job(move |tx, touched| {
+            let (vehicle, secret) = ("v1".parse().unwrap(), Digest::of(b"secret"));
+            terminals::add(tx, touched, now, &id("t-5"), &vehicle, secret)
+        })
+        .await
+        .unwrap();
+    for terminal in ["t-1", "t-2"] {
+        bench.stages(terminal, &plan).await;
+    }
+    bench.clock(at(INSTANT) - hours(1)).await;
+    assert!(bench.told_of("contract_over").await.is_empty());
+    bench.clock(at(INSTANT)).await;
+    assert_eq!(bench.bound("t-3").await, c27(), "it is silent, and its row has followed");
+    assert_eq!(bench.told_of("contract_over").await, ["t-5"]);
+    assert_eq!(
+        bench.notices("contract_over").await,
+        [serde_json::json!({ "contract": "a-26", "until": "2027-03-31" })]
+    );
+    // Not for a moment of anyone else.
+    assert_eq!(bench.count("SELECT count(*) FROM notice WHERE kind = 'contract_over'").await, 1);
+    let page = bench.page("/attention").await;
+    assert!(page.contains("端末の委託契約が終わっています") && page.contains("terminals.toml"), "{page}");
+    // The switchover is through, and it is told still.
+    for terminal in ["t-1", "t-2", "t-3"] {
+        bench.changes(terminal, &plan, ConfigState::Healthy, None).await;
+    }
+    assert_eq!(bench.state(of).await, State::Closed);
+    bench.clock(at(INSTANT) + hours(30)).await;
+    assert_eq!(bench.told_of("contract_over").await, ["t-5"]);
+    let now = bench.now();
+    bench.job(move |tx, touched| terminals::block(tx, touched, now, &id("t-4"), false)).await.unwrap();
+    assert_eq!(bench.told_of("contract_over").await, ["t-4", "t-5"]);
+
+    // Other settings for the one, a release for the other.
+    bench
+        .job(move |tx, touched| terminals::bind(tx, touched, now, &id("t-4"), &"v3".parse().unwrap(), true))
+        .await
+        .unwrap();
+    assert_eq!(bench.told_of("contract_over").await, ["t-5"]);
+    let mut late = Plan::new(8).with("t-5", vec![configuration(None, "c-27", "v3")]);
+    late.made_at = "2027-04-01T00:00:00Z";
+    bench.lead(&late, &[100]).await;
+    bench.clock(bench.now() + hours(1)).await;
+    assert!(bench.told_of("contract_over").await.is_empty());
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn terminals_that_a_switchover_is_yet_to_offer_it_to_are_told_of_by_that() {
+    let bench = Bench::new();
+    let of = bench.lead(&Plan::switchover(7, &ALL), &[25, 100]).await;
+    bench.clock(at(INSTANT)).await;
+    assert_eq!(bench.count("SELECT count(*) FROM bundle WHERE offered_at IS NULL").await, 3);
+    assert!(bench.told_of("contract_over").await.is_empty());
+    bench.push(of, &[]).await.unwrap();
+    bench.clock(at(INSTANT) + hours(1)).await;
+    assert!(bench.told_of("contract_over").await.is_empty(), "their rows have followed");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_cut_over_before_rows_have_followed() {
+    let mut bench = Bench::new();
+    let plan = Plan::switchover(7, &ALL);
+    let of = bench.lead(&plan, &[100]).await;
+    // Midnight has come, and something is said before the office looks at the day.
+    bench.put.0.lock().unwrap().0 = at(INSTANT);
+    bench.stages("t-1", &plan).await;
+    assert_eq!((bench.state(of).await, bench.bound("t-3").await.0.as_str()), (State::Pushed, "a-26"));
+    bench.clock(at(INSTANT)).await;
+    assert_eq!((bench.state(of).await, bench.bound("t-3").await.0.as_str()), (State::CutOver, "c-27"));
     bench.stop().await;
 }
 

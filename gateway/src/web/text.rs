@@ -874,6 +874,10 @@ texts! {
     NoticeSignersGoneHint "鍵一覧{version}です。端末は先にこの鍵一覧を受け取り、設定を拒みます。版を作り直し、この鍵一覧の鍵で二人が署名してから、起案し直してください。" "By key set {version}, which terminals get first, they refuse it. Build the release anew, sign it with two keys of that set, and draft it anew.";
     NoticeConfigUnknown "役所にない設定で動いている端末があります" "A terminal has a configuration that the office does not know";
     NoticeConfigUnknownHint "版{version}です。USBメモリーで渡した版か、控えから戻す前の版です。その版のファイルを「業者切替」に送ってください。届けばこの通知は消えます。" "Version {version}: it came by a USB stick, or before the office was put back from a copy. Push that release's file; this notice goes once it has come.";
+    NoticeContractOver "端末の委託契約が終わっています" "A terminal's contract is over";
+    NoticeContractOverHint "収集リストが届きません。使う端末なら、terminals.toml に新しい契約を書き、版を作り、署名して配信してください。署名した設定のない端末は、terminal bind に --out を付けて替えることもできます。使わない端末は terminal block で締め出してください。替わればこの通知は消えます。" "It gets no day list. If it is in use, put its new contract into terminals.toml, and build, sign and push a release; one without a signed configuration can also be bound by terminal bind with --out. If not, block it (terminal block). This notice goes once that is done.";
+    NoticeConfigExpired "設定の期限が切れていて、端末に渡せません" "A terminal's configuration has expired before it came";
+    NoticeConfigExpiredHint "版{version}です。端末はいまの契約と号車のまま働き、次の業者切替には従いません。新しい版を作り、署名して配信してください（meguri-config build、sign、push）。渡せばこの通知は消えます。" "Version {version}. The terminal works on under the contract and vehicle that it has, and follows no later switchover. Build, sign and push a new release (meguri-config build, sign, push); this notice goes once the terminal is offered it.";
     FoundSignersGone "いまの鍵一覧では署名が足りず、端末が拒みます。版を作り直し、いまの鍵で二人が署名してください。" "By the newest key set too few of its signatures count, and terminals would refuse it. Build it anew and sign it with keys of that set.";
     // Switchovers.
     Switchovers "業者切替" "Switchovers";

@@ -151,9 +151,9 @@ impl View<'_> {
                                 (self.command(Text::ImportDrop, &format!("import drop {import}")))
                             }
                             // It goes by itself once the terminal is bound anew.
-                            None if kind == "contract_moved" => {}
-                            // It goes once the release has come.
-                            None if kind == "config_unknown" => {}
+                            None if kind == "contract_moved" || kind == "contract_over" => {}
+                            // It goes once the release has come, or is offered.
+                            None if kind == "config_unknown" || kind == "config_expired" => {}
                             None if kind == "clock_doubted" => { (self.command(Text::ClockRight, "clock right")) }
                             // It goes by itself, too, unless the folder is not watched any more.
                             None => { (self.command(Text::NoticeSettle, &format!("notice settle {id}"))) }
@@ -208,6 +208,8 @@ fn notice(kind: &str) -> (Text, Option<Text>) {
         "switchover_behind" => (Text::NoticeSwitchoverBehind, Some(Text::NoticeSwitchoverBehindHint)),
         "signers_gone" => (Text::NoticeSignersGone, Some(Text::NoticeSignersGoneHint)),
         "config_unknown" => (Text::NoticeConfigUnknown, Some(Text::NoticeConfigUnknownHint)),
+        "contract_over" => (Text::NoticeContractOver, Some(Text::NoticeContractOverHint)),
+        "config_expired" => (Text::NoticeConfigExpired, Some(Text::NoticeConfigExpiredHint)),
         "accounts_left" => (Text::NoticeAccountsLeft, Some(Text::NoticeAccountsLeftHint)),
         _ => (Text::NoticeOther, None),
     }
