@@ -356,6 +356,17 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_read_is_not_written() {
+        let keys = KeyChain { v: 1, sets: Vec::new() };
+        let begin = |header: &Header| ReleaseWriter::new(Path::new("r.release"), Vec::new(), header, &keys);
+        assert!(begin(&header(0)).unwrap_err().to_string().contains("line 1: 0 terminals"));
+        assert!(begin(&Header { name: String::new(), ..header(1) }).is_err());
+        let large = raw(&format!("\"{}\"", "x".repeat(BUNDLE_BYTES)));
+        let wrong = begin(&header(1)).unwrap().bundle(large).unwrap_err();
+        assert!(wrong.to_string().contains("line 2: the bundle has"), "{wrong}");
+    }
+
+    #[test]
     fn faults_are_named_with_their_line() {
         let two = written(2, &["{}", "{}"]);
         let cut = two.len() - 3;
@@ -363,13 +374,21 @@ mod tests {
             (String::new(), 1, "no header"),
             (written(2, &["{}"]), 3, "1 of 2 bundles"),
             (written(1, &["{}", "{}"]), 4, "one bundle more"),
-            (written(0, &["{}"]), 1, "0 terminals"),
+            (written(1, &["{}"]).replacen("\"terminals\":1", "\"terminals\":0", 1), 1, "0 terminals"),
             (two[..cut].to_owned(), 4, "can't be read"),
             (two.replacen("{\"keys\"", "{\"bundle\"", 1), 2, "no key set"),
             (two.replacen("\"v\":1", "\"v\":1,\"x\":1", 1), 1, "unknown field `x`"),
             (two.replacen("\"v\":1", "\"v\":1,\"v\":1", 1), 1, "duplicate field `v`"),
             (two.replacen("\"v\":1", "\"v\":2", 1), 1, "shape 2"),
-            (written(1, &[&format!("{{\"a\":\"{}\"}}", "x".repeat(BUNDLE_BYTES + AROUND))]), 3, "more than"),
+            (
+                written(1, &["{}"]).replacen(
+                    "{}",
+                    &format!("{{\"a\":\"{}\"}}", "x".repeat(BUNDLE_BYTES + AROUND)),
+                    1,
+                ),
+                3,
+                "more than",
+            ),
         ] {
             let error = read(&text).unwrap_err();
             assert!(

@@ -16,7 +16,8 @@ pub struct Row {
     pub at: Timestamp,
     /// What: `fork`, `hole`, `two_devices`, `list_too_large`, `restored`, `import_held`,
     /// `contract_moved`, `clock_doubted`, `stays_erased`, `watch_trouble`, `lost`, `erased`,
-    /// `lost_before_restore`, `found_before_restore`, `keys_first`, `keys_rotated`, `switchover_ahead`, `switchover_behind`,
+    /// `lost_before_restore`, `found_before_restore`, `keys_first`, `keys_rotated`, `switchover_ahead`, `switchover_behind`, `switchover_missed`,
+    /// `withdrawn_held`,
     /// `switchover_stopped`, `switchover_waits`, `accounts_left`, `config_unknown`, `signers_gone`, `contract_over`,
     /// `config_expired`.
     pub kind: String,

@@ -798,12 +798,26 @@ async fn after_the_push_only_a_newer_release_withdraws_it() {
     // It is seen who still holds it.
     assert_eq!(bench.readiness(of).await["t-1"], (Ready::HoldsWithdrawn, Todo::Wait));
     assert_eq!(bench.ready(of, "t-3").await, Ready::LetGo, "it never took it");
+    // Before they would change over by it people are told.
+    assert!(bench.notices("withdrawn_held").await.is_empty());
+    bench.clock(at(INSTANT) - hours(7 * 24)).await;
+    assert_eq!(bench.notices("withdrawn_held").await[0]["held"], 2);
+    bench.clock(at(INSTANT) - hours(24)).await;
+    let told = bench.notices("withdrawn_held").await;
+    assert_eq!((told.len(), &told[0]["days"]), (1, &1.into()));
     bench.says("t-1", &newer, ConfigState::Verified, None);
     bench.send("t-1").await;
     assert_eq!(bench.ready(of, "t-1").await, Ready::LetGo);
+    bench.says("t-2", &newer, ConfigState::Verified, None);
+    bench.send("t-2").await;
+    bench.clock(at(INSTANT) - hours(23)).await;
+    assert!(bench.notices("withdrawn_held").await.is_empty(), "nobody holds it any more");
     bench.clock(at(INSTANT)).await;
     assert_eq!((bench.bound("t-1").await.0.as_str(), bench.state(of).await), ("a-26", State::Withdrawn));
-    assert_eq!(bench.pickup(1).await.0, "open", "nothing was switched over");
+    let closed = "SELECT count(*) FROM switchover_step WHERE step = 'pickups_closed'";
+    assert_eq!(bench.count(closed).await, 0, "nothing was switched over");
+    // By the plan the contract has come to its end all the same.
+    assert_eq!(bench.pickup(1).await.0, "not_reported");
 
     // The plan is approved anew, with the same instant.
     bench.clock(at("2027-03-25T03:00:00Z")).await;
@@ -890,7 +904,15 @@ async fn a_forgotten_draft_takes_no_instant() {
     bench.withdraw(forgotten, None).await.unwrap();
     assert!(found(&bench.check(of).await.unwrap(), Found::SameInstant).is_none());
     bench.approve(of, "kacho").await.unwrap();
+    // Approved it may still be withdrawn: a correction would bring its instant to terminals all the same.
+    assert!(found(&bench.check(correction).await.unwrap(), Found::WithoutSwitchover).is_some());
+    bench.push(of, &[100]).await.unwrap();
     assert!(found(&bench.check(correction).await.unwrap(), Found::WithoutSwitchover).is_none());
+    // What was withdrawn before anybody had it is drafted again; by now it is a correction.
+    assert_eq!(bench.draft(7, None).await.unwrap(), forgotten);
+    let again = bench.one(forgotten).await.listed;
+    assert_eq!((again.kind, again.state, again.at), (Kind::Correction, State::Draft, None));
+    assert!(matches!(bench.draft(7, None).await, Err(SwitchoverError::Drafted { .. })));
     bench.stop().await;
 }
 
@@ -1978,4 +2000,109 @@ fn the_fixtures_are_of_their_own_city() {
     assert_eq!(signed::city().id.as_str(), "hiroshima");
     assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/signed").is_dir());
     assert_eq!(sql::ms(at(INSTANT)) % 86_400_000, 54_000_000, "midnight in Japan");
+}
+
+/// Nobody pushed it, and one terminal has it from a stick.
+#[tokio::test]
+async fn what_a_stick_brought_is_not_withdrawn_without_a_newer_one() {
+    let mut bench = Bench::new();
+    let plan = Plan::switchover(7, &ALL);
+    bench.take(&plan).await.unwrap();
+    let of = bench.draft(7, None).await.unwrap();
+    bench.check(of).await.unwrap();
+    bench.approve(of, "kacho").await.unwrap();
+    bench.stages("t-1", &plan).await;
+    assert!(matches!(bench.withdraw(of, None).await, Err(SwitchoverError::NeedsNewer(_))));
+    let newer = Plan::unchanged(8, &["t-1"]);
+    bench.lead(&newer, &[100]).await;
+    bench.withdraw(of, Some(8)).await.unwrap();
+    assert_eq!(bench.readiness(of).await["t-1"], (Ready::HoldsWithdrawn, Todo::Wait));
+    bench.stop().await;
+}
+
+/// A correction holds the instant, too: what is older than that takes nothing back.
+#[tokio::test]
+async fn what_a_correction_brought_since_is_withdrawn_with_it() {
+    let bench = Bench::new();
+    let of = bench.lead(&Plan::switchover(7, &ALL), &[100]).await;
+    bench.lead(&Plan::unchanged(8, &ALL), &[100]).await;
+    // A terminal that the switchover has not.
+    let fix = Plan::switchover(9, &["t-1", "t-3"]);
+    assert_eq!(bench.one(bench.lead(&fix, &[100]).await).await.listed.kind, Kind::Correction);
+    match bench.withdraw(of, Some(8)).await {
+        Err(SwitchoverError::NoReplacement { problem, .. }) => {
+            assert!(problem.contains("version 9"), "{problem}")
+        }
+        other => panic!("{other:?}"),
+    }
+    bench.lead(&Plan::unchanged(10, &["t-1"]), &[100]).await;
+    match bench.withdraw(of, Some(10)).await {
+        Err(SwitchoverError::NoReplacement { problem, .. }) => {
+            assert!(problem.ends_with("not in the other: 2 (t-3, t-4)"), "{problem}");
+        }
+        other => panic!("{other:?}"),
+    }
+    bench.lead(&Plan::unchanged(11, &ALL), &[100]).await;
+    bench.withdraw(of, Some(11)).await.unwrap();
+    bench.stop().await;
+}
+
+/// The morning after: whose contract goes on is no silent terminal, and who comes late takes what was built since.
+#[tokio::test]
+async fn contracts_that_go_on_and_later_corrections_hold_no_switchover_up() {
+    let mut bench = Bench::new();
+    let mut plan = Plan::switchover(7, &["t-1", "t-3"]);
+    plan.terminals.last_mut().unwrap().1.truncate(1);
+    let of = bench.lead(&plan, &[100]).await;
+    bench.stages("t-1", &plan).await;
+    bench.says("t-2", &plan, ConfigState::Verified, None);
+    bench.send("t-2").await;
+    assert_eq!(bench.readiness(of).await["t-2"], (Ready::Unchanged, Todo::Nothing));
+    bench.clock(at(INSTANT) + hours(1)).await;
+    bench.changes("t-1", &plan, ConfigState::Healthy, None).await;
+    bench.clock(at(INSTANT) + hours(2)).await;
+    assert_eq!(bench.state(of).await, State::CutOver, "one is to come");
+    // A correction of afterwards begins under the new contract.
+    let made_at = "2027-03-31T17:00:00Z";
+    let mut fix = Plan { made_at, ..Plan::new(8) };
+    for terminal in ["t-1", "t-3"] {
+        fix = fix.with(terminal, vec![configuration(None, "c-27", "v3")]);
+    }
+    bench.lead(&fix, &[100]).await;
+    for terminal in ["t-1", "t-3"] {
+        bench.says(terminal, &fix, ConfigState::Verified, None);
+        bench.says(terminal, &fix, ConfigState::Activated, Some(("c-27", None)));
+        bench.says(terminal, &fix, ConfigState::Healthy, Some(("c-27", None)));
+        bench.send(terminal).await;
+    }
+    let ready = bench.readiness(of).await;
+    assert_eq!(
+        ["t-1", "t-2", "t-3"].map(|one| ready[one].0),
+        [Ready::Healthy, Ready::Unchanged, Ready::Healthy]
+    );
+    bench.clock(at(INSTANT) + hours(13)).await;
+    assert!(bench.notices("switchover_behind").await.is_empty());
+    assert_eq!(bench.state(of).await, State::Closed);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn an_instant_that_comes_before_the_push_is_told_of() {
+    let bench = Bench::new();
+    bench.take(&Plan::switchover(7, &ALL)).await.unwrap();
+    let of = bench.draft(7, None).await.unwrap();
+    bench.check(of).await.unwrap();
+    bench.approve(of, "kacho").await.unwrap();
+    bench.clock(at(INSTANT) - hours(24)).await;
+    assert_eq!(bench.notices("switchover_ahead").await.len(), 1);
+    for _ in 0..2 {
+        bench.clock(at(INSTANT)).await;
+        assert!(bench.notices("switchover_ahead").await.is_empty());
+        assert_eq!(bench.notices("switchover_missed").await, [serde_json::json!({ "switchover": of })]);
+    }
+    // The contract has come to its end without it: what nobody spoke of is closed, what is said late counts.
+    assert_eq!(bench.pickup(1).await.0, "not_reported");
+    bench.withdraw(of, None).await.unwrap();
+    assert!(bench.notices("switchover_missed").await.is_empty());
+    bench.stop().await;
 }

@@ -72,8 +72,6 @@ pub(super) fn read(path: &Path, most: usize) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// Of this run alone: another that writes the same file meanwhile has its own.
-
 fn folder_of(path: &Path) -> &Path {
     // The parent of a bare name is the folder in which the program stands.
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))

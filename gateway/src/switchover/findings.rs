@@ -15,7 +15,7 @@ use crate::store::sql;
 use crate::touched::Touched;
 
 /// How many terminals or other ids a finding names.
-const NAMED: usize = 50;
+pub(super) const NAMED: usize = 50;
 /// A terminal that was not heard for so long is told of.
 const SILENT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -124,10 +124,12 @@ impl Found {
             Self::PlanDiffers => "vehicle and contract are not those of city.toml on that day",
             Self::Outdated => "these terminals were offered a newer version already; build it anew",
             Self::SameInstant => {
-                "another switchover has the same instant; withdraw that one, or draft this as a correction"
+                "another switchover has the same instant; withdraw that one, or push it, withdraw this one, and draft this \
+                 again, as a correction"
             }
             Self::WithoutSwitchover => {
-                "these terminals' contracts change at an instant that no approved switchover has; draft it as a switchover, or withdraw it"
+                "these terminals' contracts change at an instant that no switchover on terminals has; push that one first, or \
+                 draft this as a switchover"
             }
             Self::MoreInstants => {
                 "contracts change at more than one instant, and the switchover has the first alone: at the others no pickups are \
@@ -243,9 +245,10 @@ fn of_instants(
         LEFT JOIN schedule AS p ON p.bundle = s.bundle AND p.position = s.position - 1
         WHERE r.id = ?1 AND s.from_at > r.made_at AND s.contract <> coalesce(p.contract, b.from_contract)";
     if kind == Kind::Correction {
+        // One that is approved is not on any terminal yet, and may still be withdrawn: a correction must not bring its instant there.
         let without = format!(
             "SELECT DISTINCT b.terminal {changes} AND s.from_at NOT IN (SELECT at FROM switchover
-                WHERE at IS NOT NULL AND state IN ('approved', 'pushed', 'cut_over', 'closed')) ORDER BY 1"
+                WHERE at IS NOT NULL AND state IN ('pushed', 'cut_over', 'closed')) ORDER BY 1"
         );
         return ids(conn, Found::WithoutSwitchover, &without, &[&release]);
     }

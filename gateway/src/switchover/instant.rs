@@ -14,6 +14,8 @@ use meguri_proto::pickup::OfficeWord;
 use rusqlite::{Connection, params};
 use serde_json::json;
 
+use super::readiness::held_at;
+use super::rollout::Pushing;
 use super::steps::{set_closed, settle};
 use super::{State, Step, note, rollout, set_state};
 use crate::pickups;
@@ -29,6 +31,10 @@ const MANY: u64 = 500;
 const SOME: usize = 50;
 /// So many days before an instant people are told how many terminals are not ready.
 const AHEAD: [i64; 3] = [14, 7, 1];
+/// The kind of the notice that an instant came before what was approved for it was pushed.
+pub(super) const MISSED: &str = "switchover_missed";
+/// The kind of the notice that terminals still hold what was withdrawn, shortly before it would take effect.
+const HELD: &str = "withdrawn_held";
 /// So long after an instant people are told which terminals are not there yet: vehicles are out by then.
 const BEHIND: SignedDuration = SignedDuration::from_hours(12);
 
@@ -69,13 +75,15 @@ enum Stage {
     Close,
     /// Switchovers that are near or over, and of how many terminals each is.
     Tell(Vec<Live>),
-    Groups,
+    /// Switchovers whose groups have their turn one after the other.
+    Groups(Vec<Pushing>),
 }
 
 /// The closing of open pickups of contracts that ended.
 #[derive(Debug)]
 struct Closing {
-    switchover: i64,
+    /// By which they ended; none where a contract just came to its end, or nobody pushed the switchover in time.
+    switchover: Option<i64>,
     contracts: Vec<(String, Date, Date)>,
     closed: u64,
 }
@@ -139,7 +147,7 @@ impl Work {
     fn comes_long(&self) -> bool {
         match self.pass.as_ref().map(|pass| &pass.stands_at) {
             Some(Stage::Tell(live)) => live.last().is_some_and(|one| one.terminals > MANY),
-            Some(Stage::Groups) => true,
+            Some(Stage::Groups(left)) => left.last().is_some_and(|one| one.upto > MANY),
             _ => false,
         }
     }
@@ -163,7 +171,7 @@ impl Work {
             }
             Stage::Offer if !rollout::offer_some(tx, touched, now, SOME)? => Some(Stage::Offer),
             // By a clock in doubt nothing changes over; groups go on.
-            Stage::Offer if !self.certain => Some(Stage::Groups),
+            Stage::Offer if !self.certain => Some(Stage::Groups(rollout::pushing(tx)?)),
             // What is offered is bound with it: only time has more to follow. Nothing is cut over before all rows have followed.
             Stage::Offer if by_time => Some(Stage::Follow(None)),
             Stage::Offer => Some(Stage::Close),
@@ -181,7 +189,7 @@ impl Work {
             }
             Stage::Close => {
                 if self.close_some(tx, touched, now)? {
-                    Some(Stage::Tell(live(tx)?))
+                    Some(Stage::Tell(live(tx, now)?))
                 } else if self.due > Due::Nothing {
                     // There may be very many: whoever is offered something meanwhile does not wait for all of them.
                     let of = std::mem::take(&mut self.due).max(of);
@@ -192,7 +200,7 @@ impl Work {
                 }
             }
             Stage::Tell(mut left) => match left.pop() {
-                None => Some(Stage::Groups),
+                None => Some(Stage::Groups(rollout::pushing(tx)?)),
                 Some(one) => {
                     if counts(one.terminals) {
                         tell(tx, touched, now, &one)?;
@@ -200,13 +208,16 @@ impl Work {
                     Some(Stage::Tell(left))
                 }
             },
-            Stage::Groups => {
-                if rollout::look(tx, touched, now, counts)? {
-                    // A group that has its turn is offered it next.
-                    self.due = self.due.max(Due::Said);
+            Stage::Groups(mut left) => match left.pop() {
+                None => None,
+                Some(one) => {
+                    if counts(one.upto) && rollout::look_at(tx, touched, now, &one)? {
+                        // A group that has its turn is offered it next.
+                        self.due = self.due.max(Due::Said);
+                    }
+                    Some(Stage::Groups(left))
                 }
-                None
-            }
+            },
         };
         self.pass = next.map(|stands_at| Pass { of, stands_at });
         Ok(())
@@ -220,15 +231,17 @@ impl Work {
         now: Timestamp,
     ) -> rusqlite::Result<bool> {
         let Some(closing) = &mut self.closing else {
-            self.closing = Closing::next(tx)?;
+            self.closing = Closing::next(tx, now)?;
             return Ok(self.closing.is_none());
         };
         let Some((contract, first, last)) = closing.contracts.last() else {
-            let update = "UPDATE switchover SET settled_at = ?2 WHERE id = ?1";
-            tx.execute(update, params![closing.switchover, sql::ms(now)])?;
-            if closing.closed > 0 {
-                let detail = json!({ "pickups": closing.closed });
-                note(tx, now, closing.switchover, Step::PickupsClosed, None, Some(detail))?;
+            if let Some(switchover) = closing.switchover {
+                let update = "UPDATE switchover SET settled_at = ?2 WHERE id = ?1";
+                tx.execute(update, params![switchover, sql::ms(now)])?;
+                if closing.closed > 0 {
+                    let detail = json!({ "pickups": closing.closed });
+                    note(tx, now, switchover, Step::PickupsClosed, None, Some(detail))?;
+                }
             }
             self.closing = None;
             return Ok(false);
@@ -260,15 +273,15 @@ impl Work {
 }
 
 impl Closing {
-    /// The next switchover whose instant has come and whose open pickups are not closed yet.
-    fn next(conn: &Connection) -> rusqlite::Result<Option<Self>> {
+    /// The next switchover whose instant has come and whose open pickups are not closed yet; then contracts that ended without one.
+    fn next(conn: &Connection, now: Timestamp) -> rusqlite::Result<Option<Self>> {
         let select = "SELECT id, release, at FROM switchover
             WHERE kind = 'switchover' AND state IN ('cut_over', 'closed') AND settled_at IS NULL ORDER BY id LIMIT 1";
         let found: Vec<(i64, i64, i64)> = conn
             .prepare_cached(select)?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<rusqlite::Result<_>>()?;
-        let Some((switchover, release, at)) = found.into_iter().next() else { return Ok(None) };
+        let Some((switchover, release, at)) = found.into_iter().next() else { return Self::ended(conn, now) };
         // Of contracts that go on nothing is over.
         let select = "SELECT c.id, c.first_day, c.last_day FROM contract AS c WHERE c.last_day < ?2
             AND c.id IN (SELECT from_contract FROM bundle WHERE release = ?1
@@ -281,16 +294,35 @@ impl Closing {
                 Ok((row.get(0)?, sql::parsed(row, 1)?, sql::parsed(row, 2)?))
             })?
             .collect::<rusqlite::Result<Vec<(String, Date, Date)>>>()?;
-        Ok(Some(Self { switchover, contracts, closed: 0 }))
+        Ok(Some(Self { switchover: Some(switchover), contracts, closed: 0 }))
+    }
+
+    /// Contracts that are over and have pickups of which nobody said anything.
+    fn ended(conn: &Connection, now: Timestamp) -> rusqlite::Result<Option<Self>> {
+        let select = "SELECT c.id, c.first_day, c.last_day FROM contract AS c WHERE c.last_day < ?1
+            AND EXISTS (SELECT 1 FROM pickup AS p WHERE p.contract = c.id AND p.state = 'open'
+                AND p.date BETWEEN c.first_day AND c.last_day AND p.office = '\"planned\"') ORDER BY c.id";
+        let contracts = conn
+            .prepare_cached(select)?
+            .query_map([business_date(now).to_string()], |row| {
+                Ok((row.get(0)?, sql::parsed(row, 1)?, sql::parsed(row, 2)?))
+            })?
+            .collect::<rusqlite::Result<Vec<(String, Date, Date)>>>()?;
+        Ok((!contracts.is_empty()).then_some(Self { switchover: None, contracts, closed: 0 }))
     }
 }
 
 /// Nobody said anything of it, and its contract is over (未報告). What is said late still counts.
-fn close_pickup(tx: &Connection, now: Timestamp, switchover: i64, pickup: i64) -> rusqlite::Result<()> {
+fn close_pickup(
+    tx: &Connection,
+    now: Timestamp,
+    switchover: Option<i64>,
+    pickup: i64,
+) -> rusqlite::Result<()> {
     let update = "UPDATE pickup SET office = ?2 WHERE id = ?1";
     tx.prepare_cached(update)?.execute(params![pickup, json!(OfficeWord::Closed).to_string()])?;
     let insert = "INSERT INTO history (pickup, at, kind, detail) VALUES (?1, ?2, 'closed', ?3)";
-    let detail = json!({ "switchover": switchover }).to_string();
+    let detail = switchover.map(|switchover| json!({ "switchover": switchover }).to_string());
     tx.prepare_cached(insert)?.execute(params![pickup, sql::ms(now), detail])?;
     pickups::refresh(tx, pickup)
 }
@@ -312,12 +344,13 @@ fn cut_over(tx: &Connection, touched: &mut Touched, now: Timestamp) -> rusqlite:
     Ok(())
 }
 
-/// Switchovers with an instant that are not over.
-fn live(tx: &Connection) -> rusqlite::Result<Vec<Live>> {
+/// Switchovers with an instant that are not over, and those that are withdrawn while terminals may still hold them.
+fn live(tx: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Live>> {
     let select = "SELECT s.id, s.state, s.release, s.at, r.terminals FROM switchover AS s JOIN release AS r ON r.id = s.release
-        WHERE s.at IS NOT NULL AND s.state NOT IN ('closed', 'withdrawn') ORDER BY s.id DESC";
+        WHERE s.at IS NOT NULL AND s.state <> 'closed'
+            AND (s.state <> 'withdrawn' OR s.withdrawn_by IS NOT NULL AND s.at > ?1) ORDER BY s.id DESC";
     let mut statement = tx.prepare_cached(select)?;
-    let rows = statement.query_map([], |row| {
+    let rows = statement.query_map([sql::ms(now)], |row| {
         Ok(Live {
             id: row.get(0)?,
             state: sql::word(row, 1)?,
@@ -331,13 +364,66 @@ fn live(tx: &Connection) -> rusqlite::Result<Vec<Live>> {
 
 /// Tells people of a switchover that is near, or of terminals that are behind afterwards; closes one that is through.
 fn tell(tx: &Connection, touched: &mut Touched, now: Timestamp, one: &Live) -> rusqlite::Result<()> {
-    if one.state == State::CutOver {
-        behind(tx, touched, now, one.id, (one.release, one.at))
-    } else if now < one.at {
-        ahead(tx, touched, now, one.id, (one.release, one.at))
-    } else {
-        Ok(())
+    match one.state {
+        State::CutOver => behind(tx, touched, now, one.id, (one.release, one.at)),
+        State::Withdrawn => held(tx, touched, now, one),
+        _ if now < one.at => ahead(tx, touched, now, one.id, (one.release, one.at)),
+        // It is cut over next.
+        State::Pushed => Ok(()),
+        state => missed(tx, touched, now, one.id, state),
     }
+}
+
+/// Its instant came, and nobody had pushed it: of one that was approved people are told.
+fn missed(
+    tx: &Connection,
+    touched: &mut Touched,
+    now: Timestamp,
+    id: i64,
+    state: State,
+) -> rusqlite::Result<()> {
+    settle(tx, touched, now, id, &["switchover_ahead"])?;
+    let told = "SELECT 1 FROM notice WHERE kind = ?1 AND detail ->> 'switchover' = ?2";
+    if state == State::Approved && !tx.prepare_cached(told)?.exists(params![MISSED, id])? {
+        touched.notice |= sql::notice(tx, now, MISSED, None, &json!({ "switchover": id }))?;
+    }
+    Ok(())
+}
+
+/// How near an instant is, as people are told of it.
+fn near(now: Timestamp, at: Timestamp) -> Option<i64> {
+    // By days of the calendar: on the day before the instant it is one.
+    let left =
+        business_date(now).until(business_date(at)).map_or(i64::MAX, |span| i64::from(span.get_days()));
+    AHEAD.into_iter().filter(|days| left <= *days).min()
+}
+
+/// Whether people were told of a switchover so near to its instant.
+fn is_told(tx: &Connection, kind: &str, id: i64, days: i64) -> rusqlite::Result<bool> {
+    let told =
+        "SELECT 1 FROM notice WHERE kind = ?1 AND detail ->> 'switchover' = ?2 AND detail ->> 'days' = ?3";
+    tx.prepare_cached(told)?.exists(params![kind, id, days])
+}
+
+/// Tells people of terminals that hold what was withdrawn and would change over by it.
+fn held(tx: &Connection, touched: &mut Touched, now: Timestamp, one: &Live) -> rusqlite::Result<()> {
+    let Some(days) = near(now, one.at) else { return Ok(()) };
+    let select = "SELECT count(*) FROM switchover AS w JOIN switchover AS n ON n.id = w.withdrawn_by
+        JOIN release AS r ON r.id = n.release JOIN bundle AS b ON b.release = w.release
+        JOIN terminal AS t ON t.id = b.terminal
+        WHERE w.id = ?1 AND b.state = 'verified' AND t.blocked_at IS NULL AND t.lost_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM bundle AS x
+                WHERE x.terminal = b.terminal AND x.version >= r.version AND x.state = 'verified')";
+    let held: i64 = tx.prepare_cached(select)?.query_row([one.id], |row| row.get(0))?;
+    if held == 0 {
+        return settle(tx, touched, now, one.id, &[HELD]);
+    }
+    if !is_told(tx, HELD, one.id, days)? {
+        settle(tx, touched, now, one.id, &[HELD])?;
+        let detail = json!({ "switchover": one.id, "days": days, "held": held });
+        touched.notice |= sql::notice(tx, now, HELD, None, &detail)?;
+    }
+    Ok(())
 }
 
 fn ahead(
@@ -347,13 +433,8 @@ fn ahead(
     id: i64,
     (release, at): (i64, Timestamp),
 ) -> rusqlite::Result<()> {
-    // By days of the calendar: on the day before the instant it is one.
-    let left =
-        business_date(now).until(business_date(at)).map_or(i64::MAX, |span| i64::from(span.get_days()));
-    let Some(days) = AHEAD.into_iter().filter(|days| left <= *days).min() else { return Ok(()) };
-    let told = "SELECT 1 FROM notice WHERE kind = 'switchover_ahead' AND detail ->> 'switchover' = ?1
-        AND detail ->> 'days' = ?2";
-    if tx.prepare_cached(told)?.exists(params![id, days])? {
+    let Some(days) = near(now, at) else { return Ok(()) };
+    if is_told(tx, "switchover_ahead", id, days)? {
         return Ok(());
     }
     let select = "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM bundle AS x
@@ -376,18 +457,26 @@ fn behind(
     (release, at): (i64, Timestamp),
 ) -> rusqlite::Result<()> {
     const KIND: &str = "switchover_behind";
-    // What the newest bundle that each terminal took says of the configuration of this instant.
-    let select = "SELECT count(*),
+    // Of each terminal whose contract changes: what the newest bundle that it took says of the configuration that holds at this
+    // instant. Where that is another contract's by now the switchover has let the terminal go.
+    let select = format!(
+        "SELECT count(*),
             count(*) FILTER (WHERE said = 'healthy'),
             count(*) FILTER (WHERE said = 'degraded'),
             count(*) FILTER (WHERE said = 'reverted'),
             count(*) FILTER (WHERE said IS NULL AND refused)
-        FROM (SELECT (SELECT s.state FROM bundle AS x JOIN schedule AS s ON s.bundle = x.id AND s.from_at = ?2
-                WHERE x.terminal = b.terminal AND x.version >= b.version AND x.state = 'verified'
-                ORDER BY x.version DESC LIMIT 1) AS said, b.state IS 'refused' AS refused
+        FROM (SELECT n.state AS said, b.state IS 'refused' AS refused
             FROM bundle AS b JOIN terminal AS t ON t.id = b.terminal
-            WHERE b.release = ?1 AND t.blocked_at IS NULL AND t.lost_at IS NULL)";
-    let counts: [i64; 5] = tx.prepare_cached(select)?.query_row(params![release, sql::ms(at)], |row| {
+            JOIN schedule AS m ON m.bundle = b.id AND m.from_at = ?2
+            LEFT JOIN bundle AS x ON x.id = (SELECT id FROM bundle AS z
+                WHERE z.terminal = b.terminal AND z.version >= b.version AND z.state = 'verified'
+                ORDER BY z.version DESC LIMIT 1)
+            LEFT JOIN schedule AS n ON n.bundle = x.id AND n.position = {}
+            WHERE b.release = ?1 AND t.blocked_at IS NULL AND t.lost_at IS NULL
+                AND (n.contract IS NULL OR n.contract = m.contract))",
+        held_at("x", 2)
+    );
+    let counts: [i64; 5] = tx.prepare_cached(&select)?.query_row(params![release, sql::ms(at)], |row| {
         Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?])
     })?;
     let [of, healthy, degraded, reverted, refused] = counts;

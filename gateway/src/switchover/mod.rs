@@ -149,7 +149,7 @@ pub enum SwitchoverError {
         /// By which.
         by: i64,
         /// Why not.
-        problem: &'static str,
+        problem: String,
     },
     /// Groups have not had their turn: closed, it would reach them never.
     #[error(

@@ -47,6 +47,8 @@ pub enum Ready {
     Refused,
     /// It should have come further, and is not heard.
     Silent,
+    /// Its contract goes on, and it has taken what else the release says.
+    Unchanged,
     /// It holds what was withdrawn.
     HoldsWithdrawn,
     /// It does not hold it any more, or never did: a newer schedule has taken its place.
@@ -149,7 +151,15 @@ impl Ready {
     /// Whether the terminal needs nobody any more.
     #[must_use]
     pub fn is_ready(self) -> bool {
-        matches!(self, Self::Staged | Self::Activated | Self::Healthy | Self::Degraded | Self::Reverted)
+        matches!(
+            self,
+            Self::Staged
+                | Self::Activated
+                | Self::Healthy
+                | Self::Degraded
+                | Self::Reverted
+                | Self::Unchanged
+        )
     }
 }
 
@@ -161,12 +171,14 @@ struct Given {
     said_at: Option<i64>,
     why: Option<ConfigWhy>,
     detail: Option<String>,
-    /// What it says of the configuration of the instant; none where it holds none of it.
-    part: Option<Part>,
+    /// The configuration that holds at the instant by it.
+    part: Part,
 }
 
 struct Part {
     bound: Bound,
+    /// Whether it begins at the very instant.
+    begins: bool,
     state: Option<ConfigState>,
     said_at: Option<i64>,
     why: Option<ConfigWhy>,
@@ -230,36 +242,37 @@ pub fn read(
     Ok(Some(Readiness { id, state: of.state, at: of.at, counts, terminals }))
 }
 
+/// The position of the configuration that holds at the instant bound to `?{number}` in a bundle, whatever it is called in the query.
+pub(super) fn held_at(bundle: &str, number: u8) -> String {
+    format!(
+        "(SELECT max(y.position) FROM schedule AS y
+            WHERE y.bundle = {bundle}.id AND (y.position = 0 OR y.from_at <= ?{number}))"
+    )
+}
+
 fn given(conn: &Connection, of: &Of, now: Timestamp) -> rusqlite::Result<HashMap<String, Vec<Given>>> {
-    // Of a switchover the configuration of its instant counts, whichever bundle holds it; of a correction that of now.
-    let position = match of.kind {
-        Kind::Switchover => "s.from_at = ?3",
-        Kind::Correction => {
-            "s.position = (SELECT max(x.position) FROM schedule AS x
-                WHERE x.bundle = b.id AND (x.position = 0 OR x.from_at <= ?3))"
-        }
-    };
+    // Of a switchover the configuration counts that holds at its instant, whichever bundle has it: one that was built afterwards has
+    // it from its beginning. Of a correction that of now.
     let select = format!(
         "SELECT b.terminal, b.version, b.offered_at, b.state, b.said_at, b.why, b.detail,
-            s.contract, s.vehicle, s.state, s.said_at, s.why, s.detail
+            s.contract, s.vehicle, s.state, s.said_at, s.why, s.detail, s.from_at IS ?3
         FROM bundle AS m JOIN bundle AS b ON b.terminal = m.terminal AND b.version >= ?2
-        LEFT JOIN schedule AS s ON s.bundle = b.id AND {position}
-        WHERE m.release = ?1 AND (b.release = ?1 OR b.offered_at IS NOT NULL) ORDER BY b.terminal, b.version"
+        JOIN schedule AS s ON s.bundle = b.id AND s.position = {}
+        WHERE m.release = ?1 AND (b.release = ?1 OR b.offered_at IS NOT NULL) ORDER BY b.terminal, b.version",
+        held_at("b", 3)
     );
     let at = sql::ms(of.at.unwrap_or(now));
     let mut statement = conn.prepare_cached(&select)?;
     let mut rows = statement.query(params![of.release, sql::number(of.version), at])?;
     let mut all: HashMap<String, Vec<Given>> = HashMap::new();
     while let Some(row) = rows.next()? {
-        let part = match row.get::<_, Option<String>>(7)? {
-            None => None,
-            Some(_) => Some(Part {
-                bound: Bound { contract: sql::parsed(row, 7)?, vehicle: sql::parsed(row, 8)? },
-                state: said(row, 9)?,
-                said_at: row.get(10)?,
-                why: said(row, 11)?,
-                detail: row.get(12)?,
-            }),
+        let part = Part {
+            bound: Bound { contract: sql::parsed(row, 7)?, vehicle: sql::parsed(row, 8)? },
+            begins: row.get(13)?,
+            state: said(row, 9)?,
+            said_at: row.get(10)?,
+            why: said(row, 11)?,
+            detail: row.get(12)?,
         };
         all.entry(row.get(0)?).or_default().push(Given {
             version: sql::seq(row, 1)?,
@@ -310,7 +323,7 @@ fn lines(
         } else if is_silent(of, ready, heard, now) {
             (ready, since) = (Ready::Silent, heard);
         }
-        let after = mine.iter().rev().find_map(|one| one.part.as_ref()).map(|part| part.bound.clone());
+        let after = mine.last().map(|one| one.part.bound.clone());
         let held =
             mine.iter().rev().find(|one| one.whole.as_deref() == Some("verified")).map(|one| one.version);
         Ok(Line {
@@ -354,14 +367,22 @@ fn reached(of: &Of, given: &[Given]) -> Reached {
         // What is newer than what it was withdrawn by was decided anew, with the same instant or without.
         let withdrawn = |version: u64| of.replaced.map_or(version == of.version, |by| version < by);
         return match held {
-            Some(Given { part: Some(_), said_at, version, .. }) if withdrawn(*version) => {
+            Some(Given { part, said_at, version, .. })
+                if (part.begins || of.kind == Kind::Correction) && withdrawn(*version) =>
+            {
                 plain(Ready::HoldsWithdrawn, *said_at)
             }
             _ => plain(Ready::LetGo, held.and_then(|held| held.said_at)),
         };
     }
+    let own = given.iter().find(|one| one.version == of.version).map(|one| &one.part);
+    let meant = |part: &Part| own.is_none_or(|own| own.bound.contract == part.bound.contract);
     match held {
-        Some(Given { part: Some(part), said_at, .. }) => {
+        Some(held) if !meant(&held.part) => plain(Ready::LetGo, held.said_at),
+        Some(held) if of.kind == Kind::Switchover && own.is_some_and(|own| !own.begins) => {
+            plain(Ready::Unchanged, held.said_at)
+        }
+        Some(Given { part, said_at, .. }) => {
             let ready = match part.state {
                 None | Some(ConfigState::Verified | ConfigState::Refused) => {
                     return plain(Ready::Verified, *said_at);
@@ -375,7 +396,6 @@ fn reached(of: &Of, given: &[Given]) -> Reached {
             let detail = part.detail.clone().unwrap_or_default();
             Reached { ready, since: part.said_at.map(sql::instant), why: part.why, detail }
         }
-        Some(held) => plain(Ready::LetGo, held.said_at),
         None => match given.iter().rev().find(|one| one.offered.is_some()) {
             None => plain(Ready::Waiting, None),
             Some(one) if one.whole.as_deref() == Some("refused") => Reached {
@@ -407,11 +427,13 @@ fn todo(of: &Of, ready: Ready, heard: Option<Timestamp>, now: Timestamp) -> Todo
     let left = of.at.map(|at| at.duration_since(now));
     let gone = heard.is_none_or(|heard| now.duration_since(heard) >= SILENT);
     match ready {
-        Ready::Staged | Ready::Healthy | Ready::LetGo => Todo::Nothing,
+        Ready::Staged | Ready::Healthy | Ready::Unchanged | Ready::LetGo => Todo::Nothing,
         Ready::Waiting | Ready::Offered | Ready::Verified | Ready::Activated => Todo::Wait,
         Ready::Degraded => Todo::LookAtPeripheral,
         Ready::Reverted | Ready::Refused => Todo::PushAgain,
         Ready::KeptOut => Todo::AnotherTablet,
+        // Came to it by a stick after all: nothing newer is under way.
+        Ready::HoldsWithdrawn if of.replaced.is_none() => Todo::PushAgain,
         Ready::HoldsWithdrawn if !gone => Todo::Wait,
         Ready::Silent | Ready::HoldsWithdrawn => match left {
             Some(left) if left > STICK => Todo::Call,

@@ -74,18 +74,24 @@ impl Rollout {
 }
 
 /// A switchover that is being pushed.
-struct Pushing {
+#[derive(Debug)]
+pub(super) struct Pushing {
     id: i64,
     release: i64,
     kind: Kind,
     rollout: Rollout,
     part: u32,
     part_at: Timestamp,
-    upto: u64,
+    /// How many terminals have had their turn.
+    pub(super) upto: u64,
     accepted: u64,
 }
 
-fn pushing(conn: &Connection) -> rusqlite::Result<Vec<Pushing>> {
+/// All that are being pushed.
+///
+/// # Errors
+/// When the store can't be read.
+pub(super) fn pushing(conn: &Connection) -> rusqlite::Result<Vec<Pushing>> {
     let select = "SELECT id, release, kind, rollout, part, part_at, accepted, upto FROM switchover
         WHERE state IN ('pushed', 'cut_over') AND stopped_at IS NULL ORDER BY id";
     let mut statement = conn.prepare_cached(select)?;
@@ -142,26 +148,16 @@ fn what_they_said(conn: &Connection, one: &Pushing) -> rusqlite::Result<Said> {
     })
 }
 
-/// Lets the next group of each have its turn where it is, or stops. Says whether anything changed.
+/// Lets the next group have its turn where it is, or stops. Says whether anything changed.
 ///
 /// # Errors
 /// When the store can't be written.
-pub(super) fn look(
+pub(super) fn look_at(
     tx: &Connection,
     touched: &mut Touched,
     now: Timestamp,
-    which: impl Fn(u64) -> bool,
+    one: &Pushing,
 ) -> rusqlite::Result<bool> {
-    let mut changed = false;
-    for one in pushing(tx)? {
-        if which(one.upto) {
-            changed |= look_at(tx, touched, now, &one)?;
-        }
-    }
-    Ok(changed)
-}
-
-fn look_at(tx: &Connection, touched: &mut Touched, now: Timestamp, one: &Pushing) -> rusqlite::Result<bool> {
     let said = what_they_said(tx, one)?;
     if said.unoffered > 0 {
         return Ok(false);
@@ -307,7 +303,7 @@ pub(super) fn offer_some(
     Ok(due.len() < most)
 }
 
-/// How many refuse it so far, as [`look`] counts them: neither those that are kept out nor those that took a newer one.
+/// How many refuse it so far, as [`look_at`] counts them: neither those that are kept out nor those that took a newer one.
 pub(super) fn refusals(conn: &Connection, id: i64) -> rusqlite::Result<u64> {
     let select = format!(
         "SELECT count(*) FROM switchover AS s JOIN bundle AS b ON b.release = s.release

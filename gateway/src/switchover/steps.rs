@@ -49,7 +49,8 @@ struct Row {
 
 fn row(conn: &Connection, id: i64) -> Result<Row, SwitchoverError> {
     let select = "SELECT s.state, s.kind, s.release, r.version, s.at,
-            (SELECT person FROM switchover_step WHERE switchover = s.id AND step = 'drafted'), s.part, s.stopped_at IS NOT NULL,
+            (SELECT person FROM switchover_step WHERE switchover = s.id AND step = 'drafted' ORDER BY id DESC LIMIT 1),
+            s.part, s.stopped_at IS NOT NULL,
             s.rollout
         FROM switchover AS s JOIN release AS r ON r.id = s.release WHERE s.id = ?1";
     let found = conn
@@ -71,7 +72,7 @@ fn row(conn: &Connection, id: i64) -> Result<Row, SwitchoverError> {
     found.ok_or(SwitchoverError::Unknown(id))
 }
 
-/// Makes one. Says its number.
+/// Makes one, or anew the one of a release that was withdrawn before anybody had it: by then it may be another kind. Says its number.
 ///
 /// # Errors
 /// When there is no such release or it has one, whoever asks may not, or the store can't be written.
@@ -83,15 +84,19 @@ pub fn draft(
     new: &New,
 ) -> Result<i64, SwitchoverError> {
     let by = person(tx, login, Action::ManageSwitchovers)?;
-    let select = "SELECT r.id, r.name, r.switchover_at, s.id FROM release AS r LEFT JOIN switchover AS s ON s.release = r.id
-        WHERE r.version = ?1 AND r.state = 'taken' ORDER BY r.id DESC LIMIT 1";
-    type Found = (i64, String, Option<i64>, Option<i64>);
+    let select = "SELECT r.id, r.name, r.switchover_at, s.id, s.state = 'withdrawn' AND s.part = 0 FROM release AS r
+        LEFT JOIN switchover AS s ON s.release = r.id WHERE r.version = ?1 AND r.state = 'taken' ORDER BY r.id DESC LIMIT 1";
+    type Found = (i64, String, Option<i64>, Option<i64>, Option<bool>);
     let found: Option<Found> = tx
         .prepare_cached(select)?
-        .query_row([sql::number(new.version)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .query_row([sql::number(new.version)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })
         .optional()?;
-    let (release, named, at, drafted) = found.ok_or(SwitchoverError::NoRelease(new.version))?;
-    if let Some(id) = drafted {
+    let (release, named, at, drafted, again) = found.ok_or(SwitchoverError::NoRelease(new.version))?;
+    if let Some(id) = drafted
+        && again != Some(true)
+    {
         return Err(SwitchoverError::Drafted { version: new.version, id });
     }
     let name = new.name.clone().unwrap_or(named);
@@ -107,11 +112,13 @@ pub fn draft(
         (None, Some(at)) if !tx.prepare_cached(taken)?.exists([at])? => Kind::Switchover,
         (None, _) => Kind::Correction,
     };
-    let insert = "INSERT INTO switchover (kind, name, release, at, state, rollout) VALUES (?1, ?2, ?3, ?4, 'draft', ?5)";
+    let insert = "INSERT INTO switchover (kind, name, release, at, state, rollout) VALUES (?1, ?2, ?3, ?4, 'draft', ?5)
+        ON CONFLICT (release) DO UPDATE SET kind = ?1, name = ?2, at = ?4, state = 'draft', withdrawn_by = NULL RETURNING id";
     let at = at.filter(|_| kind == Kind::Switchover);
     let rollout = json!(Rollout::default()).to_string();
-    tx.prepare_cached(insert)?.execute(params![schedules::word(&kind), name.trim(), release, at, rollout])?;
-    let id = tx.last_insert_rowid();
+    let id = tx
+        .prepare_cached(insert)?
+        .query_row(params![schedules::word(&kind), name.trim(), release, at, rollout], |row| row.get(0))?;
     touched.presence = true;
     note(tx, now, id, Step::Drafted, Some(by.id), Some(json!({ "version": new.version })))?;
     Ok(id)
@@ -248,7 +255,7 @@ pub fn stop(
     Ok(())
 }
 
-/// Withdraws it: before its push simply, after it by a newer one that does not hold it.
+/// Withdraws it: while no terminal has it simply, later by a newer one that does not hold it.
 ///
 /// # Errors
 /// When its instant has come, terminals hold it and no newer one takes its place, whoever asks may not, or the store can't be written.
@@ -263,57 +270,94 @@ pub fn withdraw(
     let by = person(tx, login, Action::ManageSwitchovers)?;
     let one = row(tx, id)?;
     let by_newer = release.map(|version| of_release(tx, version)).transpose()?;
+    // A stick brings a terminal what nobody has pushed yet, and a correction what a switchover is about.
+    let held = one.state == State::Pushed || !holders(tx, id)?.is_empty();
+    let over = one.at.is_some_and(|at| at <= sql::ms(now));
     match (one.state, by_newer) {
-        (State::Draft | State::Checked | State::Approved, _) => {}
         // Whether or not the office has looked at the clock since: terminals have changed over.
-        (State::Pushed, _) if one.at.is_some_and(|at| at <= sql::ms(now)) => {
-            return Err(refused(id, State::CutOver, "withdrawn"));
-        }
-        (State::Pushed, None) => return Err(SwitchoverError::NeedsNewer(id)),
-        (State::Pushed, Some(newer)) => {
-            let no = |problem| SwitchoverError::NoReplacement { id, by: newer, problem };
-            let other = row(tx, newer)?;
-            if other.version <= one.version {
-                return Err(no("it is not newer"));
-            }
-            if !matches!(other.state, State::Pushed | State::CutOver | State::Closed) {
-                return Err(no("it is not pushed yet"));
-            }
-            if other.stopped {
-                return Err(no(
-                    "it has stopped, and would not reach terminals that hold the one; go on with it first",
-                ));
-            }
-            let holds = "SELECT 1 FROM bundle AS b JOIN schedule AS s ON s.bundle = b.id
-                WHERE b.release = ?1 AND s.from_at = ?2";
-            if one.kind == Kind::Switchover
-                && tx.prepare_cached(holds)?.exists(params![other.release, one.at])?
-            {
-                return Err(no("its schedules hold the same instant"));
-            }
-            // A terminal that is not in the newer one would keep what is withdrawn.
-            let left = "SELECT 1 FROM bundle AS b JOIN switchover AS s ON s.release = b.release
-                WHERE b.release = ?1 AND (b.offered_at IS NOT NULL OR b.place < s.upto)
-                AND NOT EXISTS (SELECT 1 FROM bundle AS n WHERE n.release = ?2 AND n.terminal = b.terminal)";
-            if tx.prepare_cached(left)?.exists([one.release, other.release])? {
-                return Err(no("some terminals that were offered the one are not in the other"));
-            }
-            // Whoever is silent until after the instant must find the newer one, not what is withdrawn.
-            if matches!(other.state, State::Pushed | State::CutOver) && other.part < other.parts {
-                rollout::all(tx, touched, now, newer, Some(by.id))?;
-            }
+        (State::Pushed, _) if over => return Err(refused(id, State::CutOver, "withdrawn")),
+        (State::Draft | State::Checked | State::Approved, _) if over || !held => {}
+        (State::Draft | State::Checked | State::Approved | State::Pushed, newer) => {
+            replaced_by(tx, id, &one, newer.ok_or(SwitchoverError::NeedsNewer(id))?)?;
         }
         (state, _) => return Err(refused(id, state, "withdrawn")),
     }
+    let newer = by_newer.filter(|_| held && !over);
+    if let Some(newer) = newer {
+        let other = row(tx, newer)?;
+        // Whoever is silent until after the instant must find the newer one, not what is withdrawn.
+        if matches!(other.state, State::Pushed | State::CutOver) && other.part < other.parts {
+            rollout::all(tx, touched, now, newer, Some(by.id))?;
+        }
+    }
     let update =
         "UPDATE switchover SET withdrawn_by = ?2, stopped_at = NULL, stopped_why = NULL WHERE id = ?1";
-    let newer = by_newer.filter(|_| one.state == State::Pushed);
     tx.prepare_cached(update)?.execute(params![id, newer])?;
     set_state(tx, id, State::Withdrawn)?;
-    settle(tx, touched, now, id, &["switchover_stopped", "switchover_ahead", rollout::WAITS])?;
+    settle(
+        tx,
+        touched,
+        now,
+        id,
+        &["switchover_stopped", "switchover_ahead", super::instant::MISSED, rollout::WAITS],
+    )?;
     (touched.presence, touched.configurations) = (true, true);
     note(tx, now, id, Step::Withdrawn, Some(by.id), newer.map(|by| json!({ "by": by })))?;
     Ok(())
+}
+
+/// Whether a newer one can take the place of one that terminals have.
+fn replaced_by(tx: &Connection, id: i64, one: &Row, newer: i64) -> Result<(), SwitchoverError> {
+    let no = |problem: String| Err(SwitchoverError::NoReplacement { id, by: newer, problem });
+    let other = row(tx, newer)?;
+    if other.version <= one.version {
+        return no("it is not newer".to_owned());
+    }
+    if !matches!(other.state, State::Pushed | State::CutOver | State::Closed) {
+        return no("it is not pushed yet".to_owned());
+    }
+    if other.stopped {
+        let problem = "it has stopped, and would not reach terminals that hold the one; go on with it first";
+        return no(problem.to_owned());
+    }
+    let holds = "SELECT 1 FROM bundle AS b JOIN schedule AS s ON s.bundle = b.id WHERE b.release = ?1 AND s.from_at = ?2";
+    if one.kind == Kind::Switchover && tx.prepare_cached(holds)?.exists(params![other.release, one.at])? {
+        return no("its schedules hold the same instant".to_owned());
+    }
+    let holders = holders(tx, id)?;
+    if let Some((_, version)) = holders.iter().find(|(_, version)| *version > other.version) {
+        return no(format!("terminals were offered version {version} since, which holds the same instant"));
+    }
+    // A terminal that is not in the newer one would keep what is withdrawn.
+    let within = "SELECT 1 FROM bundle WHERE release = ?1 AND terminal = ?2";
+    let mut left = Vec::new();
+    for (terminal, _) in holders {
+        if !tx.prepare_cached(within)?.exists(params![other.release, terminal])? && !left.contains(&terminal)
+        {
+            left.push(terminal);
+        }
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    let (count, named) = (left.len(), left.iter().take(findings::NAMED).map(String::as_str));
+    let named = named.collect::<Vec<_>>().join(", ");
+    no(format!("terminals that were offered the one are not in the other: {count} ({named})"))
+}
+
+/// Terminals that were offered a switchover, or took it from a stick, or hold its instant by another version since, each with the version.
+/// One that is lost holds nobody up.
+fn holders(conn: &Connection, id: i64) -> rusqlite::Result<Vec<(String, u64)>> {
+    let select = "SELECT b.terminal, b.version FROM switchover AS w JOIN release AS r ON r.id = w.release
+        JOIN bundle AS b ON b.version >= r.version JOIN terminal AS t ON t.id = b.terminal
+        WHERE w.id = ?1 AND t.lost_at IS NULL
+            AND (b.offered_at IS NOT NULL OR b.place < w.upto AND b.release = r.id)
+            AND (b.state IS NOT 'refused' OR w.part > 0)
+            AND (b.release = r.id OR EXISTS (SELECT 1 FROM schedule AS s WHERE s.bundle = b.id AND s.from_at = w.at))
+        ORDER BY b.terminal, b.version";
+    let mut statement = conn.prepare_cached(select)?;
+    let rows = statement.query_map([id], |row| Ok((row.get(0)?, sql::seq(row, 1)?)))?;
+    rows.collect()
 }
 
 /// The switchover that was made of a release.

@@ -866,6 +866,10 @@ texts! {
     NoticeSwitchoverWaitsHint "第{group}組までの{of}台のうち、連絡があったのは{heard}台、準備ができたのは{ready}台です。待つか、次の組へ配信するかを決めてください。" "Up to group {group}, {heard} of {of} terminals were heard, and {ready} are ready. Wait on, or offer it to the next group.";
     NoticeSwitchoverAhead "業者切替が近づいています" "A switchover is near";
     NoticeSwitchoverAheadHint "あと{days}日です。{of}台のうち{not_ready}台の準備ができていません。" "It comes within {days} days. {not_ready} of {of} terminals are not ready.";
+    NoticeSwitchoverMissed "業者切替が、配信されないまま切替の時刻を過ぎました" "The instant of a switchover came before it was pushed";
+    NoticeSwitchoverMissedHint "端末は前の契約のままです。切替を取りやめ、版を作り直して配信してください。" "Terminals are still under the contract before. Withdraw it, build the release anew, and push that.";
+    NoticeWithdrawnHeld "取りやめた業者切替を、まだ持っている端末があります" "Terminals still hold a switchover that was withdrawn";
+    NoticeWithdrawnHeldHint "{held}台です。あと{days}日で、その端末だけが切り替わってしまいます。新しい版が届くように、電波の届く所で電源を入れてもらうか、USBメモリーで渡してください。" "{held} of them, and it comes within {days} days: they alone would change over. Have them switched on where there is coverage, or take them the newer release by a USB stick.";
     NoticeSwitchoverBehind "業者切替で残っている端末があります" "Terminals are behind a switchover";
     NoticeSwitchoverBehindHint "{of}台のうち、沈黙{silent}台、拒否{refused}台、元の回線{reverted}台、要確認{degraded}台です。" "Of {of}, {silent} are silent, {refused} refuse it, {reverted} are back on the line before, {degraded} are degraded.";
     NoticeAccountsLeft "契約の終わった業者の利用者がいます" "Accounts of a contractor without a contract";
@@ -977,8 +981,8 @@ texts! {
     FoundNotMidnight "契約の替わる時刻が0:00ではありません。収集は日ごとなので、0:00にしてください。" "A contract changes at an instant that is no midnight; pickups are of days.";
     FoundPlanDiffers "これらの端末では、その日の号車と契約が市の計画（city.toml）と違います。" "Of these terminals, vehicle and contract on that day are not those of the city's plan (city.toml).";
     FoundOutdated "これらの端末にはもっと新しい版が出ていて、この版を拒みます。版を上げて作り直してください。" "These terminals were offered a newer version, and would refuse this one. Build it anew.";
-    FoundSameInstant "同じ日時の業者切替がもうあります。そちらを取りやめるか、設定の修正として起案してください。" "Another switchover has the same instant. Withdraw that one, or draft this as a correction.";
-    FoundWithoutSwitchover "これらの端末の契約が替わりますが、その日時の業者切替は承認されていません。業者切替として起案するか、取りやめてください。" "These terminals' contracts change at an instant that no approved switchover has. Draft it as a switchover, or withdraw it.";
+    FoundSameInstant "同じ日時の業者切替がもうあります。そちらを取りやめるか、そちらを配信してから、こちらを取りやめて起案し直してください（設定の修正になります）。" "Another switchover has the same instant. Withdraw that one; or push it, then withdraw this one and draft it again, as a correction.";
+    FoundWithoutSwitchover "これらの端末の契約が替わりますが、その日時の業者切替は配信されていません。先にそれを配信するか、こちらを業者切替として起案してください。" "These terminals' contracts change at an instant that no switchover on terminals has. Push that one first, or draft this one as a switchover.";
     FoundMoreInstants "契約の替わる日時が二つ以上あります。業者切替になるのは最初の日時だけで、ほかの日には未報告の締めも知らせもありません。日時ごとに版を作ってください。" "Contracts change at more than one instant. The switchover has the first alone: at the others no pickups are closed and nobody is told. Build a release for each.";
     FoundTerminalsMissing "これらの端末は契約が終わるのに、この版に入っていません。" "These terminals' contracts end, and they are not in the release.";
     FoundVehiclesWithout "これらの号車には端末がありません。" "These vehicles get no terminal.";
@@ -1053,6 +1057,7 @@ texts! {
     ReadyRefused "拒否" "Refused";
     ReadySilent "沈黙" "Silent";
     ReadyHoldsWithdrawn "古い予定を保持" "Holds what was withdrawn";
+    ReadyUnchanged "契約変更なし" "Contract goes on";
     ReadyLetGo "対象外（新しい版あり）" "Has a newer one";
     ReadyKeptOut "停止・紛失" "Kept out or lost";
     TodoNothing "なし" "nothing";

@@ -22,7 +22,7 @@ use crate::switchover::{Readiness, Ready, Todo};
 /// How it is told apart at a glance: its colour's class, which a mark goes with.
 pub(super) fn class(ready: Ready) -> &'static str {
     match ready {
-        Ready::Staged | Ready::Activated | Ready::Healthy => "go",
+        Ready::Staged | Ready::Activated | Ready::Healthy | Ready::Unchanged => "go",
         Ready::Waiting | Ready::Offered | Ready::Verified | Ready::LetGo => "done",
         Ready::Degraded | Ready::Reverted | Ready::Silent => "warn",
         Ready::Refused | Ready::HoldsWithdrawn | Ready::KeptOut => "stop",
@@ -42,6 +42,7 @@ pub(super) fn ready(ready: Ready) -> Text {
         Ready::Reverted => Text::ReadyReverted,
         Ready::Refused => Text::ReadyRefused,
         Ready::Silent => Text::ReadySilent,
+        Ready::Unchanged => Text::ReadyUnchanged,
         Ready::HoldsWithdrawn => Text::ReadyHoldsWithdrawn,
         Ready::LetGo => Text::ReadyLetGo,
         Ready::KeptOut => Text::ReadyKeptOut,
@@ -376,7 +377,7 @@ fn bound(names: &Names, bound: &Bound) -> Markup {
 }
 
 /// All that there are, in the order of the list to choose from.
-const ALL: [Ready; 13] = [
+const ALL: [Ready; 14] = [
     Ready::Waiting,
     Ready::Offered,
     Ready::Verified,
@@ -387,6 +388,7 @@ const ALL: [Ready; 13] = [
     Ready::Reverted,
     Ready::Refused,
     Ready::Silent,
+    Ready::Unchanged,
     Ready::HoldsWithdrawn,
     Ready::LetGo,
     Ready::KeptOut,
