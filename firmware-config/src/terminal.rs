@@ -367,6 +367,7 @@ pub(crate) fn check_address(host: &str, port: u16, office: Option<&str>) -> Resu
 /// Whether this is `https://host` or `https://host:port`.
 fn is_office(office: &str) -> bool {
     let Some(there) = office.strip_prefix("https://") else { return false };
+    let there = there.strip_suffix('/').unwrap_or(there);
     let (is_there, port) = match there.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) => (host.parse::<Ipv6Addr>().is_ok(), port),
         None => {
@@ -391,6 +392,8 @@ fn is_host(host: &str) -> bool {
     };
     // A last label of digits alone is an address gone wrong, like 10.0.0.256.
     let number = |label: &str| label.bytes().all(|digit| digit.is_ascii_digit());
+    // A last dot says that the name is whole (RFC 1034, section 3.1).
+    let host = host.strip_suffix('.').unwrap_or(host);
     let name =
         || host.len() <= 253 && host.split('.').all(label) && !host.rsplit('.').next().is_some_and(number);
     host.parse::<IpAddr>().is_ok() || name()
@@ -565,7 +568,7 @@ secret_file = "secret"
         for office in [
             "https://",
             "http://office.example",
-            "https://office.example/",
+            "https://office.example//",
             "https://office.example/a",
             "https://office.example:",
             "https://office.example:0",
@@ -584,6 +587,7 @@ secret_file = "secret"
             ("localhost", "https://office.example:8651"),
             ("::1", "https://[::1]:8651"),
             ("broker_1", "https://10.0.0.1"),
+            ("broker.example.", "https://office.example:8651/"),
         ] {
             let text = known.replace("127.0.0.1", host).replace("https://office.example", office);
             assert!(Terminal::parse(Path::new("terminal.toml"), &text).is_ok(), "{host} {office}");

@@ -2106,3 +2106,62 @@ async fn an_instant_that_comes_before_the_push_is_told_of() {
     assert!(bench.notices("switchover_missed").await.is_empty());
     bench.stop().await;
 }
+
+/// What a terminal says at the very midnight may come before the look at the day.
+#[tokio::test]
+async fn a_word_before_the_look_at_the_day_closes_nothing_yet() {
+    let bench = Bench::new();
+    let of = bench.lead(&Plan::switchover(7, &ALL), &[100]).await;
+    bench.put.0.lock().unwrap().0 = at(INSTANT);
+    bench
+        .job(|_, touched| {
+            touched.configurations = true;
+            Ok::<_, rusqlite::Error>(())
+        })
+        .await
+        .unwrap();
+    bench.settled().await;
+    assert_eq!((bench.state(of).await, bench.pickup(1).await.0.as_str()), (State::Pushed, "open"));
+    bench.clock(at(INSTANT)).await;
+    assert_eq!(bench.pickup(1).await.0, "not_reported");
+    assert!(bench.one(of).await.steps.iter().any(|taken| taken.step == Step::PickupsClosed));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn it_does_not_close_by_itself_before_everybody_had_a_turn() {
+    let mut bench = Bench::new();
+    bench.hello("t-1", Vec::new());
+    let mut plan = Plan::switchover(7, &["t-1"]);
+    plan.terminals.last_mut().unwrap().1.truncate(1);
+    bench.take(&plan).await.unwrap();
+    let of = bench.draft(7, None).await.unwrap();
+    bench.check(of).await.unwrap();
+    bench.approve(of, "kacho").await.unwrap();
+    bench.push(of, &[50, 100]).await.unwrap();
+    let now = bench.now();
+    bench.job(move |tx, touched| steps::stop(tx, touched, now, "kanri", of)).await.unwrap();
+    bench.stages("t-1", &plan).await;
+    bench.clock(at(INSTANT)).await;
+    bench.changes("t-1", &plan, ConfigState::Healthy, None).await;
+    bench.clock(at(INSTANT) + hours(1)).await;
+    assert_eq!((bench.ready(of, "t-1").await, bench.state(of).await), (Ready::Healthy, State::CutOver));
+    bench.push(of, &[]).await.unwrap();
+    bench.clock(at(INSTANT) + hours(2)).await;
+    assert_eq!(bench.state(of).await, State::Closed, "it has gone on to its last group");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_draft_is_withdrawn_whatever_a_stick_brought_of_another() {
+    let mut bench = Bench::new();
+    bench.take(&Plan::switchover(7, &ALL)).await.unwrap();
+    let forgotten = bench.draft(7, None).await.unwrap();
+    let plan = Plan::switchover(8, &ALL);
+    bench.take(&plan).await.unwrap();
+    let of = bench.draft(8, None).await.unwrap();
+    bench.stages("t-1", &plan).await;
+    bench.withdraw(forgotten, None).await.unwrap();
+    assert!(matches!(bench.withdraw(of, None).await, Err(SwitchoverError::NeedsNewer(_))));
+    bench.stop().await;
+}

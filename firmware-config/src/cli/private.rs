@@ -3,7 +3,8 @@
 //! Argon2id (RFC 9106) makes of the passphrase the key of a ChaCha20-Poly1305 (RFC 8439) seal over the 32 bytes of the seed.
 
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -12,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use meguri_config::ed25519::{PrivateKey, PublicKey};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, at};
@@ -132,16 +134,22 @@ impl Sealed {
     pub(super) fn read(path: &Path) -> Result<Self, Fault> {
         let mode = mode_of(path)?;
         if mode & OTHERS != 0 {
-            if std::fs::set_permissions(path, Permissions::from_mode(files::PRIVATE)).is_ok()
-                && mode_of(path)? & OTHERS == 0
-            {
-                let problem = format!(
-                    "{} could be read by others than its owner (mode {mode:04o}). Now it can't be any more: ask who did, then sign again",
-                    path.display()
-                );
-                return Err(Fault::refused(problem));
+            let open =
+                format!("{} could be read by others than its owner (mode {mode:04o}).", path.display());
+            let owner = std::fs::metadata(path).map_err(at("read", path))?.uid();
+            match std::fs::set_permissions(path, Permissions::from_mode(files::PRIVATE)) {
+                Ok(()) if mode_of(path)? & OTHERS == 0 => {
+                    let problem = format!("{open} Now it can't be any more: ask who did, then sign again");
+                    return Err(Fault::refused(problem));
+                }
+                // FAT lets not even its owner change it.
+                Err(error)
+                    if error.kind() != ErrorKind::ReadOnlyFilesystem && owner != geteuid().as_raw() =>
+                {
+                    return Err(Fault::refused(format!("{open} It is another one's: `chmod 600` it there")));
+                }
+                _ => out::note(keeps_no_modes(path)),
             }
-            out::note(keeps_no_modes(path));
         }
         let bytes = files::read(path, FILE_BYTES)?;
         let file: KeyFile = serde_json::from_slice(&bytes).map_err(|error| {

@@ -185,7 +185,8 @@ fn release(args: &Verify, path: &Path, json: bool) -> Result<ExitCode, Fault> {
 pub(super) fn otherwise(header: &Header, switchover_at: Option<Timestamp>) -> Option<String> {
     let shown = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), instant::shown);
     let (says, is) = (shown(header.switchover_at), shown(switchover_at));
-    (says != is).then(|| format!("the header says that contracts change {says}, the bundles {is}"))
+    (header.switchover_at != switchover_at)
+        .then(|| format!("the header says that contracts change {says}, the bundles {is}"))
 }
 
 fn say(verified: &Verified, path: &Path) {

@@ -34,7 +34,7 @@ const AHEAD: [i64; 3] = [14, 7, 1];
 /// The kind of the notice that an instant came before what was approved for it was pushed.
 pub(super) const MISSED: &str = "switchover_missed";
 /// The kind of the notice that terminals still hold what was withdrawn, shortly before it would take effect.
-const HELD: &str = "withdrawn_held";
+pub(super) const HELD: &str = "withdrawn_held";
 /// So long after an instant people are told which terminals are not there yet: vehicles are out by then.
 const BEHIND: SignedDuration = SignedDuration::from_hours(12);
 
@@ -188,7 +188,7 @@ impl Work {
                 Some(Stage::Close)
             }
             Stage::Close => {
-                if self.close_some(tx, touched, now)? {
+                if self.close_some(tx, touched, now, by_time)? {
                     Some(Stage::Tell(live(tx, now)?))
                 } else if self.due > Due::Nothing {
                     // There may be very many: whoever is offered something meanwhile does not wait for all of them.
@@ -229,9 +229,14 @@ impl Work {
         tx: &Connection,
         touched: &mut Touched,
         now: Timestamp,
+        by_time: bool,
     ) -> rusqlite::Result<bool> {
         let Some(closing) = &mut self.closing else {
-            self.closing = Closing::next(tx, now)?;
+            // Before the time was looked at a switchover that is due would find nothing left to close.
+            self.closing = match Closing::next(tx)? {
+                None if by_time => Closing::ended(tx, now)?,
+                next => next,
+            };
             return Ok(self.closing.is_none());
         };
         let Some((contract, first, last)) = closing.contracts.last() else {
@@ -273,15 +278,15 @@ impl Work {
 }
 
 impl Closing {
-    /// The next switchover whose instant has come and whose open pickups are not closed yet; then contracts that ended without one.
-    fn next(conn: &Connection, now: Timestamp) -> rusqlite::Result<Option<Self>> {
+    /// The next switchover whose instant has come and whose open pickups are not closed yet.
+    fn next(conn: &Connection) -> rusqlite::Result<Option<Self>> {
         let select = "SELECT id, release, at FROM switchover
             WHERE kind = 'switchover' AND state IN ('cut_over', 'closed') AND settled_at IS NULL ORDER BY id LIMIT 1";
         let found: Vec<(i64, i64, i64)> = conn
             .prepare_cached(select)?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<rusqlite::Result<_>>()?;
-        let Some((switchover, release, at)) = found.into_iter().next() else { return Self::ended(conn, now) };
+        let Some((switchover, release, at)) = found.into_iter().next() else { return Ok(None) };
         // Of contracts that go on nothing is over.
         let select = "SELECT c.id, c.first_day, c.last_day FROM contract AS c WHERE c.last_day < ?2
             AND c.id IN (SELECT from_contract FROM bundle WHERE release = ?1
@@ -383,8 +388,7 @@ fn missed(
     state: State,
 ) -> rusqlite::Result<()> {
     settle(tx, touched, now, id, &["switchover_ahead"])?;
-    let told = "SELECT 1 FROM notice WHERE kind = ?1 AND detail ->> 'switchover' = ?2";
-    if state == State::Approved && !tx.prepare_cached(told)?.exists(params![MISSED, id])? {
+    if state == State::Approved && !is_told(tx, MISSED, id, None)? {
         touched.notice |= sql::notice(tx, now, MISSED, None, &json!({ "switchover": id }))?;
     }
     Ok(())
@@ -398,10 +402,11 @@ fn near(now: Timestamp, at: Timestamp) -> Option<i64> {
     AHEAD.into_iter().filter(|days| left <= *days).min()
 }
 
-/// Whether people were told of a switchover so near to its instant.
-fn is_told(tx: &Connection, kind: &str, id: i64, days: i64) -> rusqlite::Result<bool> {
+/// Whether people were told of a switchover, so near to its instant, since it was drafted.
+fn is_told(tx: &Connection, kind: &str, id: i64, days: Option<i64>) -> rusqlite::Result<bool> {
     let told =
-        "SELECT 1 FROM notice WHERE kind = ?1 AND detail ->> 'switchover' = ?2 AND detail ->> 'days' = ?3";
+        "SELECT 1 FROM notice WHERE kind = ?1 AND detail ->> 'switchover' = ?2 AND detail ->> 'days' IS ?3
+        AND at >= (SELECT max(at) FROM switchover_step WHERE switchover = ?2 AND step = 'drafted')";
     tx.prepare_cached(told)?.exists(params![kind, id, days])
 }
 
@@ -418,7 +423,7 @@ fn held(tx: &Connection, touched: &mut Touched, now: Timestamp, one: &Live) -> r
     if held == 0 {
         return settle(tx, touched, now, one.id, &[HELD]);
     }
-    if !is_told(tx, HELD, one.id, days)? {
+    if !is_told(tx, HELD, one.id, Some(days))? {
         settle(tx, touched, now, one.id, &[HELD])?;
         let detail = json!({ "switchover": one.id, "days": days, "held": held });
         touched.notice |= sql::notice(tx, now, HELD, None, &detail)?;
@@ -434,7 +439,7 @@ fn ahead(
     (release, at): (i64, Timestamp),
 ) -> rusqlite::Result<()> {
     let Some(days) = near(now, at) else { return Ok(()) };
-    if is_told(tx, "switchover_ahead", id, days)? {
+    if is_told(tx, "switchover_ahead", id, Some(days))? {
         return Ok(());
     }
     let select = "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM bundle AS x
@@ -481,7 +486,12 @@ fn behind(
     })?;
     let [of, healthy, degraded, reverted, refused] = counts;
     if healthy == of {
-        return set_closed(tx, touched, now, id, None);
+        // Closed, it would never reach whoever has not had a turn yet.
+        return if rollout::never_offered(tx, id)? == 0 {
+            set_closed(tx, touched, now, id, None)
+        } else {
+            Ok(())
+        };
     }
     if now.duration_since(at) < BEHIND {
         return Ok(());

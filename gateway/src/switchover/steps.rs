@@ -120,6 +120,7 @@ pub fn draft(
         .prepare_cached(insert)?
         .query_row(params![schedules::word(&kind), name.trim(), release, at, rollout], |row| row.get(0))?;
     touched.presence = true;
+    settle(tx, touched, now, id, &[super::instant::HELD])?;
     note(tx, now, id, Step::Drafted, Some(by.id), Some(json!({ "version": new.version })))?;
     Ok(id)
 }
@@ -345,15 +346,16 @@ fn replaced_by(tx: &Connection, id: i64, one: &Row, newer: i64) -> Result<(), Sw
     no(format!("terminals that were offered the one are not in the other: {count} ({named})"))
 }
 
-/// Terminals that were offered a switchover, or took it from a stick, or hold its instant by another version since, each with the version.
-/// One that is lost holds nobody up.
+/// Terminals that were offered a switchover, or took it from a stick, each with the version; once it is pushed, also those that hold
+/// its instant by another version since. One that is lost holds nobody up.
 fn holders(conn: &Connection, id: i64) -> rusqlite::Result<Vec<(String, u64)>> {
     let select = "SELECT b.terminal, b.version FROM switchover AS w JOIN release AS r ON r.id = w.release
         JOIN bundle AS b ON b.version >= r.version JOIN terminal AS t ON t.id = b.terminal
         WHERE w.id = ?1 AND t.lost_at IS NULL
             AND (b.offered_at IS NOT NULL OR b.place < w.upto AND b.release = r.id)
             AND (b.state IS NOT 'refused' OR w.part > 0)
-            AND (b.release = r.id OR EXISTS (SELECT 1 FROM schedule AS s WHERE s.bundle = b.id AND s.from_at = w.at))
+            AND (b.release = r.id
+                OR w.part > 0 AND EXISTS (SELECT 1 FROM schedule AS s WHERE s.bundle = b.id AND s.from_at = w.at))
         ORDER BY b.terminal, b.version";
     let mut statement = conn.prepare_cached(select)?;
     let rows = statement.query_map([id], |row| Ok((row.get(0)?, sql::seq(row, 1)?)))?;
