@@ -84,19 +84,16 @@ pub fn draft(
     new: &New,
 ) -> Result<i64, SwitchoverError> {
     let by = person(tx, login, Action::ManageSwitchovers)?;
-    let select = "SELECT r.id, r.name, r.switchover_at, s.id, s.state = 'withdrawn' AND s.part = 0 FROM release AS r
-        LEFT JOIN switchover AS s ON s.release = r.id WHERE r.version = ?1 AND r.state = 'taken' ORDER BY r.id DESC LIMIT 1";
-    type Found = (i64, String, Option<i64>, Option<i64>, Option<bool>);
+    let select = "SELECT r.id, r.name, r.switchover_at, s.id FROM release AS r
+        LEFT JOIN switchover AS s ON s.release = r.id AND NOT (s.state = 'withdrawn' AND s.part = 0)
+        WHERE r.version = ?1 AND r.state = 'taken' ORDER BY r.id DESC LIMIT 1";
+    type Found = (i64, String, Option<i64>, Option<i64>);
     let found: Option<Found> = tx
         .prepare_cached(select)?
-        .query_row([sql::number(new.version)], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-        })
+        .query_row([sql::number(new.version)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
-    let (release, named, at, drafted, again) = found.ok_or(SwitchoverError::NoRelease(new.version))?;
-    if let Some(id) = drafted
-        && again != Some(true)
-    {
+    let (release, named, at, drafted) = found.ok_or(SwitchoverError::NoRelease(new.version))?;
+    if let Some(id) = drafted {
         return Err(SwitchoverError::Drafted { version: new.version, id });
     }
     let name = new.name.clone().unwrap_or(named);
@@ -333,7 +330,9 @@ fn replaced_by(tx: &Connection, id: i64, one: &Row, newer: i64) -> Result<(), Sw
     let within = "SELECT 1 FROM bundle WHERE release = ?1 AND terminal = ?2";
     let mut left = Vec::new();
     for (terminal, _) in holders {
-        if !tx.prepare_cached(within)?.exists(params![other.release, terminal])? && !left.contains(&terminal)
+        // Each once: they come in the order of their names.
+        if left.last() != Some(&terminal)
+            && !tx.prepare_cached(within)?.exists(params![other.release, terminal])?
         {
             left.push(terminal);
         }
